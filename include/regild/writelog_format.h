@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The write log as it lies on disk: the one contract between the writelog
+ * device-mapper target (C, kernel) and the regild tool (C++, userspace).
+ * FORMAT.md beside this file explains every field and works an example in
+ * bytes.
+ *
+ * All integers are little-endian. A sector is 512 bytes. Every checksum is
+ * CRC-32C (Castagnoli: reflected, initial value and final xor 0xffffffff).
+ */
+#ifndef REGILD_WRITELOG_FORMAT_H
+#define REGILD_WRITELOG_FORMAT_H
+
+#include <linux/types.h>
+
+#define WRITELOG_SECTOR_SIZE		512u
+/* Blocks are a power of two of sectors in this range: 4 KiB to 512 KiB. */
+#define WRITELOG_MIN_BLOCK_SECTORS	8u
+#define WRITELOG_MAX_BLOCK_SECTORS	1024u
+#define WRITELOG_MAX_BLOCKS		(1ull << 31)
+
+/*
+ * Layout, in bytes from the start of the log. The start of the log on its
+ * device is a multiple of WRITELOG_UNIT_SIZE.
+ *
+ *	0			superblock, first copy
+ *	8192			image record, slot 0
+ *	65536			bitmap: log sectors, padded to whole units
+ *	65536 + bitmap_length	image record, slot 1
+ *	length - 4096		superblock, second copy
+ *
+ * length = 65536 + bitmap_length + 16384 + 4096
+ */
+#define WRITELOG_UNIT_SIZE		4096u	/* the kernel writes whole units */
+#define WRITELOG_SUPER_OFFSET		0u
+#define WRITELOG_RECORD_OFFSET		8192u
+#define WRITELOG_BITMAP_OFFSET		65536u
+#define WRITELOG_TAIL_SIZE		(WRITELOG_RECORD_SIZE + WRITELOG_UNIT_SIZE)
+
+#define WRITELOG_MAGIC			"WRITELOG"	/* 8 bytes, no NUL */
+#define WRITELOG_VERSION		1u
+/* Bits of incompat_features that this version knows: none. */
+#define WRITELOG_INCOMPAT_KNOWN		0u
+
+/* One sector; a superblock copy is valid when magic and crc are right. */
+struct writelog_superblock {
+	__u8	magic[8];		/*   0: WRITELOG_MAGIC */
+	__le32	version;		/*   8: WRITELOG_VERSION */
+	__le32	incompat_features;	/*  12: refuse unknown bits */
+	__u8	uuid[16];		/*  16: seeds all other checksums */
+	__le32	block_sectors;		/*  32: sectors per block */
+	__u8	zero0[4];		/*  36 */
+	__le64	nr_blocks;		/*  40: ceil(data_sectors / block_sectors) */
+	__le64	data_sectors;		/*  48: length of the mapping */
+	__le64	bitmap_offset;		/*  56: bytes, WRITELOG_BITMAP_OFFSET */
+	__le64	bitmap_length;		/*  64: bytes, a multiple of a unit */
+	__u8	zero1[436];		/*  72 */
+	__le32	crc;			/* 508: over bytes 0 to 507 */
+};
+
+/* Blocks that one log sector tells of. */
+#define WRITELOG_BITS_PER_SECTOR	4032u
+#define WRITELOG_SECTORS_PER_UNIT	(WRITELOG_UNIT_SIZE / WRITELOG_SECTOR_SIZE)
+
+/*
+ * Log sector number i tells of blocks 4032 * i to 4032 * i + 4031: block
+ * 4032 * i + n is bit n % 8 of bits[n / 8]; 1 is marked. Bits past the last
+ * block are zero, also in the sectors that pad the bitmap to a whole unit.
+ */
+struct writelog_sector {
+	__le32	crc;			/*   0: over the uuid, then bytes 4 to 511 */
+	__le32	index;			/*   4: i */
+	__u8	bits[504];		/*   8 */
+};
+
+#define WRITELOG_RECORD_SIZE		16384u
+#define WRITELOG_RECORD_MAGIC		"REGILDIR"	/* 8 bytes, no NUL */
+#define WRITELOG_RECORD_TEXT_SIZE	15872u
+
+/* What the tool is doing with the volume; only GOLDEN may be mapped. */
+enum writelog_record_state {
+	WRITELOG_STATE_PROVISIONING	= 1,
+	WRITELOG_STATE_RESTORING	= 2,
+	WRITELOG_STATE_GOLDEN		= 3,
+};
+
+/* The content of marked blocks is not known to differ: hash it first. */
+#define WRITELOG_RECORD_UNKNOWN		0x1u
+
+/*
+ * The image record, written and read by the tool alone. Of the two slots the
+ * valid one with the higher sequence number counts; a new record goes to the
+ * other slot. Strings are UTF-8, padded with NULs, always NUL-terminated.
+ */
+struct writelog_record {
+	__u8	magic[8];		/*   0: WRITELOG_RECORD_MAGIC */
+	__le32	crc;			/*   8: over the uuid, then bytes 12 to 16383 */
+	__le32	version;		/*  12: WRITELOG_VERSION */
+	__le64	sequence;		/*  16: from 1 */
+	__le32	state;			/*  24: enum writelog_record_state */
+	__le32	flags;			/*  28: WRITELOG_RECORD_*, refuse unknown */
+	__le64	image_version;		/*  32: from 1 */
+	__le64	version_floor;		/*  40: never install a version below */
+	__u8	image[64];		/*  48: name of the image */
+	__u8	partuuid[48];		/* 112: data disk: partition's UUID, or "" */
+	__u8	wwid[128];		/* 160: data disk: WWID or serial, or "" */
+	__le64	start_sector;		/* 288: data disk: start of the partition */
+	__le64	size_sectors;		/* 296: data disk: size of the device */
+	__le32	manifest_length;	/* 304: bytes at text[0] */
+	__le32	signature_length;	/* 308: bytes that follow the manifest */
+	__u8	zero[200];		/* 312 */
+	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
+};
+
+/*
+ * GPT partition types of a volume and of a log, as text. A partition of the
+ * volume type may be provisioned whatever it holds.
+ */
+#define WRITELOG_GPT_TYPE_DATA	"52474c44-6461-7461-8b1e-6f0c7d2a9e11"
+#define WRITELOG_GPT_TYPE_LOG	"52474c44-6c6f-675f-8b1e-6f0c7d2a9e12"
+
+#ifdef __cplusplus
+#define WRITELOG_ASSERT(x)	static_assert(x, #x)
+#else
+#define WRITELOG_ASSERT(x)	_Static_assert(x, #x)
+#endif
+#define WRITELOG_AT(type, field, offset) \
+	WRITELOG_ASSERT(__builtin_offsetof(struct type, field) == (offset))
+
+WRITELOG_ASSERT(sizeof(struct writelog_superblock) == WRITELOG_SECTOR_SIZE);
+WRITELOG_AT(writelog_superblock, uuid, 16);
+WRITELOG_AT(writelog_superblock, nr_blocks, 40);
+WRITELOG_AT(writelog_superblock, bitmap_length, 64);
+WRITELOG_AT(writelog_superblock, crc, 508);
+WRITELOG_ASSERT(sizeof(struct writelog_sector) == WRITELOG_SECTOR_SIZE);
+WRITELOG_AT(writelog_sector, bits, 8);
+WRITELOG_ASSERT(sizeof(struct writelog_record) == WRITELOG_RECORD_SIZE);
+WRITELOG_AT(writelog_record, image, 48);
+WRITELOG_AT(writelog_record, start_sector, 288);
+WRITELOG_AT(writelog_record, text, 512);
+
+#undef WRITELOG_AT
+#undef WRITELOG_ASSERT
+
+#endif /* REGILD_WRITELOG_FORMAT_H */
