@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Errors as values: a Result<T> holds a T or an Error; each layer adds its context once.
+#pragma once
+
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace regild {
+
+// What a caller can do about an error; `cli` turns it into the exit code.
+enum class Failure {
+    failed,       // I/O error, bytes that do not verify, anything that trying again as it is will not mend
+    usage,        // wrong arguments or configuration
+    network,      // the server cannot be reached or does not answer: trying later may help
+    refused,      // a safety rule forbids it (other disk, unfinished volume, device in use, ...)
+    interrupted,  // SIGINT or SIGTERM; the state on disk is resumable
+};
+
+struct [[nodiscard]] Error {
+    Failure kind = Failure::failed;
+    std::string message;
+
+    // "what: message", for the layer that knows what was being done.
+    Error context(const std::string& what) const { return {kind, what + ": " + message}; }
+};
+
+// An Error that ends in strerror(errno); call it before anything can change errno.
+Error errno_error(const std::string& what, int error_number = errno);
+
+template <class T>
+class [[nodiscard]] Result {
+  public:
+    Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+    Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+    bool ok() const { return state_.index() == 0; }
+    explicit operator bool() const { return ok(); }
+    T& value() & { return std::get<0>(state_); }
+    const T& value() const& { return std::get<0>(state_); }
+    T&& value() && { return std::get<0>(std::move(state_)); }
+    T& operator*() & { return value(); }
+    const T& operator*() const& { return value(); }
+    T&& operator*() && { return std::move(*this).value(); }
+    T* operator->() { return &value(); }
+    const T* operator->() const { return &value(); }
+    const Error& error() const { return std::get<1>(state_); }
+
+  private:
+    std::variant<T, Error> state_;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+  public:
+    Result() = default;
+    Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+    bool ok() const { return !error_; }
+    explicit operator bool() const { return ok(); }
+    const Error& error() const { return *error_; }
+
+  private:
+    std::optional<Error> error_;
+};
+
+}  // namespace regild

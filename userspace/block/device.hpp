@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Disks, partitions and plain files: found by path or libblkid tag, opened O_DIRECT, held exclusively.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/fd.hpp"
+#include "block/storage.hpp"
+
+namespace regild::block {
+
+// A path, or a tag that libblkid resolves (PARTLABEL=, PARTUUID=, UUID=, LABEL=), to the path of a device or
+// file. Failure::refused where more than one device has the tag; Failure::failed where there is none (yet).
+Result<std::string> resolve(const std::string& path_or_tag);
+
+enum class Access {
+    read,       // look only; somebody else may hold the device
+    exclusive,  // read and write; nobody else has it: O_EXCL on block devices, flock on files.
+                // Failure::refused if taken
+    held,       // read and write, while our own unresumed device-mapper table holds the device
+};
+
+class Device final : public Storage {
+  public:
+    // O_DIRECT where the file system or device allows it. The access lasts as long as the object.
+    static Result<std::unique_ptr<Device>> open(const std::string& path, Access access);
+    const std::string& name() const override { return path_; }
+    Bytes size() const override { return size_; }
+    Bytes alignment() const override { return alignment_; }
+    Result<void> read(Bytes offset, ByteSpan into) override;
+    Result<void> write(Bytes offset, ConstByteSpan from) override;
+    Result<void> zero(Bytes offset, Bytes length) override;
+    Result<void> flush() override;
+
+    bool is_block_device() const { return is_block_device_; }
+    int fd() const { return fd_.get(); }
+
+  private:
+    Device() = default;
+    std::string path_;
+    Fd fd_;
+    Bytes size_;
+    Bytes alignment_;
+    bool is_block_device_ = false;
+};
+
+}  // namespace regild::block

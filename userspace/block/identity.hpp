@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a device is (sysfs, libblkid) and what lies on it: the questions to ask before it is written for the
+// first time.
+#pragma once
+
+#include <string>
+
+#include "base/disk_identity.hpp"
+#include "block/device.hpp"
+
+namespace regild::block {
+
+Result<DiskIdentity> identify(const Device& device);
+
+struct Content {
+    bool blank = false;          // no signature that libblkid knows, and the first MiB is zero
+    std::string description;     // "ext4 file system", "GPT partition table", "unknown data", for messages
+    std::string partition_type;  // GPT type UUID of the partition in lower case, or ""
+};
+Result<Content> probe_content(Device& device);
+
+}  // namespace regild::block

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The mapped device: libdevmapper lives here only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/units.hpp"
+
+namespace regild::dm {
+
+struct WritelogTable {
+    Sectors length;
+    std::string data_path;
+    std::string log_path;
+    Sectors block_size;
+    bool allow_discards = false;
+
+    // "<data dev> 0 <log dev> 0 <block sectors> [1 allow_discards]", as kernel/writelog.rst has it.
+    std::string parameters() const;
+};
+
+// A mapped device in two steps. `hold` creates the device and loads its table without resuming it: from then
+// on data and log device are claimed by device-mapper, so nobody can mount or open them exclusively, yet the
+// kernel has not read the log. `activate` resumes it: the log is read and every write marks. Between the two
+// the tool restores. A held device that was never activated is removed by the destructor (invariant 5: no gap
+// between hold and mapping).
+class Mapping {
+  public:
+    virtual ~Mapping() = default;
+    virtual Result<void> activate() = 0;
+    virtual std::string path() const = 0;  // /dev/mapper/NAME
+};
+
+class Mapper {
+  public:
+    virtual ~Mapper() = default;
+    // Failure::refused: the name is taken or a device is in use. Failure::failed: the kernel lacks the target
+    // (the message says to load dm-writelog).
+    virtual Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
+                                                  const WritelogTable& table) = 0;
+    // Failure::refused when it is open or not one of ours.
+    virtual Result<void> remove(const std::string& name) = 0;
+};
+
+inline constexpr const char* uuid_prefix = "REGILD-";
+
+std::unique_ptr<Mapper> make_device_mapper();
+
+}  // namespace regild::dm

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A volume: a data device and its log, opened together and checked against each other.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "block/device.hpp"
+#include "engine/log_store.hpp"
+#include "engine/source.hpp"
+
+namespace regild::engine {
+
+struct VolumePaths {
+    std::string data;  // a path or a tag, see block::resolve
+    std::string log;
+};
+
+class Volume {
+  public:
+    // Failure::refused: one device is the other, is in use, or the log's format is not known to this version.
+    static Result<Volume> open(const VolumePaths& paths, block::Access access);
+
+    block::Device& data() { return *data_; }
+    block::Device& log_device() { return *log_device_; }
+    const DiskIdentity& identity() const { return identity_; }
+    // Whether there is a log with an image record that was written for this very disk and fits it.
+    bool has_usable_log() const { return unusable_reason_.empty(); }
+    // Why there is none: "there is no log on /dev/vda3", "the log on /dev/vda3 was made for another disk
+    // (...)".
+    const std::string& unusable_reason() const { return unusable_reason_; }
+    LogStore& log() { return *log_; }                                // only with a usable log
+    const format::ImageRecord& record() { return *log_->record(); }  // only with a usable log
+
+    // Formats the log for `source`: every block marked, state `provisioning`. Without `adopt`, refused
+    // (invariant 10) unless the data device is blank or of our own partition type and the log device is
+    // blank, of our own type or already holds a log. Unless the data device is blank, its blocks are
+    // `unknown`: hashed before they are fetched.
+    Result<void> format(const Source& source, bool adopt);
+
+    // Failure::refused unless the volume may be mapped: a usable log and the state golden (invariant 9).
+    Result<void> check_mappable();
+
+  private:
+    Volume() = default;
+    void look_for_log(std::optional<LogStore> log);
+
+    std::unique_ptr<block::Device> data_;
+    std::unique_ptr<block::Device> log_device_;
+    DiskIdentity identity_;
+    std::optional<LogStore> log_;
+    std::string unusable_reason_;
+};
+
+}  // namespace regild::engine

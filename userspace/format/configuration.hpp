@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The configuration of `regild boot`: one JSON object; regild.json(5) documents every key.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace regild::format {
+
+// What to do when blocks are to be restored and the server does not answer.
+enum class OfflinePolicy { wait, halt };
+
+struct Configuration {
+    std::string data;    // required: a path or a tag (PARTLABEL=, PARTUUID=, UUID=, LABEL=)
+    std::string log;     // required
+    std::string source;  // required: URL of a manifest or of a channel
+    std::string name;    // required: of the mapped device below /dev/mapper
+    OfflinePolicy offline = OfflinePolicy::wait;
+    bool adopt = false;           // provision a disk that holds something else
+    bool allow_off = false;       // let the kernel argument regild=off skip the restore
+    bool allow_discards = false;  // pass discards down (they mark blocks)
+    std::chrono::seconds device_timeout{30};
+};
+
+// Unknown or duplicate keys, wrong types and missing keys are errors (Failure::usage) that name the key.
+Result<Configuration> parse_configuration(std::string_view json);
+
+}  // namespace regild::format

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The image record in the log: which image the volume holds, on which disk, and what is being done to it.
+#pragma once
+
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/disk_identity.hpp"
+#include "base/units.hpp"
+#include "base/uuid.hpp"
+
+namespace regild::format {
+
+enum class VolumeState { provisioning = 1, restoring = 2, golden = 3 };
+const char* to_string(VolumeState state);
+
+struct ImageRecord {
+    std::uint64_t sequence = 0;
+    VolumeState state = VolumeState::provisioning;
+    bool unknown = false;  // what marked blocks hold may already be golden: hash before fetching
+    std::uint64_t image_version = 0;
+    std::uint64_t version_floor = 0;
+    std::string image;
+    DiskIdentity disk;
+    std::string manifest;   // as it was received
+    std::string signature;  // as it was received; empty when the manifest is not signed
+    bool operator==(const ImageRecord&) const = default;
+};
+
+inline constexpr std::size_t image_record_size = 16384;
+inline constexpr std::size_t image_record_text_size = 15872;  // manifest and signature together
+
+// Failure::failed: not a record of this log. Failure::refused: unknown version, flags or state.
+Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_size> bytes, const Uuid& uuid);
+// Errors: a text that is too long for its field.
+Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid& uuid);
+
+}  // namespace regild::format

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// manifest.json says what one version of an image is; <channel>.json says which version is current.
+#pragma once
+
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/units.hpp"
+#include "base/uuid.hpp"
+#include "format/hash_tree.hpp"
+
+namespace regild::format {
+
+inline constexpr std::size_t max_manifest_size = 12288;
+inline constexpr std::size_t max_channel_size = 4096;
+
+struct Manifest {
+    std::string image;          // [a-z0-9][a-z0-9._-]{0,62}
+    std::uint64_t version = 0;  // 1 to 2^53 - 1
+    Bytes size;                 // a multiple of 512; the mapping is exactly this long
+    BlockSize block_size;
+    std::string data_file;  // names beside the manifest, no '/'
+    std::string tree_file;
+    ByteVector salt;  // of the hash tree, at most 256 bytes
+    Uuid tree_uuid;
+    Digest root_hash;
+
+    Blocks blocks() const { return block_size.blocks_in(size); }
+    Bytes padded_size() const { return block_size.bytes_of(blocks()); }
+    bool operator==(const Manifest&) const = default;
+};
+
+// Bytes of a stranger: bounded size, unknown or duplicate keys, wrong types and ranges are errors that name
+// the key.
+Result<Manifest> parse_manifest(std::string_view json);
+std::string serialize_manifest(
+    const Manifest& manifest);  // indented, keys in a fixed order, ends in a newline
+
+struct Channel {
+    std::string image;
+    std::uint64_t version = 0;
+    bool operator==(const Channel&) const = default;
+};
+Result<Channel> parse_channel(std::string_view json);
+std::string serialize_channel(const Channel& channel);
+bool is_valid_name(std::string_view name);  // of an image or a channel
+
+// A source is a manifest or a channel: told apart by their "type" key.
+enum class DocumentType { manifest, channel };
+Result<DocumentType> document_type(std::string_view json);
+
+}  // namespace regild::format

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Fetching bytes from a URL: libcurl lives in this folder only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/stop.hpp"
+#include "base/units.hpp"
+
+namespace regild::net {
+
+struct Range {
+    Bytes offset;
+    ByteSpan into;  // its size is the length of the range
+};
+
+struct Totals {
+    std::uint64_t requests = 0;
+    Bytes received;  // bodies, also of requests that were tried again
+};
+
+class Fetcher {
+  public:
+    virtual ~Fetcher() = default;
+    // The whole resource; Failure::failed when it is longer than `limit`, a 404 and the like;
+    // Failure::network when the server cannot be reached after the retries.
+    virtual Result<std::string> get(const std::string& url, std::size_t limit) = 0;
+    // Fills each range exactly, in any order, several at a time; `arrived(i)` is called on the calling thread
+    // as range i is complete; an Error from it ends the fetch. A 200 to a range, a short body, a wrong
+    // Content-Range, an encoded body, 404, 416: Failure::failed.
+    virtual Result<void> get_ranges(const std::string& url, std::span<const Range> ranges,
+                                    const std::function<Result<void>(std::size_t)>& arrived) = 0;
+    virtual Totals totals() const = 0;
+};
+
+// Up to 16 keep-alive connections, single ascending ranges. http, https and file URLs; a redirect stays in
+// its scheme. Transient failures (connection lost, 429, 5xx, stalled) are tried again, with exponential
+// back-off and jitter, until nothing has arrived for `patience_seconds`.
+struct FetchOptions {
+    unsigned patience_seconds = 20;
+};
+std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
+
+// The URL without user name, password and query: for messages and reports.
+std::string without_credentials(const std::string& url);
+// `name` beside the resource `url`: the last path component replaced, the query dropped.
+Result<std::string> sibling(const std::string& url, const std::string& name);
+
+}  // namespace regild::net
