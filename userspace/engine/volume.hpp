@@ -33,10 +33,14 @@ class Volume {
     LogStore& log() { return *log_; }                                // only with a usable log
     const format::ImageRecord& record() { return *log_->record(); }  // only with a usable log
 
-    // Formats the log for `source`: every block marked, state `provisioning`. Without `adopt`, refused
-    // (invariant 10) unless the data device is blank or of our own partition type and the log device is
-    // blank, of our own type or already holds a log. Unless the data device is blank, its blocks are
-    // `unknown`: hashed before they are fetched.
+    // Whether the log may be formatted (invariant 10): refused unless `adopt`, or there is a usable log, or
+    // the data device is blank or of our own partition type and the log device is blank or of our own
+    // partition type.
+    Result<void> check_may_format(bool adopt);
+    // Refused when the image does not fit the data device, or its log the log device.
+    Result<void> check_fits(const format::Manifest& manifest) const;
+    // Formats the log for `source`, after both checks: every block marked, state `provisioning`. Unless the
+    // data device is blank its blocks are `unknown`: hashed before they are fetched.
     Result<void> format(const Source& source, bool adopt);
 
     // Failure::refused unless the volume may be mapped: a usable log and the state golden (invariant 9).

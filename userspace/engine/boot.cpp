@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/boot.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace regild::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds poll_interval{100};
+constexpr seconds first_retry_delay{2};
+constexpr seconds longest_retry_delay{30};
+
+Error interrupted() {
+    return {Failure::interrupted, "interrupted; run it again to go on"};
+}
+
+Result<void> wait_for(milliseconds duration, const StopFlag& stop) {
+    const steady_clock::time_point end = steady_clock::now() + duration;
+    while (steady_clock::now() < end) {
+        if (stop.requested()) return interrupted();
+        std::this_thread::sleep_for(poll_interval);
+    }
+    return {};
+}
+
+// Whether nobody touched the volume between the first look and the hold, so that the decision still stands.
+bool is_unchanged(Volume& before, Volume& now) {
+    if (before.has_usable_log() != now.has_usable_log()) return false;
+    if (!before.has_usable_log()) return true;
+    return before.log().superblock() == now.log().superblock() && before.record() == now.record() &&
+           before.log().marks() == now.log().marks();
+}
+
+// One run of `regild boot`: what the steps share.
+class Boot {
+  public:
+    Boot(const format::Configuration& configuration, const BootOptions& options,
+         const MakeFetcher& make_fetcher, dm::Mapper& mapper, Observer& observer, const StopFlag& stop)
+        : configuration_(configuration),
+          options_(options),
+          make_fetcher_(make_fetcher),
+          mapper_(mapper),
+          observer_(observer),
+          stop_(stop) {}
+
+    Result<BootReport> run();
+
+  private:
+    // What the first look, before anything is held or written, found to be done.
+    struct Decision {
+        BootOutcome outcome;
+        std::optional<Source> source;  // unless clean or skipped
+    };
+
+    Result<Volume> wait_for_volume(block::Access access);
+    Result<Decision> decide(Volume& volume);
+    Result<std::unique_ptr<dm::Mapping>> hold(const format::LogGeometry& geometry, Volume& looked_at);
+    Result<void> make_golden(Volume& volume, const Source& source);
+
+    net::Fetcher& fetcher() {
+        if (!fetcher_) fetcher_ = make_fetcher_();
+        return *fetcher_;
+    }
+    // Calls `attempt` until it succeeds or fails for another reason than the network, as the policy says.
+    template <class Attempt>
+    auto with_offline_policy(Attempt attempt) -> decltype(attempt());
+
+    const format::Configuration& configuration_;
+    const BootOptions& options_;
+    const MakeFetcher& make_fetcher_;
+    dm::Mapper& mapper_;
+    Observer& observer_;
+    const StopFlag& stop_;
+    std::unique_ptr<net::Fetcher> fetcher_;
+    BootReport report_;
+};
+
+template <class Attempt>
+auto Boot::with_offline_policy(Attempt attempt) -> decltype(attempt()) {
+    for (seconds delay = first_retry_delay;; delay = std::min(2 * delay, longest_retry_delay)) {
+        auto result = attempt();
+        if (result.ok() || result.error().kind != Failure::network ||
+            configuration_.offline == format::OfflinePolicy::halt) {
+            return result;
+        }
+        observer_.event(result.error().message + "; trying again in " + std::to_string(delay.count()) + " s");
+        if (Result<void> waited = wait_for(delay, stop_); !waited) return waited.error();
+    }
+}
+
+// A device that is missing or fails to read is waited for, never guessed about (invariant 10).
+Result<Volume> Boot::wait_for_volume(block::Access access) {
+    const steady_clock::time_point deadline = steady_clock::now() + configuration_.device_timeout;
+    bool said = false;
+    for (;;) {
+        Result<Volume> volume = Volume::open({configuration_.data, configuration_.log}, access);
+        if (volume || volume.error().kind != Failure::failed) return volume;
+        if (steady_clock::now() >= deadline) return volume.error();
+        if (!said) observer_.event("waiting for devices: " + volume.error().message);
+        said = true;
+        if (Result<void> waited = wait_for(poll_interval, stop_); !waited) return waited.error();
+    }
+}
+
+Result<Boot::Decision> Boot::decide(Volume& volume) {
+    const bool half_done = volume.has_usable_log() && volume.record().state != format::VolumeState::golden;
+    const Blocks marked = volume.has_usable_log() ? volume.log().marks().count() : Blocks(0);
+    if (options_.skip_restore && !configuration_.allow_off) {
+        observer_.event("regild=off is IGNORED: the configuration does not allow it");
+    } else if (options_.skip_restore && (!volume.has_usable_log() || half_done)) {
+        observer_.event("regild=off is IGNORED: the volume is not completely restored, so it cannot be used");
+    } else if (options_.skip_restore) {
+        observer_.event("regild=off: starting WITHOUT restoring; " + std::to_string(marked.count()) +
+                        " marked blocks stay as the last session left them, writes are marked on");
+        return Decision{BootOutcome::skipped, std::nullopt};
+    }
+    if (volume.has_usable_log() && !half_done && marked == Blocks(0)) {
+        observer_.event("clean: no block is marked");
+        return Decision{BootOutcome::clean, std::nullopt};
+    }
+
+    if (volume.has_usable_log()) {
+        observer_.event(std::to_string(marked.count()) + " blocks are marked, state " +
+                        to_string(volume.record().state) + ": restoring");
+    } else {
+        observer_.event(volume.unusable_reason() + ": provisioning");
+        if (Result<void> r = volume.check_may_format(configuration_.adopt); !r) return r.error();
+    }
+    if (options_.no_network) return Error{Failure::network, "the network is needed to restore the volume"};
+
+    if (!volume.has_usable_log()) {
+        Result<Source> source =
+            with_offline_policy([&] { return offered_source(fetcher(), configuration_.source); });
+        if (!source) return source.error();
+        return Decision{BootOutcome::provisioned, *std::move(source)};
+    }
+    Result<Source> source = installed_source(configuration_.source, volume.record().manifest);
+    if (!source) return source.error();
+    return Decision{volume.record().state == format::VolumeState::provisioning ? BootOutcome::provisioned
+                                                                               : BootOutcome::restored,
+                    *std::move(source)};
+}
+
+Result<std::unique_ptr<dm::Mapping>> Boot::hold(const format::LogGeometry& geometry, Volume& looked_at) {
+    const dm::WritelogTable table{to_sectors(geometry.data_size()), looked_at.data().name(),
+                                  looked_at.log_device().name(), geometry.block_size().sectors(),
+                                  configuration_.allow_discards};
+    return mapper_.hold(configuration_.name, dm::uuid_prefix + configuration_.name, table);
+}
+
+Result<void> Boot::make_golden(Volume& volume, const Source& source) {
+    const Blocks marked = volume.log().marks().count();
+    Result<RestoreReport> restored = with_offline_policy([&] {
+        return restore({volume.log(), volume.data()}, source, fetcher(), observer_, stop_);
+    });
+    if (!restored) return restored.error();
+    report_.restore = *restored;
+    report_.restore.marked = marked;
+    return {};
+}
+
+Result<BootReport> Boot::run() {
+    const block::Access look_access = options_.no_map ? block::Access::exclusive : block::Access::read;
+    Result<Volume> looked_at = wait_for_volume(look_access);
+    if (!looked_at) return looked_at.error();
+    Result<Decision> decision = decide(*looked_at);
+    if (!decision) return decision.error();
+    report_.outcome = decision->outcome;
+
+    const bool to_format = !looked_at->has_usable_log();
+    if (to_format) {
+        if (Result<void> r = looked_at->check_fits(decision->source->manifest); !r) return r.error();
+    }
+    Result<format::LogGeometry> geometry =
+        to_format ? format::LogGeometry::make(decision->source->manifest.size,
+                                              decision->source->manifest.block_size)
+                  : Result<format::LogGeometry>(looked_at->log().geometry());
+    if (!geometry) return geometry.error();
+
+    // From here until the volume is mapped the devices are ours (invariant 5).
+    std::unique_ptr<dm::Mapping> mapping;
+    std::optional<Volume> held;
+    if (!options_.no_map) {
+        Result<std::unique_ptr<dm::Mapping>> holding = hold(*geometry, *looked_at);
+        if (!holding) return holding.error();
+        mapping = *std::move(holding);
+        Result<Volume> reopened =
+            Volume::open({looked_at->data().name(), looked_at->log_device().name()}, block::Access::held);
+        if (!reopened) return reopened.error();
+        if (!is_unchanged(*looked_at, *reopened)) {
+            return Error{Failure::refused, "the log on " + looked_at->log_device().name() +
+                                               " was changed by somebody else meanwhile; start again"};
+        }
+        held.emplace(*std::move(reopened));
+    }
+    Volume& volume = held ? *held : *looked_at;
+
+    if (to_format) {
+        if (Result<void> r = volume.format(*decision->source, configuration_.adopt); !r) return r.error();
+    } else if (Result<void> r = volume.log().repair(); !r) {
+        return r.error();
+    }
+    if (decision->source) {
+        if (Result<void> r = make_golden(volume, *decision->source); !r) return r.error();
+    }
+    if (Result<void> r = volume.check_mappable(); !r) return r.error();
+
+    report_.image = volume.record().image;
+    report_.version = volume.record().image_version;
+    report_.block_size = volume.log().geometry().block_size();
+    report_.blocks = volume.log().geometry().blocks();
+    if (fetcher_) {
+        report_.restore.bytes_fetched = fetcher_->totals().received;
+        report_.restore.requests = fetcher_->totals().requests;
+    }
+    if (mapping) {
+        if (Result<void> r = mapping->activate(); !r) return r.error();
+        report_.mapped = mapping->path();
+        observer_.event("mapped " + volume.data().name() + " as " + report_.mapped);
+    }
+    return report_;
+}
+
+}  // namespace
+
+const char* to_string(BootOutcome outcome) {
+    switch (outcome) {
+        case BootOutcome::clean:
+            return "clean";
+        case BootOutcome::provisioned:
+            return "provisioned";
+        case BootOutcome::restored:
+            return "restored";
+        case BootOutcome::skipped:
+            return "skipped";
+    }
+    return "";
+}
+
+Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,
+                        const MakeFetcher& make_fetcher, dm::Mapper& mapper, Observer& observer,
+                        const StopFlag& stop) {
+    return Boot(configuration, options, make_fetcher, mapper, observer, stop).run();
+}
+
+}  // namespace regild::engine
