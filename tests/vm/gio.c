@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -249,6 +250,13 @@ static uint64_t next_random(struct worker *w, uint64_t below)
 	return w->random % below;
 }
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	stopped = signal;
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -256,10 +264,10 @@ static void *work(void *arg)
 	uint64_t *data = buffer(MAX_IO);
 	int fd = open_device(load->path, O_RDWR | O_DIRECT);
 
-	for (uint64_t op = 0; op < load->ops; op++) {
+	for (uint64_t op = 0; op < load->ops && !stopped; op++) {
 		char kind = load->mix[next_random(w, strlen(load->mix))];
 		/* Mostly small, sometimes up to 1 MiB. */
-		uint64_t most = next_random(w, 8) ? 8 : MAX_IO / PAGE;
+		uint64_t most = next_random(w, 32) ? 8 : MAX_IO / PAGE;
 		uint64_t page = w->first + next_random(w, w->count);
 		uint64_t count = 1 + next_random(w, most);
 		uint64_t range[2];
@@ -324,8 +332,9 @@ static void verify_load(const struct load *load, uint64_t nr_pages)
 
 /*
  * load DEVICE OFFSET LENGTH BLOCK THREADS OPS SEED MIX: OPS operations per
- * thread, drawn from MIX (w write, s O_DSYNC write, z zeroes, d discard,
- * f flush), verified at the end; prints the touched blocks of the range.
+ * thread or until SIGTERM, drawn from MIX (w write, s O_DSYNC write, z zeroes,
+ * d discard, f flush), verified at the end; prints the touched blocks of the
+ * range.
  */
 static int do_load(char **argv)
 {
@@ -342,6 +351,7 @@ static int do_load(char **argv)
 	struct worker *workers = calloc(threads, sizeof(*workers));
 	struct ranges ranges = { 0 };
 
+	signal(SIGTERM, stop);
 	for (uint64_t i = 0; i < threads; i++) {
 		workers[i] = (struct worker){
 			.load = &load,

@@ -81,7 +81,15 @@ events() {
 	dmsetup info -c --noheadings -o events "$1" | tr -d ' '
 }
 
-# fresh IMAGE DEVICE: put an image from the host onto a device.
+# fresh IMAGE DEVICE [SECTOR]: put an image from the host onto a device.
 fresh() {
-	dd if="$1" of="$2" bs=4096 oflag=direct conv=fsync 2>/dev/null
+	dd if="$1" of="$2" bs=4096 seek="$((${3:-0} / 8))" oflag=direct conv=notrunc,fsync 2>/dev/null
+}
+
+# changes DISK: writes and discards that the disk has completed; zeroing counts
+# as writes.
+changes() {
+	# shellcheck disable=SC2046
+	set -- $(cat "/sys/block/${1#/dev/}/stat")
+	echo "$(($5 + ${12}))"
 }
