@@ -12,12 +12,17 @@
 #define REGILD_WRITELOG_FORMAT_H
 
 #include <linux/types.h>
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#else
+#include <assert.h>
+#endif
 
 #define WRITELOG_SECTOR_SIZE		512u
 /* Blocks are a power of two of sectors in this range: 4 KiB to 512 KiB. */
 #define WRITELOG_MIN_BLOCK_SECTORS	8u
 #define WRITELOG_MAX_BLOCK_SECTORS	1024u
-#define WRITELOG_MAX_BLOCKS		(1ull << 31)
+#define WRITELOG_MAX_BLOCKS		0x80000000ull
 
 /*
  * Layout, in bytes from the start of the log. The start of the log on its
@@ -119,11 +124,7 @@ struct writelog_record {
 #define WRITELOG_GPT_TYPE_DATA	"52474c44-6461-7461-8b1e-6f0c7d2a9e11"
 #define WRITELOG_GPT_TYPE_LOG	"52474c44-6c6f-675f-8b1e-6f0c7d2a9e12"
 
-#ifdef __cplusplus
 #define WRITELOG_ASSERT(x)	static_assert(x, #x)
-#else
-#define WRITELOG_ASSERT(x)	_Static_assert(x, #x)
-#endif
 #define WRITELOG_AT(type, field, offset) \
 	WRITELOG_ASSERT(__builtin_offsetof(struct type, field) == (offset))
 

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The write log in memory: which blocks are marked, on which of those marks
+ * stable storage can be relied, and how the others get there. Knows blocks and
+ * the log device; knows nothing of bios of the mapped device.
+ */
+#ifndef WRITELOG_LOG_H
+#define WRITELOG_LOG_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/bitmap.h>
+#include <linux/blk_types.h>
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/log2.h>
+
+#include <regild/writelog_format.h>
+
+#define DM_MSG_PREFIX	"writelog"
+
+/* Units written in parallel: neighbours merge, and the queue stays short. */
+#define WRITELOG_NR_WRITES	32
+
+#define WRITELOG_UNIT_SECTORS	(WRITELOG_UNIT_SIZE >> SECTOR_SHIFT)
+
+/* One write of a unit on its way to the log device. */
+struct writelog_write {
+	struct bio	bio;
+	struct bio_vec	bvec;
+	unsigned int	unit;
+};
+
+struct writelog_unit {
+	/* Sectors, one bit each, with pending bits that are not durable. */
+	u8		stale;
+	/* How the write of the current commit went. */
+	blk_status_t	status;
+	/* The last write failed. */
+	bool		failed;
+};
+
+/*
+ * Two bitmaps tell of every block:
+ *
+ *	pending	durable
+ *	0	0	clean: the first write must wait
+ *	1	0	on its way to the log, or the log could not be trusted or
+ *			written: a write must wait
+ *	1	1	marked on stable storage: writes pass
+ *
+ * Bits are set, never cleared, while the device is mapped (invariant 5). The
+ * pending bitmap is @image, the log's units as they are on disk; @durable is
+ * contiguous, and changes only after the log device has the mark on stable
+ * storage (invariant 1).
+ *
+ * Everything but @durable and the counters belongs to one caller at a time:
+ * the worker of the target, or its preresume method while there is no I/O.
+ */
+struct writelog_log {
+	struct block_device	*bdev;
+	sector_t		start;		/* of the log on @bdev */
+	const char		*name;		/* of the mapped device */
+
+	sector_t		data_sectors;
+	unsigned int		block_sectors;
+	unsigned long		nr_blocks;
+	unsigned int		nr_sectors;	/* log sectors with blocks */
+	unsigned int		nr_units;
+
+	/*
+	 * A log that is formatted anew while its device is suspended, or
+	 * between two tables of one device, would forget marks. So the first
+	 * uuid that was seen binds.
+	 */
+	u8			uuid[16];
+	bool			uuid_known;
+	u32			seed;		/* crc32c of the uuid */
+
+	unsigned long		*durable;
+	struct writelog_sector	*image;
+	struct writelog_unit	*units;
+	unsigned long		*touched;	/* units of the next commit */
+	unsigned int		nr_touched;
+
+	struct writelog_write	*writes;
+	atomic_t		in_flight;
+	struct completion	written;
+
+	/* Read by status at any time. */
+	unsigned long		nr_dirty;
+	unsigned int		nr_failed;	/* units */
+	atomic64_t		nr_commits;
+	atomic64_t		nr_units_written;
+	atomic64_t		nr_errors;
+};
+
+/* @data_sectors is not 0, @block_sectors a power of two. */
+static inline sector_t writelog_nr_blocks(sector_t data_sectors,
+					  unsigned int block_sectors)
+{
+	return ((data_sectors - 1) >> ilog2(block_sectors)) + 1;
+}
+
+/* Length in sectors of the log of a device of @nr_blocks. */
+sector_t writelog_log_length(sector_t nr_blocks);
+
+/*
+ * Allocates everything that marking and committing will ever need, for a
+ * device of @data_sectors. No I/O. Returns 0 or -ENOMEM; after either,
+ * writelog_log_exit() frees what there is.
+ */
+int writelog_log_init(struct writelog_log *log, sector_t data_sectors,
+		      unsigned int block_sectors);
+void writelog_log_exit(struct writelog_log *log);
+
+/*
+ * Reads the log afresh, forgetting all earlier state but the counters. Sectors
+ * that are damaged or unreadable count as marked, and as not durable, so that
+ * they are rewritten before a write to their blocks passes (invariant 3).
+ * Sleeps; allocates only what mempools back. Returns 0, or a negative errno
+ * after a message when the log is not one that this device can use.
+ */
+int writelog_log_load(struct writelog_log *log);
+
+/* Sets the pending bits of @first to @last; the next commit writes them. */
+void writelog_log_mark(struct writelog_log *log, unsigned long first,
+		       unsigned long last);
+
+/*
+ * Writes all units that were marked since the last commit, and publishes their
+ * bits as durable once they are on stable storage. A unit that could not be
+ * written stays not durable, which is how a waiter learns about it. Sleeps;
+ * allocates nothing.
+ */
+void writelog_log_commit(struct writelog_log *log);
+
+/* Writes index and checksum of log sector @sector into the image. */
+void writelog_log_seal(struct writelog_log *log, unsigned int sector);
+
+/* Publishes the pending bits of log sector @sector as durable. */
+void writelog_log_publish(struct writelog_log *log, unsigned int sector);
+
+/*
+ * The page that holds @addr, an address in the image. The image is vmalloc'ed,
+ * its units are aligned to their size.
+ */
+struct page *writelog_log_page(const void *addr);
+
+/* The bits of word number @word that are within @first to @last. */
+static inline unsigned long writelog_word_mask(unsigned long word,
+					       unsigned long first,
+					       unsigned long last)
+{
+	unsigned long mask = ~0UL;
+
+	if (word == BIT_WORD(first))
+		mask &= BITMAP_FIRST_WORD_MASK(first);
+	if (word == BIT_WORD(last))
+		mask &= BITMAP_LAST_WORD_MASK(last + 1);
+	return mask;
+}
+
+/* Are the marks of @first to @last on stable storage? Any context. */
+static inline bool writelog_log_is_durable(const struct writelog_log *log,
+					   unsigned long first,
+					   unsigned long last)
+{
+	unsigned long word;
+
+	for (word = BIT_WORD(first); word <= BIT_WORD(last); word++)
+		if (~READ_ONCE(log->durable[word]) &
+		    writelog_word_mask(word, first, last))
+			return false;
+
+	/*
+	 * Pairs with the barrier in writelog_log_publish(): what the caller
+	 * issues comes after the commit that the bits tell of.
+	 */
+	smp_acquire__after_ctrl_dep();
+	return true;
+}
+
+#endif /* WRITELOG_LOG_H */

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The writelog device-mapper target: maps one to one, as linear does, and
+ * marks each block in a log on stable storage before the first operation that
+ * changes it is issued. See writelog.rst.
+ *
+ * This file makes the target from its table line, starts and stops it, and
+ * answers userspace.
+ */
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/kstrtox.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "compat.h"
+#include "writelog.h"
+
+static int parse_sector(const char *arg, sector_t *sector)
+{
+	u64 value;
+
+	if (kstrtou64(arg, 10, &value) || value != (sector_t)value)
+		return -EINVAL;
+	*sector = value;
+	return 0;
+}
+
+static int parse_features(struct writelog *wl, struct dm_arg_set *as)
+{
+	static const struct dm_arg args[] = {
+		{ 0, 1, "Invalid number of feature arguments" },
+	};
+	struct dm_target *ti = wl->ti;
+	unsigned int nr;
+	int r;
+
+	if (!as->argc)
+		return 0;
+	r = dm_read_arg_group(args, as, &nr, &ti->error);
+	if (r)
+		return r;
+	while (nr--) {
+		if (strcasecmp(dm_shift_arg(as), "allow_discards")) {
+			ti->error = "Unrecognised feature argument";
+			return -EINVAL;
+		}
+		wl->allow_discards = true;
+	}
+	if (as->argc) {
+		ti->error = "Too many arguments";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_data(struct writelog *wl)
+{
+	struct block_device *bdev = wl->data->bdev;
+	struct dm_target *ti = wl->ti;
+	sector_t size = bdev_nr_sectors(bdev);
+
+	if (bdev_is_zoned(bdev)) {
+		ti->error = "Zoned data device is not supported";
+		return -EINVAL;
+	}
+	if (wl->data_start > size || ti->len > size - wl->data_start) {
+		ti->error = "Data device is too small";
+		return -EINVAL;
+	}
+	wl->data_range = writelog_make_range(bdev, wl->data_start, ti->len);
+	return 0;
+}
+
+static int check_log(struct writelog *wl, sector_t length)
+{
+	struct block_device *bdev = wl->log_dev->bdev;
+	struct dm_target *ti = wl->ti;
+	sector_t size = bdev_nr_sectors(bdev);
+
+	if (bdev_is_zoned(bdev)) {
+		ti->error = "Zoned log device is not supported";
+		return -EINVAL;
+	}
+	if (bdev_logical_block_size(bdev) > WRITELOG_UNIT_SIZE) {
+		ti->error = "Logical blocks of log device are larger than 4096 bytes";
+		return -EINVAL;
+	}
+	if (wl->log.start > size || length > size - wl->log.start) {
+		ti->error = "Log device is too small";
+		return -EINVAL;
+	}
+	wl->log_range = writelog_make_range(bdev, wl->log.start, length);
+	return 0;
+}
+
+/* Frees what there is of a target: its construction may have ended anywhere. */
+static void free_writelog(struct writelog *wl)
+{
+	writelog_release(wl);
+	if (wl->wq)
+		destroy_workqueue(wl->wq);
+	writelog_log_exit(&wl->log);
+	if (wl->log_dev)
+		dm_put_device(wl->ti, wl->log_dev);
+	if (wl->data)
+		dm_put_device(wl->ti, wl->data);
+	kfree(wl);
+}
+
+static int construct(struct writelog *wl, struct dm_arg_set *as)
+{
+	struct dm_target *ti = wl->ti;
+	const char *data_path, *log_path;
+	unsigned int block_sectors;
+	sector_t nr_blocks;
+	int r;
+
+	if (as->argc < 5) {
+		ti->error = "Not enough arguments";
+		return -EINVAL;
+	}
+	data_path = dm_shift_arg(as);
+	if (parse_sector(dm_shift_arg(as), &wl->data_start)) {
+		ti->error = "Invalid start of data";
+		return -EINVAL;
+	}
+	log_path = dm_shift_arg(as);
+	if (parse_sector(dm_shift_arg(as), &wl->log.start)) {
+		ti->error = "Invalid start of log";
+		return -EINVAL;
+	}
+	if (wl->log.start % WRITELOG_UNIT_SECTORS) {
+		ti->error = "Start of log is not a multiple of 8 sectors";
+		return -EINVAL;
+	}
+	if (kstrtouint(dm_shift_arg(as), 10, &block_sectors) ||
+	    block_sectors < WRITELOG_MIN_BLOCK_SECTORS ||
+	    block_sectors > WRITELOG_MAX_BLOCK_SECTORS ||
+	    !is_power_of_2(block_sectors)) {
+		ti->error = "Block size is not a power of two from 8 to 1024 sectors";
+		return -EINVAL;
+	}
+	wl->block_shift = ilog2(block_sectors);
+	nr_blocks = writelog_nr_blocks(ti->len, block_sectors);
+	if (nr_blocks > WRITELOG_MAX_BLOCKS) {
+		ti->error = "Too many blocks";
+		return -EINVAL;
+	}
+	r = parse_features(wl, as);
+	if (r)
+		return r;
+
+	r = dm_get_device(ti, data_path, dm_table_get_mode(ti->table),
+			  &wl->data);
+	if (r) {
+		ti->error = "Cannot open data device";
+		return r;
+	}
+	r = dm_get_device(ti, log_path, dm_table_get_mode(ti->table),
+			  &wl->log_dev);
+	if (r) {
+		ti->error = "Cannot open log device";
+		return r;
+	}
+	r = check_data(wl);
+	if (r)
+		return r;
+	r = check_log(wl, writelog_log_length(nr_blocks));
+	if (r)
+		return r;
+	if (writelog_ranges_overlap(&wl->data_range, &wl->log_range)) {
+		ti->error = "Log and data overlap";
+		return -EINVAL;
+	}
+
+	wl->log.bdev = wl->log_dev->bdev;
+	wl->log.name = dm_table_device_name(ti->table);
+	r = writelog_log_init(&wl->log, ti->len, block_sectors);
+	if (r) {
+		ti->error = "Cannot allocate the log";
+		return r;
+	}
+	wl->wq = alloc_ordered_workqueue("writelog/%s", WQ_MEM_RECLAIM,
+					 wl->log.name);
+	if (!wl->wq) {
+		ti->error = "Cannot allocate workqueue";
+		return -ENOMEM;
+	}
+	if (!writelog_claim(wl)) {
+		ti->error = "Log or data overlap those of another writelog target";
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/*
+ * writelog <data dev> <data start> <log dev> <log start> <block sectors>
+ *	    [<#feature args> <feature>...]
+ *
+ * The table that this one replaces may be live, so the log is not read yet.
+ */
+static int writelog_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct dm_arg_set as = { .argc = argc, .argv = argv };
+	struct writelog *wl;
+	int r;
+
+	wl = kzalloc(sizeof(*wl), GFP_KERNEL);
+	if (!wl) {
+		ti->error = "Cannot allocate context";
+		return -ENOMEM;
+	}
+	wl->ti = ti;
+	wl->writable = writelog_table_is_writable(ti->table);
+	spin_lock_init(&wl->lock);
+	bio_list_init(&wl->deferred);
+	INIT_LIST_HEAD(&wl->marks);
+	INIT_LIST_HEAD(&wl->claim);
+	INIT_WORK(&wl->worker, writelog_commit_deferred);
+
+	r = construct(wl, &as);
+	if (r) {
+		free_writelog(wl);
+		return r;
+	}
+
+	ti->num_flush_bios = 1;
+	ti->num_discard_bios = wl->allow_discards;
+	ti->num_secure_erase_bios = 1;
+	ti->num_write_zeroes_bios = 1;
+	ti->accounts_remapped_io = true;
+	ti->private = wl;
+	return 0;
+}
+
+static void writelog_dtr(struct dm_target *ti)
+{
+	free_writelog(ti->private);
+}
+
+/* No I/O is under way here, and the table that was live before is suspended. */
+static int writelog_preresume(struct dm_target *ti)
+{
+	struct writelog *wl = ti->private;
+
+	writelog_inherit_uuid(wl);
+	return writelog_log_load(&wl->log);
+}
+
+/* The log is ours once all targets of the table have resumed. */
+static void writelog_resume(struct dm_target *ti)
+{
+	struct writelog *wl = ti->private;
+
+	spin_lock(&wl->lock);
+	wl->live = true;
+	spin_unlock(&wl->lock);
+}
+
+/*
+ * All bios have ended. What messages asked to mark still goes to the log, and
+ * then it is userspace's.
+ */
+static void writelog_postsuspend(struct dm_target *ti)
+{
+	struct writelog *wl = ti->private;
+
+	spin_lock(&wl->lock);
+	wl->live = false;
+	spin_unlock(&wl->lock);
+	flush_work(&wl->worker);
+}
+
+/*
+ * INFO: <dirty>/<total blocks> <commits> <units written> <deferred bios>
+ *	 <log errors> <rw|ro|fail>
+ */
+static void writelog_status(struct dm_target *ti, status_type_t type,
+			    unsigned int status_flags, char *result,
+			    unsigned int maxlen)
+{
+	struct writelog *wl = ti->private;
+	struct writelog_log *log = &wl->log;
+	const char *mode = "rw";
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		if (!wl->writable)
+			mode = "ro";
+		else if (READ_ONCE(log->nr_failed))
+			mode = "fail";
+		DMEMIT("%lu/%lu %llu %llu %llu %llu %s",
+		       READ_ONCE(log->nr_dirty), log->nr_blocks,
+		       (unsigned long long)atomic64_read(&log->nr_commits),
+		       (unsigned long long)atomic64_read(&log->nr_units_written),
+		       (unsigned long long)atomic64_read(&wl->nr_deferred),
+		       (unsigned long long)atomic64_read(&log->nr_errors),
+		       mode);
+		break;
+
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s %llu %s %llu %u", wl->data->name,
+		       (unsigned long long)wl->data_start, wl->log_dev->name,
+		       (unsigned long long)log->start, log->block_sectors);
+		if (wl->allow_discards)
+			DMEMIT(" 1 allow_discards");
+		break;
+
+	case STATUSTYPE_IMA:
+		DMEMIT_TARGET_NAME_VERSION(ti->type);
+		DMEMIT(",data_device_name=%s,data_start=%llu",
+		       wl->data->name, (unsigned long long)wl->data_start);
+		DMEMIT(",log_device_name=%s,log_start=%llu",
+		       wl->log_dev->name, (unsigned long long)log->start);
+		DMEMIT(",block_sectors=%u,allow_discards=%c;",
+		       log->block_sectors, wl->allow_discards ? 'y' : 'n');
+		break;
+	}
+}
+
+/* mark <block> <count>: the worker marks the blocks with its next commit. */
+static int message_mark(struct writelog *wl, const char *block_arg,
+			const char *count_arg)
+{
+	struct writelog_mark *mark;
+	unsigned long block, count;
+	bool live;
+
+	if (kstrtoul(block_arg, 10, &block) || block >= wl->log.nr_blocks) {
+		DMERR("%s: mark: invalid block: %s", wl->log.name, block_arg);
+		return -EINVAL;
+	}
+	if (kstrtoul(count_arg, 10, &count) || !count ||
+	    count > wl->log.nr_blocks - block) {
+		DMERR("%s: mark: invalid count: %s", wl->log.name, count_arg);
+		return -EINVAL;
+	}
+	if (!wl->writable) {
+		DMERR("%s: mark: the table is read-only", wl->log.name);
+		return -EROFS;
+	}
+
+	mark = kmalloc(sizeof(*mark), GFP_NOIO);
+	if (!mark)
+		return -ENOMEM;
+	mark->first = block;
+	mark->last = block + count - 1;
+
+	spin_lock(&wl->lock);
+	live = wl->live;
+	if (live) {
+		list_add_tail(&mark->list, &wl->marks);
+		queue_work(wl->wq, &wl->worker);
+	}
+	spin_unlock(&wl->lock);
+	if (!live) {
+		kfree(mark);
+		DMERR("%s: mark: the device is suspended", wl->log.name);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int writelog_message(struct dm_target *ti, unsigned int argc,
+			    char **argv, char *result, unsigned int maxlen)
+{
+	struct writelog *wl = ti->private;
+
+	if (argc == 3 && !strcasecmp(argv[0], "mark"))
+		return message_mark(wl, argv[1], argv[2]);
+	DMERR("%s: unrecognised message: %s", wl->log.name, argv[0]);
+	return -EINVAL;
+}
+
+/*
+ * The log is not named: limits and features of the device are those of the
+ * data.
+ */
+static int writelog_iterate_devices(struct dm_target *ti,
+				    iterate_devices_callout_fn fn, void *data)
+{
+	struct writelog *wl = ti->private;
+
+	return fn(ti, wl->data, wl->data_start, ti->len, data);
+}
+
+/*
+ * What would change data behind the log's back is left out: prepare_ioctl
+ * (SG_IO), direct access, zones.
+ */
+static struct target_type writelog_target = {
+	.name = "writelog",
+	.version = { 1, 0, 0 },
+	.features = DM_TARGET_PASSES_INTEGRITY | DM_TARGET_NOWAIT |
+		    DM_TARGET_PASSES_CRYPTO,
+	.module = THIS_MODULE,
+	.ctr = writelog_ctr,
+	.dtr = writelog_dtr,
+	.map = writelog_map,
+	.preresume = writelog_preresume,
+	.resume = writelog_resume,
+	.postsuspend = writelog_postsuspend,
+	.status = writelog_status,
+	.message = writelog_message,
+	.iterate_devices = writelog_iterate_devices,
+};
+
+static int __init writelog_init(void)
+{
+	return dm_register_target(&writelog_target);
+}
+
+static void __exit writelog_exit(void)
+{
+	dm_unregister_target(&writelog_target);
+}
+
+module_init(writelog_init);
+module_exit(writelog_exit);
+
+MODULE_DESCRIPTION("device-mapper target that logs which blocks were written");
+MODULE_AUTHOR("The regild authors");
+MODULE_LICENSE("GPL");
+/* libcrc32c binds the implementation that is there when it is loaded. */
+MODULE_SOFTDEP("pre: crc32c-intel");
