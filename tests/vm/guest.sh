@@ -69,11 +69,24 @@ deferred() { state "$1" 4; }
 log_errors() { state "$1" 5; }
 mode() { state "$1" 6; }
 
-# writes DISK: write requests that the disk has completed.
-writes() {
+# written DISK: sectors that the disk was told to write, or to zero. Requests
+# would count flushes, too.
+written() {
 	# shellcheck disable=SC2046
 	set -- $(cat "/sys/block/${1#/dev/}/stat")
-	echo "$5"
+	echo "$7"
+}
+
+# changed DISK: the same, and discarded sectors.
+changed() {
+	# shellcheck disable=SC2046
+	set -- $(cat "/sys/block/${1#/dev/}/stat")
+	echo "$(($7 + ${14}))"
+}
+
+# queue NAME FILE: a limit of the mapped device's queue.
+queue() {
+	cat "/sys/block/$(dmsetup info -c --noheadings -o blkdevname "$1")/queue/$2"
 }
 
 # events NAME: number of dm events raised.
@@ -84,12 +97,4 @@ events() {
 # fresh IMAGE DEVICE [SECTOR]: put an image from the host onto a device.
 fresh() {
 	dd if="$1" of="$2" bs=4096 seek="$((${3:-0} / 8))" oflag=direct conv=notrunc,fsync 2>/dev/null
-}
-
-# changes DISK: writes and discards that the disk has completed; zeroing counts
-# as writes.
-changes() {
-	# shellcheck disable=SC2046
-	set -- $(cat "/sys/block/${1#/dev/}/stat")
-	echo "$(($5 + ${12}))"
 }

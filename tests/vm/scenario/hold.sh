@@ -45,10 +45,10 @@ release_until() {
 	is "status of $1" "$(cat "/tmp/done_$1")" 0
 }
 
-# stays WHAT WRITES: the data disk's count of writes does not move. A correct
+# stays WHAT SECTORS: the data disk's count of written sectors does not move. A correct
 # target never writes here; a broken one has a second to be caught in.
 stays() {
 	sleep 1
-	[ "$(writes /dev/vda)" = "$2" ] || fail "$1"
+	[ "$(written /dev/vda)" = "$2" ] || fail "$1"
 	echo "ok: not so: $1"
 }
