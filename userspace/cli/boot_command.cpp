@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// regild boot: what the initramfs runs.
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/boot_log.hpp"
+#include "cli/command.hpp"
+#include "engine/replace_file.hpp"
+
+namespace regild::cli {
+namespace {
+
+constexpr std::size_t longest_configuration = 65536;
+constexpr const char* default_report = "/run/regild/report.json";
+constexpr mode_t report_mode = 0600;
+
+Result<format::Configuration> read_configuration(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return Error{Failure::usage, errno_error("cannot open configuration " + path).message};
+    std::string text(longest_configuration + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (file.bad() || (file.fail() && !file.eof()))
+        return Error{Failure::usage, "cannot read configuration " + path};
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (text.size() > longest_configuration)
+        return Error{Failure::usage, "configuration " + path + " is longer than " +
+                                         format_size(Bytes(longest_configuration))};
+    Result<format::Configuration> configuration = format::parse_configuration(text);
+    if (!configuration) return configuration.error().context("configuration " + path);
+    return configuration;
+}
+
+Result<void> write_report(const std::filesystem::path& path, const BootSummary& summary) {
+    std::error_code error;
+    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
+    if (error)
+        return Error{Failure::failed,
+                     "cannot create folder " + path.parent_path().string() + ": " + error.message()};
+    return engine::replace_file(path, to_json(summary), report_mode);
+}
+
+ExitCode code_of_outcome(engine::BootOutcome outcome) {
+    const bool written =
+        outcome == engine::BootOutcome::restored || outcome == engine::BootOutcome::provisioned;
+    return written ? ExitCode::restored : ExitCode::clean;
+}
+
+Result<engine::BootReport> boot(const Environment& environment, const Arguments& arguments, BootLog& log) {
+    const Result<format::Configuration> configuration = read_configuration(arguments.value("config"));
+    if (!configuration) return configuration.error();
+    const engine::BootOptions options{.no_network = arguments.has("no-network"),
+                                      .skip_restore = arguments.has("skip-restore"),
+                                      .no_map = arguments.has("no-map")};
+    const engine::MakeFetcher make_fetcher = [&] { return net::make_http_fetcher({}, environment.stop); };
+    const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
+    return engine::boot(*configuration, options, make_fetcher, *mapper, log, environment.stop);
+}
+
+Result<ExitCode> run_boot(const Environment& environment, const Arguments& arguments) {
+    // A console that goes away must not end a restore.
+    signal(SIGPIPE, SIG_IGN);
+    const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+    BootLog log(environment.err);
+    const Result<engine::BootReport> report = boot(environment, arguments, log);
+
+    BootSummary summary;
+    if (report) {
+        summary.report = *report;
+        summary.exit_code = code_of_outcome(report->outcome);
+    } else {
+        summary.error = report.error().message;
+        summary.exit_code = exit_code_of(report.error().kind);
+        log.failure(summary.error);
+    }
+    summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    summary.decisions = log.decisions();
+    const std::string path = arguments.has("report") ? arguments.value("report") : default_report;
+    // The machine can start without its report.
+    if (Result<void> written = write_report(path, summary); !written)
+        log.event("no report: " + written.error().message);
+    if (!report) return report.error();
+    return summary.exit_code;
+}
+
+}  // namespace
+
+const Command boot_command{
+    .name = "boot",
+    .summary = "make the volume golden and map it, as the initramfs does",
+    .description =
+        "Finds the devices of the configuration; provisions a blank disk, restores marked\n"
+        "blocks, maps the volume. A clean volume needs no network.\n"
+        "\n"
+        "Exit codes: 0 clean, 3 restored or provisioned, both mapped; 1 failed, 2 wrong\n"
+        "arguments or configuration, 4 the network is needed, 5 refused, 130 interrupted.",
+    .options = {{"config", "FILE", "configuration, see regild.json(5)", true},
+                {"no-network", nullptr, "end with 4 where the network would be needed"},
+                {"skip-restore", nullptr, "do not restore; only if the configuration allows it"},
+                {"no-map", nullptr, "stop before the mapping, to try a configuration"},
+                {"report", "FILE", "JSON report (default /run/regild/report.json)"}},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_boot};
+
+}  // namespace regild::cli

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/boot_log.hpp"
+
+#include <fcntl.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace regild::cli {
+namespace {
+
+// Levels of syslog(3).
+constexpr char level_error = '3';
+constexpr char level_notice = '5';
+// The kernel refuses a line of more than 1024 bytes (LOG_LINE_MAX).
+constexpr std::size_t longest_kernel_line = 960;
+constexpr unsigned report_format = 1;
+constexpr int json_indent = 2;
+
+}  // namespace
+
+BootLog::BootLog(std::ostream& err, const char* kernel_log)
+    : console_(err), kernel_log_(open(kernel_log, O_WRONLY | O_CLOEXEC | O_NOCTTY)) {}
+
+void BootLog::to_kernel(char level, const std::string& line) {
+    if (!kernel_log_) return;
+    const std::string text =
+        (std::string("<") + level + ">regild: " + printable(line)).substr(0, longest_kernel_line) + "\n";
+    // One write is one line. That it may be dropped is all the same: the console and the report have it.
+    [[maybe_unused]] const ssize_t ignored = write(kernel_log_.get(), text.data(), text.size());
+}
+
+void BootLog::event(const std::string& line) {
+    console_.event(line);
+    to_kernel(level_notice, line);
+    decisions_.push_back(line);
+}
+
+void BootLog::failure(const std::string& line) {
+    to_kernel(level_error, line);
+}
+
+std::string to_json(const BootSummary& summary) {
+    using nlohmann::ordered_json;
+    ordered_json json;
+    json["format"] = report_format;
+    json["outcome"] = summary.report ? engine::to_string(summary.report->outcome) : "failed";
+    json["exit_code"] = static_cast<int>(summary.exit_code);
+    json["error"] = summary.report ? ordered_json(nullptr) : ordered_json(summary.error);
+    json["seconds"] = std::round(summary.seconds * 1000) / 1000;
+    if (summary.report) {
+        const engine::BootReport& report = *summary.report;
+        const engine::RestoreReport& restore = report.restore;
+        json["mapped"] = report.mapped.empty() ? ordered_json(nullptr) : ordered_json(report.mapped);
+        json["image"] = report.image;
+        json["version"] = report.version;
+        json["block_size"] = report.block_size.bytes().count();
+        json["blocks"] = report.blocks.count();
+        json["marked_blocks"] = restore.marked.count();
+        json["marked_bytes"] = report.block_size.bytes_of(restore.marked).count();
+        json["fetched_blocks"] = restore.fetched.count();
+        json["zeroed_blocks"] = restore.zeroed.count();
+        json["already_right_blocks"] = restore.already_right.count();
+        json["bytes_fetched"] = restore.bytes_fetched.count();
+        json["requests"] = restore.requests;
+    }
+    json["decisions"] = summary.decisions;
+    return json.dump(json_indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace regild::cli

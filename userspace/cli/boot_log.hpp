@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a boot leaves behind for people and programs: lines on the console and in the kernel's log, and a
+// report.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/progress.hpp"
+#include "engine/boot.hpp"
+
+namespace regild::cli {
+
+// Each decision to `err`, to the kernel's log where that can be written, and into decisions(). Progress goes
+// to `err` alone: the kernel's log keeps few lines a second of ours.
+class BootLog final : public engine::Observer {
+  public:
+    explicit BootLog(std::ostream& err, const char* kernel_log = "/dev/kmsg");
+    void event(const std::string& line) override;
+    void progress(const char* what, Bytes done, Bytes total) override {
+        console_.progress(what, done, total);
+    }
+    // To the kernel's log alone: run_words prints the error itself.
+    void failure(const std::string& line);
+    const std::vector<std::string>& decisions() const { return decisions_; }
+
+  private:
+    void to_kernel(char level, const std::string& line);
+
+    PlainProgress console_;
+    Fd kernel_log_;
+    std::vector<std::string> decisions_;
+};
+
+struct BootSummary {
+    std::optional<engine::BootReport> report;  // nothing when it failed
+    std::string error;
+    ExitCode exit_code = ExitCode::failed;
+    double seconds = 0;
+    std::vector<std::string> decisions;
+};
+
+// The report as regild(8) documents it.
+std::string to_json(const BootSummary& summary);
+
+}  // namespace regild::cli

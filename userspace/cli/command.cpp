@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/command.hpp"
+
+#include <getopt.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace regild::cli {
+namespace {
+
+constexpr Option help_option{"help", nullptr, "show this help"};
+constexpr Option version_option{"version", nullptr, "show the version"};
+constexpr std::size_t help_column = 24;
+
+bool has_own_version(const Command& command) {
+    return std::any_of(command.options.begin(), command.options.end(), [](const Option& option) {
+        return std::string_view(option.name) == version_option.name;
+    });
+}
+
+std::vector<Option> all_options(const Command& command) {
+    std::vector<Option> options = command.options;
+    options.push_back(help_option);
+    if (!has_own_version(command)) options.push_back(version_option);
+    return options;
+}
+
+std::string with_value(const Option& option) {
+    return std::string("--") + option.name + (option.value ? std::string(" ") + option.value : "");
+}
+
+Error usage_error(const Command& command, const std::string& what) {
+    const std::string name = std::string("regild ") + command.name;
+    return {Failure::usage, name + ": " + what + "; see '" + name + " --help'"};
+}
+
+}  // namespace
+
+Result<Arguments> parse_arguments(const Command& command, const std::vector<std::string>& words) {
+    const std::vector<Option> options = all_options(command);
+    std::vector<option> table;
+    for (const Option& option : options)
+        table.push_back({option.name, option.value ? required_argument : no_argument, nullptr, 0});
+    table.push_back({});
+    std::vector<std::string> storage = words;
+    std::vector<char*> argv{nullptr};  // getopt_long skips the program's name
+    for (std::string& word : storage)
+        argv.push_back(word.data());
+    const int argc = static_cast<int>(argv.size());
+    argv.push_back(nullptr);
+
+    Arguments arguments;
+    optind = 0;  // glibc: start anew
+    opterr = 0;
+    for (;;) {
+        int index = 0;
+        const int found = getopt_long(argc, argv.data(), ":", table.data(), &index);
+        if (found == -1) break;
+        if (found == ':') return usage_error(command, std::string(argv[optind - 1]) + " needs a value");
+        if (found != 0) {
+            // A short option leaves its letter in optopt and, inside a group, optind where it was.
+            const std::string name = optopt > ' ' && optopt < 0x7f
+                                         ? std::string("-") + static_cast<char>(optopt)
+                                         : std::string(argv[optind - 1]);
+            return usage_error(command, "unknown option " + name);
+        }
+        const Option& option = options[static_cast<std::size_t>(index)];
+        if (!arguments.options_.emplace(option.name, optarg ? optarg : "").second)
+            return usage_error(command, std::string("--") + option.name + " is given twice");
+    }
+    for (int i = optind; i < argc; i++)
+        arguments.operands_.emplace_back(argv[i]);
+    if (arguments.has(help_option.name) || asks_for_version(command, arguments)) return arguments;
+
+    for (const Option& option : options) {
+        if (option.required && !arguments.has(option.name))
+            return usage_error(command, with_value(option) + " is missing");
+    }
+    const std::size_t most = !command.operands ? 0 : command.many_operands ? SIZE_MAX : 1;
+    if (arguments.operands_.size() > most)
+        return usage_error(command, "unexpected argument '" + arguments.operands_[most] + "'");
+    if (command.operands && arguments.operands_.empty())
+        return usage_error(command, std::string(command.operands) + " is missing");
+    return arguments;
+}
+
+bool asks_for_version(const Command& command, const Arguments& arguments) {
+    return arguments.has(version_option.name) && !has_own_version(command);
+}
+
+std::string help_text(const Command& command) {
+    std::string usage = std::string("Usage: regild ") + command.name;
+    if (command.operands) usage += std::string(" ") + command.operands;
+    std::string list;
+    for (const Option& option : all_options(command)) {
+        if (option.required) usage += " " + with_value(option);
+        std::string line = "  " + with_value(option);
+        line.resize(std::max(line.size() + 1, help_column), ' ');
+        list += line + option.help + "\n";
+    }
+    if (!command.options.empty() && !std::all_of(command.options.begin(), command.options.end(),
+                                                 [](const Option& option) { return option.required; }))
+        usage += " [OPTION]...";
+    return usage + "\n\n" + command.description + "\n\nOptions:\n" + list +
+           "\nExit codes, files and examples: regild(8).\n";
+}
+
+Result<std::uint64_t> parse_number(const std::string& what, const std::string& text) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size())
+        return Error{Failure::usage, what + ": '" + text + "' is not a number"};
+    return number;
+}
+
+}  // namespace regild::cli

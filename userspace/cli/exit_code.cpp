@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/exit_code.hpp"
+
+namespace regild::cli {
+
+ExitCode exit_code_of(Failure failure) {
+    switch (failure) {
+        case Failure::failed:
+            return ExitCode::failed;
+        case Failure::usage:
+            return ExitCode::usage;
+        case Failure::network:
+            return ExitCode::network;
+        case Failure::refused:
+            return ExitCode::refused;
+        case Failure::interrupted:
+            return ExitCode::interrupted;
+    }
+    return ExitCode::failed;
+}
+
+}  // namespace regild::cli

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The exit codes that regild(8) documents: scripts and the initramfs decide by them.
+#pragma once
+
+#include "base/result.hpp"
+
+namespace regild::cli {
+
+enum class ExitCode {
+    clean = 0,  // nothing was to be done, or what was asked is done
+    failed = 1,
+    usage = 2,         // wrong arguments or configuration
+    restored = 3,      // blocks were written, and now all are golden
+    network = 4,       // the network is needed and does not answer, or may not be used
+    refused = 5,       // a safety rule forbids it
+    wrong_blocks = 6,  // verify found blocks that are wrong; they are marked now
+    interrupted = 130,
+};
+
+ExitCode exit_code_of(Failure failure);
+
+}  // namespace regild::cli

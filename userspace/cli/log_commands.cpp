@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// regild status, dirty, mark: what needs the log alone.
+#include <nlohmann/json.hpp>
+
+#include "block/device.hpp"
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+#include "engine/log_store.hpp"
+
+namespace regild::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr Option log_option{"log", "DEV", "the write log: a path or PARTLABEL=, PARTUUID=, ...", true};
+constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) documents it"};
+constexpr int json_indent = 2;
+
+// The store refers to the device.
+struct OpenLog {
+    std::unique_ptr<block::Device> device;
+    engine::LogStore store;
+};
+
+Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
+    const Result<std::string> path = block::resolve(arguments.value("log"));
+    if (!path) return path.error();
+    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, access);
+    if (!device) return device.error();
+    Result<std::optional<engine::LogStore>> store = engine::LogStore::open(**device);
+    if (!store) return store.error();
+    if (!*store) return Error{Failure::failed, "there is no log on " + *path};
+    return OpenLog{*std::move(device), **std::move(store)};
+}
+
+// The last block may reach past the end of the volume.
+Bytes bytes_of(const BlockSet& blocks, const format::LogGeometry& geometry) {
+    const Bytes whole = geometry.block_size().bytes_of(blocks.count());
+    const BlockIndex last(geometry.blocks().count() - 1);
+    if (!blocks.test(last)) return whole;
+    return whole - (geometry.block_size().bytes_of(geometry.blocks()) - geometry.data_size());
+}
+
+ordered_json status_json(const OpenLog& log) {
+    const format::LogGeometry& geometry = log.store.geometry();
+    const std::optional<format::ImageRecord>& record = log.store.record();
+    ordered_json json;
+    json["log"] = log.device->name();
+    json["uuid"] = log.store.superblock().uuid.text();
+    json["size"] = geometry.data_size().count();
+    json["block_size"] = geometry.block_size().bytes().count();
+    json["blocks"] = geometry.blocks().count();
+    json["marked_blocks"] = log.store.marks().count().count();
+    json["marked_bytes"] = bytes_of(log.store.marks(), geometry).count();
+    json["untrusted_blocks"] = log.store.untrusted().count().count();
+    json["record"] = nullptr;
+    if (record) {
+        json["record"] = {{"image", record->image},
+                          {"version", record->image_version},
+                          {"state", format::to_string(record->state)},
+                          {"unknown", record->unknown},
+                          {"version_floor", record->version_floor},
+                          {"disk",
+                           {{"partuuid", record->disk.partuuid},
+                            {"wwid", record->disk.wwid},
+                            {"start_sector", record->disk.start.count()},
+                            {"size_sectors", record->disk.size.count()}}}};
+    }
+    return json;
+}
+
+std::string or_none(const std::string& text) {
+    return text.empty() ? "none" : printable(text);
+}
+
+void print_status(std::ostream& out, const OpenLog& log) {
+    const format::LogGeometry& geometry = log.store.geometry();
+    const std::optional<format::ImageRecord>& record = log.store.record();
+    out << "log         " << printable(log.device->name()) << ", uuid " << log.store.superblock().uuid.text()
+        << "\n";
+    if (record) {
+        out << "image       " << printable(record->image) << " version " << record->image_version
+            << " (floor " << record->version_floor << ")\n"
+            << "state       " << format::to_string(record->state)
+            << (record->unknown ? ", content of marked blocks unknown" : "") << "\n"
+            << "disk        PARTUUID " << or_none(record->disk.partuuid) << ", WWID "
+            << or_none(record->disk.wwid) << ", start sector " << record->disk.start.count() << ", "
+            << record->disk.size.count() << " sectors\n";
+    } else {
+        out << "image       unknown: no image record is valid\n";
+    }
+    out << "volume      " << format_size(geometry.data_size()) << ", " << geometry.blocks().count()
+        << " blocks of " << format_size(geometry.block_size().bytes()) << "\n"
+        << "marked      " << log.store.marks().count().count() << " blocks, "
+        << format_size(bytes_of(log.store.marks(), geometry)) << "\n"
+        << "untrusted   " << log.store.untrusted().count().count()
+        << " blocks (marked because the log could not be read there)\n";
+}
+
+Result<ExitCode> run_status(const Environment& environment, const Arguments& arguments) {
+    const Result<OpenLog> log = open_log(arguments, block::Access::read);
+    if (!log) return log.error();
+    if (arguments.has("json"))
+        environment.out << status_json(*log).dump(json_indent, ' ', false,
+                                                  ordered_json::error_handler_t::replace)
+                        << "\n";
+    else
+        print_status(environment.out, *log);
+    return ExitCode::clean;
+}
+
+// Printed run by run: a large log may have a thousand million of them.
+Result<ExitCode> run_dirty(const Environment& environment, const Arguments& arguments) {
+    const Result<OpenLog> log = open_log(arguments, block::Access::read);
+    if (!log) return log.error();
+    const BlockSet& marks = log->store.marks();
+    const bool json = arguments.has("json");
+    std::ostream& out = environment.out;
+    if (json)
+        out << "{\n  \"block_size\": " << log->store.geometry().block_size().bytes().count()
+            << ",\n  \"blocks\": " << marks.size().count()
+            << ",\n  \"marked_blocks\": " << marks.count().count() << ",\n  \"ranges\": [";
+    const char* separator = "";
+    for (std::optional<BlockRange> run = marks.next_run(BlockIndex(0)); run && out;
+         run = marks.next_run(run->end())) {
+        const std::uint64_t first = run->first.value();
+        const std::uint64_t last = run->end().value() - 1;
+        if (json)
+            out << separator << "\n    [" << first << ", " << last << "]";
+        else if (first == last)
+            out << first << "\n";
+        else
+            out << first << "-" << last << "\n";
+        separator = ",";
+    }
+    if (json) out << (*separator ? "\n  " : "") << "]\n}\n";
+    return ExitCode::clean;
+}
+
+// "FIRST" or "FIRST-LAST"
+Result<BlockRange> parse_range(const std::string& text, Blocks blocks) {
+    const std::size_t dash = text.find('-');
+    const Result<std::uint64_t> first = parse_number("range " + text, text.substr(0, dash));
+    if (!first) return first.error();
+    const Result<std::uint64_t> last =
+        dash == std::string::npos ? first : parse_number("range " + text, text.substr(dash + 1));
+    if (!last) return last.error();
+    if (*first > *last) return Error{Failure::usage, "range " + text + " ends before it begins"};
+    if (*last >= blocks.count())
+        return Error{Failure::usage, "range " + text + " leaves the volume: its last block is " +
+                                         std::to_string(blocks.count() - 1)};
+    return BlockRange{BlockIndex(*first), Blocks(*last - *first + 1)};
+}
+
+Result<ExitCode> run_mark(const Environment& environment, const Arguments& arguments) {
+    Result<OpenLog> log = open_log(arguments, block::Access::exclusive);
+    if (!log) return log.error();
+    std::vector<BlockRange> ranges;
+    for (const std::string& operand : arguments.operands()) {
+        const Result<BlockRange> range = parse_range(operand, log->store.geometry().blocks());
+        if (!range) return range.error();
+        ranges.push_back(*range);
+    }
+    const Blocks before = log->store.marks().count();
+    if (Result<void> marked = log->store.mark(ranges); !marked) return marked.error();
+    const Blocks after = log->store.marks().count();
+    environment.out << (after - before).count() << " blocks newly marked, " << after.count()
+                    << " marked in all\n";
+    return ExitCode::clean;
+}
+
+}  // namespace
+
+const Command status_command{
+    .name = "status",
+    .summary = "show what a log tells",
+    .description =
+        "Shows the image, its version and state, and how many blocks are marked. Works\n"
+        "while the volume is mapped.",
+    .options = {log_option, json_option},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_status};
+
+const Command dirty_command{
+    .name = "dirty",
+    .summary = "list the marked blocks",
+    .description =
+        "Lists the ranges of marked blocks, one a line: FIRST-LAST, or FIRST for a single\n"
+        "block. Works while the volume is mapped.",
+    .options = {log_option, json_option},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_dirty};
+
+const Command mark_command{
+    .name = "mark",
+    .summary = "mark blocks, so that the next restore rewrites them",
+    .description =
+        "Marks blocks FIRST to LAST in the log of a volume that is not mapped. Of a mapped\n"
+        "one: dmsetup message NAME 0 mark FIRST COUNT.",
+    .options = {log_option},
+    .operands = "FIRST[-LAST]...",
+    .many_operands = true,
+    .run = run_mark};
+
+}  // namespace regild::cli

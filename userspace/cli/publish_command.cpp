@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// regild publish: an image file into a store.
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+#include "engine/publish.hpp"
+
+namespace regild::cli {
+namespace {
+
+constexpr const char* default_block_size = "64K";
+
+void print_report(std::ostream& out, const engine::PublishReport& report) {
+    const format::Manifest& manifest = report.manifest;
+    const std::uint64_t blocks = manifest.blocks().count();
+    const double zero_share =
+        100.0 * static_cast<double>(report.zero_blocks.count()) / static_cast<double>(blocks);
+    out << "image      " << manifest.image << " version " << manifest.version << "\n"
+        << "size       " << format_size(manifest.size) << ", " << blocks << " blocks of "
+        << format_size(manifest.block_size.bytes()) << "\n"
+        << "zero       " << report.zero_blocks.count() << " blocks ("
+        << static_cast<unsigned>(zero_share + 0.5) << " %)\n"
+        << "root hash  " << to_hex(manifest.root_hash) << "\n"
+        << "manifest   " << printable(report.manifest_path.string()) << "\n";
+    if (!report.channel_path.empty()) out << "channel    " << printable(report.channel_path.string()) << "\n";
+}
+
+Result<ExitCode> run_publish(const Environment& environment, const Arguments& arguments) {
+    const Result<std::uint64_t> version = parse_number("--version", arguments.value("version"));
+    if (!version) return version.error();
+    const std::string block_size_text =
+        arguments.has("block-size") ? arguments.value("block-size") : default_block_size;
+    const Result<Bytes> block_bytes = parse_size(block_size_text);
+    if (!block_bytes) return Error{Failure::usage, block_bytes.error().message}.context("--block-size");
+    const Result<BlockSize> block_size = BlockSize::from_bytes(block_bytes->count());
+    if (!block_size) return Error{Failure::usage, block_size.error().message}.context("--block-size");
+
+    engine::PublishRequest request{.image_file = arguments.operands()[0],
+                                   .store = arguments.value("store"),
+                                   .image = arguments.value("image"),
+                                   .version = *version,
+                                   .block_size = *block_size,
+                                   .channel = {}};
+    if (arguments.has("channel")) request.channel = arguments.value("channel");
+    const std::unique_ptr<engine::Observer> observer = make_progress(environment);
+    const Result<engine::PublishReport> report = engine::publish(request, *observer, environment.stop);
+    if (!report && report.error().kind == Failure::interrupted)
+        return Error{Failure::interrupted, "interrupted: nothing was published"};
+    if (!report) return report.error();
+    print_report(environment.out, *report);
+    return ExitCode::clean;
+}
+
+}  // namespace
+
+const Command publish_command{
+    .name = "publish",
+    .summary = "make an image file a version in a store",
+    .description =
+        "Reads a disk image (a file or an unmounted block device) and writes DIR/NAME/N/\n"
+        "with its manifest, its data and its hash tree. A version is never overwritten.",
+    .options = {{"store", "DIR", "folder that a web server serves; made if it is not there", true},
+                {"image", "NAME", "name of the image: small letters, digits and ._-", true},
+                {"version", "N", "number of this version, from 1", true},
+                {"block-size", "SIZE", "unit of marking and restoring, 4K to 512K (default 64K)"},
+                {"channel", "CHANNEL", "point this channel at the version (default: none)"}},
+    .operands = "IMAGE",
+    .many_operands = false,
+    .run = run_publish};
+
+}  // namespace regild::cli

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/run.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+
+#include "cli/progress.hpp"
+
+namespace regild::cli {
+namespace {
+
+constexpr const char* see_help = "; see 'regild --help'";
+constexpr std::size_t name_column = 12;
+
+constexpr std::array commands{&publish_command, &format_command, &provision_command, &restore_command,
+                              &verify_command,  &status_command, &dirty_command,     &mark_command,
+                              &map_command,     &unmap_command,  &boot_command};
+
+StopFlag stop_flag;
+
+void print_help(std::ostream& out) {
+    out << "Usage: regild COMMAND [OPTION]...\n\n"
+           "Keeps a disk golden: restores it to a published image by rewriting only the\n"
+           "blocks that were written since.\n\nCommands:\n";
+    for (const Command* command : commands) {
+        std::string line = std::string("  ") + command->name;
+        line.resize(std::max(line.size() + 1, name_column), ' ');
+        out << line << command->summary << "\n";
+    }
+    out << "\n'regild COMMAND --help' tells more about each, regild(8) tells all.\n";
+}
+
+void print_version(std::ostream& out) {
+    out << "regild " REGILD_VERSION "\n";
+}
+
+Result<ExitCode> run(const std::vector<std::string>& words, const Environment& environment) {
+    if (words.empty()) return Error{Failure::usage, std::string("no command is given") + see_help};
+    const std::string& name = words[0];
+    if (name == "--help" || name == "-h") {
+        print_help(environment.out);
+        return ExitCode::clean;
+    }
+    if (name == "--version" || name == "-V") {
+        print_version(environment.out);
+        return ExitCode::clean;
+    }
+    const auto found = std::find_if(commands.begin(), commands.end(),
+                                    [&](const Command* command) { return name == command->name; });
+    if (found == commands.end())
+        return Error{Failure::usage,
+                     (name.starts_with('-') ? "unknown option " : "unknown command ") + name + see_help};
+    const Command& command = **found;
+    const Result<Arguments> arguments = parse_arguments(command, {words.begin() + 1, words.end()});
+    if (!arguments) return arguments.error();
+    if (arguments->has("help")) {
+        environment.out << help_text(command);
+        return ExitCode::clean;
+    }
+    if (asks_for_version(command, *arguments)) {
+        print_version(environment.out);
+        return ExitCode::clean;
+    }
+    return command.run(environment, *arguments);
+}
+
+bool is_redrawing_terminal(int fd) {
+    const char* term = getenv("TERM");
+    return isatty(fd) == 1 && term && std::string(term) != "dumb";
+}
+
+}  // namespace
+
+ExitCode run_words(const std::vector<std::string>& words, const Environment& environment) {
+    const Result<ExitCode> result = run(words, environment);
+    if (!result) environment.err << "regild: " << printable(result.error().message) << std::endl;
+    if (!environment.out.flush()) {
+        environment.err << "regild: cannot write to the standard output" << std::endl;
+        return ExitCode::failed;
+    }
+    return result ? *result : exit_code_of(result.error().kind);
+}
+
+int run_cli(int argc, char** argv) {
+    struct sigaction action {};
+    action.sa_handler = [](int) { stop_flag.request(); };
+    action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+    const Environment environment{std::cout, std::cerr, stop_flag, is_redrawing_terminal(STDERR_FILENO)};
+    return static_cast<int>(run_words({argv + 1, argv + argc}, environment));
+}
+
+}  // namespace regild::cli

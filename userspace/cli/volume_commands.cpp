@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// regild format, provision, restore, verify: what is done to a disk together with its log.
+#include <chrono>
+#include <cstdio>
+
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+#include "engine/verify.hpp"
+#include "engine/volume.hpp"
+
+namespace regild::cli {
+namespace {
+
+using format::VolumeState;
+
+constexpr Option data_option{"data", "DEV", "the disk: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", true};
+constexpr Option log_option{"log", "DEV", "its write log, likewise", true};
+constexpr Option source_option{"source", "URL", "the manifest or channel (http, https or file)", true};
+constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
+
+// A run of one command: what its steps share.
+class Run {
+  public:
+    Run(const Environment& environment, const Arguments& arguments)
+        : environment_(environment),
+          arguments_(arguments),
+          observer_(make_progress(environment)),
+          started_(std::chrono::steady_clock::now()) {}
+
+    const std::string& url() const { return arguments_.value("source"); }
+    bool adopt() const { return arguments_.has("adopt"); }
+    std::ostream& out() { return environment_.out; }
+    engine::Observer& observer() { return *observer_; }
+    const StopFlag& stop() const { return environment_.stop; }
+    // Made when it is needed: without work there is no request.
+    net::Fetcher& fetcher() {
+        if (!fetcher_) fetcher_ = net::make_http_fetcher({}, environment_.stop);
+        return *fetcher_;
+    }
+
+    Result<engine::Volume> open_volume() const {
+        return engine::Volume::open({arguments_.value("data"), arguments_.value("log")},
+                                    block::Access::exclusive);
+    }
+    // "; to ...: regild <command> --data ... --log ... --source ..."
+    std::string advice(const std::string& purpose, const std::string& command) const {
+        return "; to " + purpose + ": regild " + command + " --data " + arguments_.value("data") + " --log " +
+               arguments_.value("log") + " --source " + net::without_credentials(url());
+    }
+    Result<void> format(engine::Volume& volume) {
+        const Result<engine::Source> source = engine::offered_source(fetcher(), url());
+        if (!source) return source.error();
+        return volume.format(*source, adopt());
+    }
+    // Restores what is marked and prints what that took.
+    Result<void> restore(engine::Volume& volume);
+    // The source of the version that the volume holds; refused without a usable log.
+    Result<engine::Source> installed_source(engine::Volume& volume) const {
+        if (!volume.has_usable_log())
+            return Error{Failure::refused,
+                         volume.unusable_reason() + advice("provision the disk", "provision")};
+        return engine::installed_source(url(), volume.record().manifest);
+    }
+
+  private:
+    const Environment& environment_;
+    const Arguments& arguments_;
+    std::unique_ptr<engine::Observer> observer_;
+    std::chrono::steady_clock::time_point started_;
+    std::unique_ptr<net::Fetcher> fetcher_;
+};
+
+std::string image_text(const format::ImageRecord& record) {
+    return "image " + record.image + " version " + std::to_string(record.image_version);
+}
+
+std::string blocks_text(Blocks blocks, BlockSize block_size) {
+    return std::to_string(blocks.count()) + (blocks == Blocks(1) ? " block (" : " blocks (") +
+           format_size(block_size.bytes_of(blocks)) + ")";
+}
+
+Result<void> Run::restore(engine::Volume& volume) {
+    const Result<engine::Source> source = installed_source(volume);
+    if (!source) return source.error();
+    const Result<engine::RestoreReport> report =
+        engine::restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
+    const BlockSize block_size = volume.log().geometry().block_size();
+    if (!report)
+        return Error{report.error().kind, report.error().message + "; " +
+                                              blocks_text(volume.log().marks().count(), block_size) +
+                                              " are still marked: run the same command again to go on"};
+
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started_;
+    char seconds[32];
+    snprintf(seconds, sizeof(seconds), "%.1f", took.count());
+    out() << image_text(volume.record()) << ": golden\n"
+          << "restored   " << blocks_text(report->marked, block_size) << " in " << seconds << " s\n"
+          << "written    " << report->fetched.count() << " fetched, " << report->zeroed.count() << " zeroed; "
+          << report->already_right.count() << " were right already\n"
+          << "received   " << format_size(report->bytes_fetched) << " in " << report->requests
+          << " requests\n";
+    return {};
+}
+
+Result<ExitCode> run_format(const Environment& environment, const Arguments& arguments) {
+    Run run(environment, arguments);
+    Result<engine::Volume> volume = run.open_volume();
+    if (!volume) return volume.error();
+    if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
+    run.out() << image_text(volume->record()) << ": the log is formatted, "
+              << blocks_text(volume->log().marks().count(), volume->log().geometry().block_size())
+              << " are marked\n";
+    return ExitCode::clean;
+}
+
+Result<ExitCode> run_provision(const Environment& environment, const Arguments& arguments) {
+    Run run(environment, arguments);
+    Result<engine::Volume> volume = run.open_volume();
+    if (!volume) return volume.error();
+    if (!volume->has_usable_log()) {
+        run.observer().event(volume->unusable_reason() + ": provisioning");
+        if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
+    } else if (volume->record().state == VolumeState::provisioning) {
+        run.observer().event("an interrupted provisioning goes on");
+    } else {
+        return Error{Failure::refused, "already provisioned with " + image_text(volume->record()) +
+                                           run.advice("restore it", "restore") +
+                                           run.advice("start over", "format")};
+    }
+    if (Result<void> restored = run.restore(*volume); !restored) return restored.error();
+    return ExitCode::clean;
+}
+
+Result<ExitCode> run_restore(const Environment& environment, const Arguments& arguments) {
+    Run run(environment, arguments);
+    Result<engine::Volume> volume = run.open_volume();
+    if (!volume) return volume.error();
+    if (volume->has_usable_log() && volume->record().state == VolumeState::golden &&
+        volume->log().marks().empty()) {
+        run.out() << image_text(volume->record()) << ": golden, no block is marked\n";
+        return ExitCode::clean;
+    }
+    if (Result<void> restored = run.restore(*volume); !restored) return restored.error();
+    return ExitCode::restored;
+}
+
+Result<ExitCode> run_verify(const Environment& environment, const Arguments& arguments) {
+    Run run(environment, arguments);
+    Result<engine::Volume> volume = run.open_volume();
+    if (!volume) return volume.error();
+    const Result<engine::Source> source = run.installed_source(*volume);
+    if (!source) return source.error();
+    const Result<engine::VerifyReport> report =
+        engine::verify({volume->log(), volume->data()}, *source, run.fetcher(), run.observer(), run.stop());
+    if (!report) return report.error();
+
+    const BlockSize block_size = volume->log().geometry().block_size();
+    run.out() << image_text(volume->record()) << ": " << blocks_text(report->checked, block_size)
+              << " checked, " << report->marked_before.count() << " were marked before, "
+              << report->newly_marked.count() << " are wrong and marked now\n";
+    return report->newly_marked == Blocks(0) ? ExitCode::clean : ExitCode::wrong_blocks;
+}
+
+}  // namespace
+
+const Command format_command{
+    .name = "format",
+    .summary = "make a write log in which every block is marked",
+    .description =
+        "Makes the log of a disk for the image version that URL offers, with every block\n"
+        "marked. The disk itself is not written: 'regild provision' goes on from here.",
+    .options = {data_option, log_option, source_option, adopt_option},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_format};
+
+const Command provision_command{
+    .name = "provision",
+    .summary = "write an image to a disk for the first time",
+    .description =
+        "Formats the log where there is none for this disk, then restores every block.\n"
+        "Interrupted, it goes on where it was when it is run again.",
+    .options = {data_option, log_option, source_option, adopt_option},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_provision};
+
+const Command restore_command{
+    .name = "restore",
+    .summary = "rewrite the marked blocks with golden content",
+    .description =
+        "Fetches, verifies and writes every marked block of the version that the disk\n"
+        "holds. Without a marked block no request is made and the exit code is 0, else 3.",
+    .options = {data_option, log_option, source_option},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_restore};
+
+const Command verify_command{
+    .name = "verify",
+    .summary = "hash every block and mark those that are wrong",
+    .description =
+        "Compares the whole disk with the hash tree of the version that it holds. Wrong\n"
+        "blocks are marked, for the next restore, and the exit code is 6.",
+    .options = {data_option, log_option, source_option},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_verify};
+
+}  // namespace regild::cli
