@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "format/configuration.hpp"
+
+#include "base/mapped_name.hpp"
+#include "format/json.hpp"
+
+namespace regild::format {
+namespace {
+
+constexpr std::size_t max_size = 65536;
+constexpr std::uint64_t max_device_timeout = 3600;
+
+std::string take_required(ObjectReader& reader, const char* key) {
+    std::string text = reader.text(key);
+    if (text.empty()) reader.fail(key, "must not be empty");
+    return text;
+}
+
+}  // namespace
+
+Result<Configuration> parse_configuration(std::string_view text) {
+    const Result<nlohmann::json> document = parse_json_object(text, max_size, Failure::usage);
+    if (!document) return document.error();
+    ObjectReader reader(*document, Failure::usage);
+
+    Configuration configuration;
+    configuration.data = take_required(reader, "data");
+    configuration.log = take_required(reader, "log");
+    configuration.source = take_required(reader, "source");
+    configuration.name = take_required(reader, "name");
+    if (!is_valid_mapped_name(configuration.name))
+        reader.fail("name", "must be 1 to 127 of A-Z a-z 0-9 # + . _ - and not \"control\"");
+    if (reader.has("offline")) {
+        const std::string offline = reader.text("offline");
+        if (offline != "wait" && offline != "halt") reader.fail("offline", "must be \"wait\" or \"halt\"");
+        configuration.offline = offline == "halt" ? OfflinePolicy::halt : OfflinePolicy::wait;
+    }
+    if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");
+    if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");
+    if (reader.has("allow_discards")) configuration.allow_discards = reader.boolean("allow_discards");
+    if (reader.has("device_timeout"))
+        configuration.device_timeout =
+            std::chrono::seconds(reader.number("device_timeout", 0, max_device_timeout));
+
+    if (const Result<void> result = reader.finish(); !result) return result.error();
+    return configuration;
+}
+
+}  // namespace regild::format

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "format/image_record.hpp"
+
+#include <endian.h>
+#include <regild/writelog_format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "base/crc32c.hpp"
+
+namespace regild::format {
+namespace {
+
+static_assert(image_record_size == WRITELOG_RECORD_SIZE &&
+              image_record_text_size == WRITELOG_RECORD_TEXT_SIZE);
+static_assert(static_cast<int>(VolumeState::provisioning) == WRITELOG_STATE_PROVISIONING &&
+              static_cast<int>(VolumeState::restoring) == WRITELOG_STATE_RESTORING &&
+              static_cast<int>(VolumeState::golden) == WRITELOG_STATE_GOLDEN);
+
+constexpr std::uint64_t max_sectors = UINT64_MAX / WRITELOG_SECTOR_SIZE;
+
+Error not_a_record(const char* why) {
+    return {Failure::failed, std::string("not an image record: ") + why};
+}
+
+Error refused(const std::string& why) {
+    return {Failure::refused, "the log's image record " + why};
+}
+
+std::uint32_t record_crc(std::span<const std::byte, image_record_size> bytes, const Uuid& uuid) {
+    return crc32c(bytes.subspan(offsetof(writelog_record, version)), crc32c(uuid.bytes));
+}
+
+// The text of a field that is padded with NULs; nothing when it is not terminated, has bytes behind its end
+// or control characters (it is shown to people).
+template <std::size_t size>
+std::optional<std::string> field_text(const __u8 (&field)[size]) {
+    const std::string_view all(reinterpret_cast<const char*>(field), size);
+    const std::size_t end = all.find('\0');
+    if (end == std::string_view::npos || all.find_first_not_of('\0', end) != std::string_view::npos)
+        return std::nullopt;
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+    if (std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(end), is_control))
+        return std::nullopt;
+    return std::string(all.substr(0, end));
+}
+
+template <std::size_t size>
+bool set_field(__u8 (&field)[size], const std::string& text) {
+    if (text.size() >= size) return false;
+    std::memcpy(field, text.data(), text.size());
+    return field_text(field) == text;
+}
+
+}  // namespace
+
+const char* to_string(VolumeState state) {
+    switch (state) {
+        case VolumeState::provisioning:
+            return "provisioning";
+        case VolumeState::restoring:
+            return "restoring";
+        case VolumeState::golden:
+            return "golden";
+    }
+    return "unknown";
+}
+
+Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_size> bytes,
+                                       const Uuid& uuid) {
+    writelog_record wire;
+    std::memcpy(&wire, bytes.data(), sizeof wire);
+    if (std::memcmp(wire.magic, WRITELOG_RECORD_MAGIC, sizeof wire.magic) != 0)
+        return not_a_record("wrong magic");
+    if (le32toh(wire.crc) != record_crc(bytes, uuid)) return not_a_record("wrong checksum");
+
+    if (le32toh(wire.version) != WRITELOG_VERSION)
+        return refused("has format version " + std::to_string(le32toh(wire.version)) +
+                       ", this regild knows version " + std::to_string(WRITELOG_VERSION));
+    const std::uint32_t flags = le32toh(wire.flags);
+    if ((flags & ~WRITELOG_RECORD_UNKNOWN) != 0) return refused("has flags that this regild does not know");
+    const std::uint32_t state = le32toh(wire.state);
+    if (state < WRITELOG_STATE_PROVISIONING || state > WRITELOG_STATE_GOLDEN)
+        return refused("has a state that this regild does not know");
+    if (wire.sequence == 0) return refused("has no sequence number");
+
+    const std::uint32_t manifest_length = le32toh(wire.manifest_length);
+    const std::uint32_t signature_length = le32toh(wire.signature_length);
+    if (manifest_length > image_record_text_size ||
+        signature_length > image_record_text_size - manifest_length)
+        return refused("tells impossible lengths");
+    const std::uint64_t start = le64toh(wire.start_sector);
+    const std::uint64_t size = le64toh(wire.size_sectors);
+    if (start > max_sectors || size > max_sectors) return refused("tells an impossible disk");
+    const std::optional<std::string> image = field_text(wire.image);
+    const std::optional<std::string> partuuid = field_text(wire.partuuid);
+    const std::optional<std::string> wwid = field_text(wire.wwid);
+    if (!image || !partuuid || !wwid) return refused("has a text that is not one");
+
+    const char* const text = reinterpret_cast<const char*>(wire.text);
+    ImageRecord record;
+    record.sequence = le64toh(wire.sequence);
+    record.state = static_cast<VolumeState>(state);
+    record.unknown = (flags & WRITELOG_RECORD_UNKNOWN) != 0;
+    record.image_version = le64toh(wire.image_version);
+    record.version_floor = le64toh(wire.version_floor);
+    record.image = *image;
+    record.disk = {*partuuid, *wwid, Sectors(start), Sectors(size)};
+    record.manifest.assign(text, manifest_length);
+    record.signature.assign(text + manifest_length, signature_length);
+    return record;
+}
+
+Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid& uuid) {
+    writelog_record wire{};
+    std::memcpy(wire.magic, WRITELOG_RECORD_MAGIC, sizeof wire.magic);
+    wire.version = htole32(WRITELOG_VERSION);
+    wire.sequence = htole64(record.sequence);
+    wire.state = htole32(static_cast<std::uint32_t>(record.state));
+    wire.flags = htole32(record.unknown ? WRITELOG_RECORD_UNKNOWN : 0);
+    wire.image_version = htole64(record.image_version);
+    wire.version_floor = htole64(record.version_floor);
+    wire.start_sector = htole64(record.disk.start.count());
+    wire.size_sectors = htole64(record.disk.size.count());
+    if (!set_field(wire.image, record.image) || !set_field(wire.partuuid, record.disk.partuuid) ||
+        !set_field(wire.wwid, record.disk.wwid))
+        return Error{Failure::failed,
+                     "the image's name or the disk's identity does not fit into the log's image record"};
+    if (record.manifest.size() > image_record_text_size ||
+        record.signature.size() > image_record_text_size - record.manifest.size())
+        return Error{Failure::failed,
+                     "the manifest and its signature do not fit into the log's image record"};
+    wire.manifest_length = htole32(static_cast<std::uint32_t>(record.manifest.size()));
+    wire.signature_length = htole32(static_cast<std::uint32_t>(record.signature.size()));
+    std::memcpy(wire.text, record.manifest.data(), record.manifest.size());
+    std::memcpy(wire.text + record.manifest.size(), record.signature.data(), record.signature.size());
+
+    ByteVector bytes(image_record_size);
+    std::memcpy(bytes.data(), &wire, sizeof wire);
+    const std::uint32_t crc = htole32(record_crc(std::span<const std::byte, image_record_size>(bytes), uuid));
+    std::memcpy(bytes.data() + offsetof(writelog_record, crc), &crc, sizeof crc);
+    return bytes;
+}
+
+}  // namespace regild::format
