@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The fetcher's one loop: a libcurl multi handle, a few connections, many requests in line.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <deque>
+#include <random>
+
+#include "net/fetcher.hpp"
+#include "net/transfer.hpp"
+
+namespace regild::net {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t max_connections = 16;
+constexpr milliseconds first_back_off{100};
+constexpr unsigned max_doublings = 6;  // 6.4 s
+// How long the loop may not look at the stop flag.
+constexpr milliseconds longest_poll{200};
+
+// When the next request may start after one failed. Shared by all connections: a server that cannot answer
+// one request is not asked fifteen others meanwhile.
+class BackOff {
+  public:
+    explicit BackOff(milliseconds longest) : longest_(longest), random_(std::random_device{}()) {}
+
+    Clock::time_point not_before() const { return not_before_; }
+    void succeeded() { doublings_ = 0; }
+    void failed(Clock::time_point now, std::optional<unsigned> retry_after_seconds) {
+        milliseconds wait(0);
+        // Requests that ran when the first one failed and fail as well tell nothing new.
+        if (now >= not_before_) {
+            const milliseconds full = first_back_off * (1 << doublings_);
+            doublings_ = std::min(doublings_ + 1, max_doublings);
+            // Half fixed, half random: a thousand kiosks that were turned away together come back apart.
+            wait = full / 2 + milliseconds(std::uniform_int_distribution<long>(0, full.count() / 2)(random_));
+        }
+        if (retry_after_seconds) wait = std::max(wait, milliseconds(seconds(*retry_after_seconds)));
+        not_before_ = std::max(not_before_, now + std::min(wait, longest_));
+    }
+
+  private:
+    milliseconds longest_;
+    Clock::time_point not_before_;
+    unsigned doublings_ = 0;
+    std::minstd_rand random_;
+};
+
+class HttpFetcher final : public Fetcher {
+  public:
+    HttpFetcher(const FetchOptions& options, const StopFlag& stop) : options_(options), stop_(&stop) {}
+    ~HttpFetcher() override { abandon_active(); }
+    HttpFetcher(const HttpFetcher&) = delete;
+    HttpFetcher& operator=(const HttpFetcher&) = delete;
+
+    Result<std::string> get(const std::string& url, std::size_t limit) override;
+    Result<void> get_ranges(const std::string& url, std::span<const Range> ranges,
+                            const std::function<Result<void>(std::size_t)>& arrived) override;
+    Totals totals() const override { return totals_; }
+
+  private:
+    Result<void> run(const std::string& url, std::span<Job> jobs,
+                     const std::function<Result<void>(std::size_t)>& arrived);
+    Result<void> loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
+                      const std::function<Result<void>(std::size_t)>& arrived);
+    Result<void> start(const std::string& url, const std::string& scheme, Job& job, std::size_t number);
+    // The next transfer that ended, taken out of the multi handle.
+    std::optional<std::pair<Transfer*, CURLcode>> next_ended();
+    void abandon_active();
+
+    FetchOptions options_;
+    const StopFlag* stop_;
+    Totals totals_;
+    // The multi handle keeps the connections alive; the transfers' handles must be gone before it.
+    MultiHandle multi_;
+    std::vector<std::unique_ptr<Transfer>> transfers_;
+    std::vector<Transfer*> idle_;
+    std::vector<Transfer*> active_;
+};
+
+Result<std::string> scheme_of(const std::string& url) {
+    const UrlHandle handle(curl_url());
+    char* text = nullptr;
+    if (!handle ||
+        curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
+        curl_url_get(handle.get(), CURLUPART_SCHEME, &text, 0) != CURLUE_OK)
+        return Error{Failure::usage, "the source is not a valid http, https or file URL"};
+    const CurlText owner(text);
+    std::string scheme(text);
+    if (scheme != "http" && scheme != "https" && scheme != "file")
+        return Error{Failure::usage,
+                     without_credentials(url) + ": only http, https and file URLs are fetched"};
+    return scheme;
+}
+
+Result<std::string> HttpFetcher::get(const std::string& url, std::size_t limit) {
+    std::array<Job, 1> job;
+    job[0].limit = limit;
+    const Result<void> fetched = run(url, job, [](std::size_t) { return Result<void>(); });
+    if (!fetched) return fetched.error();
+    return std::move(job[0].text);
+}
+
+Result<void> HttpFetcher::get_ranges(const std::string& url, std::span<const Range> ranges,
+                                     const std::function<Result<void>(std::size_t)>& arrived) {
+    std::vector<Job> jobs(ranges.size());
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        jobs[i].range = ByteRange{ranges[i].offset, Bytes(ranges[i].into.size())};
+        jobs[i].into = ranges[i].into;
+    }
+    return run(url, jobs, arrived);
+}
+
+Result<void> HttpFetcher::run(const std::string& url, std::span<Job> jobs,
+                              const std::function<Result<void>(std::size_t)>& arrived) {
+    const Result<std::string> scheme = scheme_of(url);
+    if (!scheme) return scheme.error();
+    if (!multi_) {
+        static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
+        if (global == CURLE_OK) multi_.reset(curl_multi_init());
+        if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
+        curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(max_connections));
+    }
+    Result<void> result = loop(url, *scheme, jobs, arrived);
+    abandon_active();
+    return result;
+}
+
+Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
+                               const std::function<Result<void>(std::size_t)>& arrived) {
+    const seconds patience(options_.patience_seconds);
+    BackOff back_off(milliseconds(patience) / 2);
+    std::deque<std::size_t> again;  // jobs to try again; they go first, so that requests stay ascending
+    std::size_t next = 0;
+    std::size_t done = 0;
+    std::optional<Error> last_error;
+    Clock::time_point last_progress = Clock::now();
+
+    while (done < jobs.size()) {
+        if (stop_->requested()) return Error{Failure::interrupted, "interrupted"};
+        const Clock::time_point now = Clock::now();
+        if (last_error && now - last_progress > patience)
+            return last_error->context("gave up after " + std::to_string(options_.patience_seconds) +
+                                       " seconds without an answer");
+        while (active_.size() < max_connections && now >= back_off.not_before() &&
+               (!again.empty() || next < jobs.size())) {
+            std::size_t number = next;
+            if (again.empty()) {
+                ++next;
+            } else {
+                number = again.front();
+                again.pop_front();
+            }
+            if (Result<void> started = start(url, scheme, jobs[number], number); !started) return started;
+        }
+
+        int running = 0;
+        if (const CURLMcode code = curl_multi_perform(multi_.get(), &running); code != CURLM_OK)
+            return Error{Failure::failed, std::string("libcurl: ") + curl_multi_strerror(code)};
+        for (Transfer* transfer : active_)
+            if (transfer->take_progress()) last_progress = Clock::now();
+        bool ended_any = false;
+        while (const auto ended = next_ended()) {
+            ended_any = true;
+            const auto [transfer, code] = *ended;
+            const Transfer::Conclusion conclusion = transfer->conclude(code);
+            if (conclusion.outcome == Outcome::refused) return conclusion.error;
+            if (conclusion.outcome == Outcome::retry) {
+                last_error = conclusion.error;
+                again.push_back(transfer->job_number());
+                back_off.failed(Clock::now(), conclusion.retry_after_seconds);
+                continue;
+            }
+            back_off.succeeded();
+            ++done;
+            if (Result<void> taken = arrived(transfer->job_number()); !taken) return taken;
+        }
+        if (ended_any && Clock::now() >= back_off.not_before()) continue;  // connections are free
+
+        milliseconds wait = longest_poll;
+        if (!again.empty() || next < jobs.size()) {
+            const auto until = std::chrono::ceil<milliseconds>(back_off.not_before() - Clock::now());
+            if (until.count() > 0) wait = std::min(wait, until);
+        }
+        curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
+    }
+    return {};
+}
+
+Result<void> HttpFetcher::start(const std::string& url, const std::string& scheme, Job& job,
+                                std::size_t number) {
+    if (idle_.empty()) {
+        transfers_.push_back(Transfer::make(options_));
+        if (!transfers_.back()) {
+            transfers_.pop_back();
+            return Error{Failure::failed, "libcurl cannot make a handle"};
+        }
+        idle_.push_back(transfers_.back().get());
+    }
+    Transfer* transfer = idle_.back();
+    idle_.pop_back();
+    transfer->prepare(url, scheme, job, number);
+    active_.push_back(transfer);
+    ++totals_.requests;
+    if (const CURLMcode code = curl_multi_add_handle(multi_.get(), transfer->handle()); code != CURLM_OK)
+        return Error{Failure::failed, std::string("libcurl: ") + curl_multi_strerror(code)};
+    return {};
+}
+
+std::optional<std::pair<Transfer*, CURLcode>> HttpFetcher::next_ended() {
+    int left = 0;
+    const CURLMsg* message = curl_multi_info_read(multi_.get(), &left);
+    if (!message) return std::nullopt;
+    // The message does not outlive the handle's removal.
+    const CURLcode code = message->data.result;
+    void* owner = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+    auto* transfer = static_cast<Transfer*>(owner);
+    long redirects = 0;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_REDIRECT_COUNT, &redirects);
+    totals_.requests += static_cast<std::uint64_t>(redirects);
+    totals_.received += Bytes(transfer->received());
+    curl_multi_remove_handle(multi_.get(), transfer->handle());
+    std::erase(active_, transfer);
+    idle_.push_back(transfer);
+    return std::pair(transfer, code);
+}
+
+// Ends what still runs: nothing writes to the callers' spans afterwards.
+void HttpFetcher::abandon_active() {
+    for (Transfer* transfer : active_) {
+        totals_.received += Bytes(transfer->received());
+        curl_multi_remove_handle(multi_.get(), transfer->handle());
+        idle_.push_back(transfer);
+    }
+    active_.clear();
+}
+
+}  // namespace
+
+std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop) {
+    return std::make_unique<HttpFetcher>(options, stop);
+}
+
+}  // namespace regild::net

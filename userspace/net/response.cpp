@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Response heads are a stranger's bytes: everything that is not exactly what was asked for is refused.
+#include "net/response.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace regild::net {
+namespace {
+
+// Takes a decimal number off the front of `text`.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc()) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return number;
+}
+
+bool take(std::string_view& text, std::string_view prefix) {
+    if (!text.starts_with(prefix)) return false;
+    text.remove_prefix(prefix.size());
+    return true;
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return result;
+}
+
+std::string_view trim(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+// What a stranger sent, fit for one line of a terminal.
+std::string quoted(std::string_view text) {
+    std::string result = "'";
+    for (const char c : text.substr(0, 80))
+        result += c >= ' ' && c <= '~' ? c : '?';
+    return result + "'";
+}
+
+Judgement judge_range(const ResponseHead& head, const ByteRange& range) {
+    const std::uint64_t first = range.offset.count();
+    const std::uint64_t last = first + range.length.count() - 1;
+    const std::optional<ContentRange> got = parse_content_range(head.content_range);
+    if (!got || got->first != first || got->last != last || (got->total && *got->total <= last))
+        return {Verdict::refuse, "bytes " + std::to_string(first) + "-" + std::to_string(last) +
+                                     " were asked for, but the server's Content-Range is " +
+                                     quoted(head.content_range) +
+                                     ": check the server or the cache before it"};
+    return {};
+}
+
+}  // namespace
+
+std::optional<ContentRange> parse_content_range(std::string_view value) {
+    ContentRange range;
+    if (!take(value, "bytes ")) return std::nullopt;
+    const auto first = take_number(value);
+    if (!first || !take(value, "-")) return std::nullopt;
+    const auto last = take_number(value);
+    if (!last || *last < *first || !take(value, "/")) return std::nullopt;
+    range.first = *first;
+    range.last = *last;
+    if (value == "*") return range;
+    range.total = take_number(value);
+    if (!range.total || !value.empty()) return std::nullopt;
+    return range;
+}
+
+void ResponseHead::add_line(std::string_view line) {
+    if (line.starts_with("HTTP/")) {
+        clear();
+        std::string_view rest = line.substr(std::min(line.find(' '), line.size()));
+        take(rest, " ");
+        status = static_cast<unsigned>(take_number(rest).value_or(0));
+        return;
+    }
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return;
+    const std::string name = lower(line.substr(0, colon));
+    std::string_view value = trim(line.substr(colon + 1));
+    if (name == "location") {
+        has_location = true;
+    } else if (name == "content-encoding") {
+        content_encoding = lower(value);
+    } else if (name == "content-range") {
+        content_range = value;
+    } else if (name == "retry-after") {
+        const auto seconds = take_number(value);
+        if (seconds && value.empty())
+            retry_after_seconds = static_cast<unsigned>(std::min<std::uint64_t>(*seconds, UINT32_MAX));
+    }
+}
+
+Judgement judge(const ResponseHead& head, const std::optional<ByteRange>& range) {
+    const unsigned status = head.status;
+    const std::string answered = "the server answered " + std::to_string(status);
+    if (status >= 100 && status < 200) return {Verdict::pass_by, ""};
+    if (status >= 300 && status < 400 && head.has_location) return {Verdict::pass_by, ""};
+    if (status == 408 || status == 429 || status >= 500) return {Verdict::retry, answered};
+    if (status == 401 || status == 403)
+        return {Verdict::refuse, answered + ": check the user name and password"};
+    if (status == 404 || status == 410)
+        return {Verdict::refuse, answered + ": there is no such file; check the URL and what is published"};
+    if (status == 416)
+        return {Verdict::refuse, answered + ": its file is shorter than the manifest says; publish it again"};
+    if (range && status == 200)
+        return {Verdict::refuse,
+                "the server does not support range requests (it answered 200 to one): use one that does"};
+    if (status != (range ? 206 : 200)) return {Verdict::refuse, answered};
+    if (!head.content_encoding.empty() && head.content_encoding != "identity")
+        return {Verdict::refuse, "the server sends the file encoded as " + quoted(head.content_encoding) +
+                                     ": switch its compression off for the store"};
+    return range ? judge_range(head, *range) : Judgement{};
+}
+
+}  // namespace regild::net

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The head of each response is judged before any of its body is taken; the body never leaves the span that
+// the caller gave.
+#include "net/transfer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace regild::net {
+namespace {
+
+constexpr long max_redirects = 5;
+constexpr long receive_buffer_size = 128 << 10;
+
+// Errors of the network, which may pass. All others stay however often one asks.
+bool may_pass(CURLcode code) {
+    switch (code) {
+        case CURLE_COULDNT_RESOLVE_PROXY:
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_PARTIAL_FILE:
+        case CURLE_OPERATION_TIMEDOUT:
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_GOT_NOTHING:
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
+    std::unique_ptr<Transfer> transfer(new Transfer());
+    transfer->easy_.reset(curl_easy_init());
+    transfer->headers_.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));
+    CURL* easy = transfer->easy_.get();
+    if (!easy || !transfer->headers_) return nullptr;
+    // Half of the patience: a connection that stalls is replaced once before the patience ends.
+    const long stall_seconds = std::max(1L, static_cast<long>(options.patience_seconds) / 2);
+    const auto set = [easy](CURLoption option, auto value) {
+        return curl_easy_setopt(easy, option, value) == CURLE_OK;
+    };
+    const bool all_set = set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https,file") &&
+                         set(CURLOPT_FOLLOWLOCATION, 1L) && set(CURLOPT_MAXREDIRS, max_redirects) &&
+                         set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
+                         set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
+                         set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
+                         set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
+                         set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
+                         set(CURLOPT_HTTPHEADER, transfer->headers_.get()) &&
+                         set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
+                         set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
+                         set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
+                         set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
+                         set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
+                         set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
+    return all_set ? std::move(transfer) : nullptr;
+}
+
+void Transfer::prepare(const std::string& url, const std::string& scheme, Job& job, std::size_t job_number) {
+    job_ = &job;
+    job_number_ = job_number;
+    job.text.clear();
+    received_ = 0;
+    progress_ = false;
+    too_long_ = false;
+    head_.clear();
+    judgement_ = {};
+    curl_error_[0] = '\0';
+    is_http_ = scheme != "file";
+    shown_url_ = without_credentials(url);
+    curl_easy_setopt(handle(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(handle(), CURLOPT_REDIR_PROTOCOLS_STR, scheme.c_str());
+    if (job.range) {
+        const std::uint64_t first = job.range->offset.count();
+        const std::string range =
+            std::to_string(first) + "-" + std::to_string(first + job.range->length.count() - 1);
+        curl_easy_setopt(handle(), CURLOPT_RANGE, range.c_str());
+    } else {
+        curl_easy_setopt(handle(), CURLOPT_RANGE, nullptr);
+    }
+}
+
+std::size_t Transfer::on_header(char* line, std::size_t size, std::size_t count, void* transfer) {
+    const std::size_t length = size * count;
+    return static_cast<Transfer*>(transfer)->take_header({line, length}) ? length : 0;
+}
+
+std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, void* transfer) {
+    const std::size_t length = size * count;
+    return static_cast<Transfer*>(transfer)->take_body({bytes, length}) ? length : 0;
+}
+
+// False ends the transfer: libcurl then reports CURLE_WRITE_ERROR and conclude() says why.
+bool Transfer::take_header(std::string_view line) {
+    if (!is_http_) return true;
+    head_.add_line(line);
+    const bool head_is_complete = line == "\r\n" || line == "\n";
+    if (!head_is_complete) return true;
+    judgement_ = judge(head_, job_->range);
+    return judgement_.verdict == Verdict::accept || judgement_.verdict == Verdict::pass_by;
+}
+
+bool Transfer::take_body(std::string_view bytes) {
+    const std::size_t limit = job_->range ? job_->into.size() : job_->limit;
+    if (bytes.size() > limit - received_) {
+        too_long_ = true;
+        return false;
+    }
+    if (job_->range) {
+        std::memcpy(job_->into.data() + received_, bytes.data(), bytes.size());
+    } else {
+        job_->text += bytes;
+    }
+    received_ += bytes.size();
+    if (received_ > job_->farthest) {
+        job_->farthest = received_;
+        progress_ = true;
+    }
+    return true;
+}
+
+bool Transfer::take_progress() {
+    return std::exchange(progress_, false);
+}
+
+Transfer::Conclusion Transfer::conclude(CURLcode code) const {
+    const auto error = [this](Failure kind, const std::string& what) {
+        return Error{kind, shown_url_ + ": " + what};
+    };
+    if (judgement_.verdict == Verdict::retry)
+        return {Outcome::retry, error(Failure::network, judgement_.reason), head_.retry_after_seconds};
+    if (judgement_.verdict == Verdict::refuse)
+        return {Outcome::refused, error(Failure::failed, judgement_.reason), {}};
+    if (too_long_) {
+        const std::string what = job_->range ? "the server sent more than the range that was asked for"
+                                             : "it is longer than the " + std::to_string(job_->limit) +
+                                                   " bytes that such a file may have";
+        return {Outcome::refused, error(Failure::failed, what), {}};
+    }
+    if (code == CURLE_UNSUPPORTED_PROTOCOL)
+        return {Outcome::refused,
+                error(Failure::failed, "the server redirects to another kind of URL, which is refused"),
+                {}};
+    if (code == CURLE_TOO_MANY_REDIRECTS)
+        return {Outcome::refused, error(Failure::failed, "the server redirects too often"), {}};
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        return {Outcome::refused,
+                error(Failure::failed, std::string("the server's certificate is not accepted (") +
+                                           static_cast<const char*>(curl_error_) +
+                                           "): check the clock and the CA certificates"),
+                {}};
+    if (code != CURLE_OK) {
+        const char* detail =
+            curl_error_[0] != '\0' ? static_cast<const char*>(curl_error_) : curl_easy_strerror(code);
+        if (may_pass(code)) return {Outcome::retry, error(Failure::network, detail), {}};
+        return {Outcome::refused, error(Failure::failed, detail), {}};
+    }
+    if (judgement_.verdict == Verdict::pass_by)
+        return {
+            Outcome::refused,
+            error(Failure::failed, "the server answered " + std::to_string(head_.status) + " and no more"),
+            {}};
+    if (job_->range && received_ < job_->into.size()) {
+        const std::string what = std::to_string(received_) + " bytes came where " +
+                                 std::to_string(job_->into.size()) + " were asked for: the file is too short";
+        // A file that is too short stays so; over HTTP a cache may have lost the rest.
+        return {is_http_ ? Outcome::retry : Outcome::refused, error(Failure::failed, what), {}};
+    }
+    return {};
+}
+
+}  // namespace regild::net

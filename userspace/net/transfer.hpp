@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One request at a time over one libcurl easy handle, which is used again for the next one.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "net/curl_handle.hpp"
+#include "net/fetcher.hpp"
+#include "net/response.hpp"
+
+namespace regild::net {
+
+// What is to be fetched: a range into `into`, or the whole resource into `text`.
+struct Job {
+    std::optional<ByteRange> range;
+    ByteSpan into;
+    std::string text;
+    std::size_t limit = 0;     // of the text
+    std::size_t farthest = 0;  // the most body bytes that any try received
+};
+
+enum class Outcome { done, retry, refused };
+
+class Transfer {
+  public:
+    // Nothing where libcurl cannot make a handle.
+    static std::unique_ptr<Transfer> make(const FetchOptions& options);
+
+    // Prepares the handle for `job` at `url`, whose scheme is `scheme`.
+    void prepare(const std::string& url, const std::string& scheme, Job& job, std::size_t job_number);
+    // After libcurl reported the end of the transfer.
+    struct Conclusion {
+        Outcome outcome = Outcome::done;
+        Error error;
+        std::optional<unsigned> retry_after_seconds;
+    };
+    Conclusion conclude(CURLcode code) const;
+
+    CURL* handle() const { return easy_.get(); }
+    Job& job() const { return *job_; }
+    std::size_t job_number() const { return job_number_; }
+    std::size_t received() const { return received_; }
+    // Whether this try got farther than all before it since the last call: what keeps patience alive.
+    bool take_progress();
+
+  private:
+    Transfer() = default;
+    static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* transfer);
+    static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* transfer);
+    bool take_header(std::string_view line);
+    bool take_body(std::string_view bytes);
+
+    EasyHandle easy_;
+    HeaderList headers_;
+    char curl_error_[CURL_ERROR_SIZE] = {};
+    bool is_http_ = true;
+    std::string shown_url_;
+    Job* job_ = nullptr;
+    std::size_t job_number_ = 0;
+    std::size_t received_ = 0;
+    bool progress_ = false;
+    ResponseHead head_;
+    Judgement judgement_;
+    bool too_long_ = false;
+};
+
+}  // namespace regild::net
