@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/fit.hpp"
+
+#include <algorithm>
+
+namespace regild::engine {
+namespace {
+
+std::string name_of(const format::Manifest& manifest) {
+    return manifest.image + " version " + std::to_string(manifest.version);
+}
+
+}  // namespace
+
+Result<void> check_fit(const LogStore& log, const block::Storage& data, const format::Manifest& manifest) {
+    if (data.size() < manifest.size)
+        return Error{Failure::refused, data.name() + " is too small: it has " + format_size(data.size()) +
+                                           ", " + name_of(manifest) + " needs " + format_size(manifest.size)};
+    if (manifest.size.count() % data.alignment().count() != 0)
+        return Error{Failure::refused, data.name() + " is written in units of " +
+                                           std::to_string(data.alignment().count()) +
+                                           " bytes, but the size of " + name_of(manifest) +
+                                           " is no multiple of it: pad the image and publish it again"};
+    if (!log.record())
+        return Error{Failure::refused,
+                     "the log of " + data.name() + " has no valid image record: provision the volume again"};
+    const Result<format::Manifest> held = format::parse_manifest(log.record()->manifest);
+    if (!held) return held.error().context("the manifest in the log of " + data.name());
+    if (*held != manifest)
+        return Error{Failure::refused, "the log of " + data.name() + " was made for " + name_of(*held) +
+                                           ", not for this " + name_of(manifest) +
+                                           ": restore from that version, or provision the volume again"};
+    if (log.geometry().data_size() != manifest.size || log.geometry().block_size() != manifest.block_size)
+        return Error{Failure::refused, "the log of " + data.name() + " has another size or block size than " +
+                                           name_of(manifest) + ": provision the volume again"};
+    return {};
+}
+
+Bytes length_on_disk(const format::Manifest& manifest, BlockRange blocks) {
+    const Bytes end = std::min(manifest.block_size.offset_of(blocks.end()), manifest.size);
+    return end - manifest.block_size.offset_of(blocks.first);
+}
+
+}  // namespace regild::engine

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How an image lies on a disk, and whether disk, log and image belong together.
+#pragma once
+
+#include "block/storage.hpp"
+#include "engine/log_store.hpp"
+#include "format/manifest.hpp"
+
+namespace regild::engine {
+
+// Failure::refused: the disk is too small, or the log was made for another image or version: its marks would
+// say nothing about this one.
+Result<void> check_fit(const LogStore& log, const block::Storage& data, const format::Manifest& manifest);
+
+// The length of `blocks` on the disk: the last block ends where the image ends.
+Bytes length_on_disk(const format::Manifest& manifest, BlockRange blocks);
+
+}  // namespace regild::engine

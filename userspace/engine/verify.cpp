@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Verify marks and does nothing else: what is marked is put right by the next restore.
+#include "engine/verify.hpp"
+
+#include "engine/compare.hpp"
+#include "engine/fit.hpp"
+#include "engine/plan.hpp"
+
+namespace regild::engine {
+
+Result<VerifyReport> verify(RestoreTarget target, const Source& source, net::Fetcher& fetcher,
+                            Observer& observer, const StopFlag& stop) {
+    if (Result<void> fits = check_fit(target.log, target.data, source.manifest); !fits) return fits.error();
+    VerifyReport report;
+    report.marked_before = target.log.marks().count();
+
+    TreeReader tree(source, fetcher);
+    const BlockSet all(source.manifest.blocks(), true);
+    const Comparison comparison{source.manifest, target.data, tree, "verifying", observer, stop};
+    const auto mark_wrong = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
+        BlockSet unmarked = wrong;
+        for (const BlockRange& marked : runs_of(target.log.marks(), part))
+            unmarked.erase(marked);
+        const std::vector<BlockRange> ranges = runs_of(unmarked, part);
+        report.checked += part.count;
+        for (const BlockRange& range : ranges)
+            report.newly_marked += range.count;
+        return ranges.empty() ? Result<void>() : target.log.mark(ranges);
+    };
+    if (Result<void> compared = compare(comparison, all, mark_wrong); !compared) {
+        if (compared.error().kind != Failure::interrupted) return compared.error();
+        return Error{Failure::interrupted,
+                     "interrupted after " + format_size(source.manifest.block_size.bytes_of(report.checked)) +
+                         " of " + format_size(source.manifest.size) +
+                         "; wrong blocks that were found are marked"};
+    }
+    return report;
+}
+
+}  // namespace regild::engine
