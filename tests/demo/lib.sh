@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Builds the kiosk, serves its image and boots it. Source it from bash.
+#
+#   kiosk_make                   the image, cached: $KIOSK, a folder
+#   kiosk_disk FILE              a blank disk with a partition table
+#   kiosk_serve / kiosk_stop_serving
+#   kiosk_boot NAME [ARGUMENT…]  start the VM with kernel arguments
+#   kiosk_wait FILE REGEX SECONDS   wait for a line of NAME.console or .talk
+#   kiosk_hold_and_compare       see there
+#   kiosk_power_cut / kiosk_wait_for_end
+#
+# $WORK is where a run keeps its files. A VM and the server end with the
+# script.
+
+DEMO_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/vm/lib.sh
+. "$DEMO_DIR/../vm/lib.sh"
+CACHE=$VM_TOP/build/cache
+REGILD=$VM_TOP/build/userspace/regild
+
+# Where the partitions of the kiosk's disk lie, in bytes, and their types as
+# include/regild/writelog_format.h has them.
+IMAGE_SIZE=$((1 << 30))
+DATA_START=$((1 << 20))
+DATA_SIZE=$((IMAGE_SIZE + (16 << 20)))
+LOG_START=$((DATA_START + DATA_SIZE))
+LOG_SIZE=$((1 << 20))
+gpt_type() {
+	sed -n "s/^#define WRITELOG_GPT_TYPE_$1[^\"]*\"\(.*\)\"/\1/p" "$VM_TOP/include/regild/writelog_format.h"
+}
+
+say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
+die() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+kiosk_cleanup() {
+	local pid
+	for pid in ${vm_pid:-} ${nginx_pid:-}; do
+		kill -KILL "$pid" 2>/dev/null
+	done
+	rm -f "$WORK"/*.in "$WORK"/*.out
+}
+
+as_root() {
+	if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+# Everything that the image is made of is in the key of its folder.
+kiosk_make() {
+	local key
+	local tarball
+	vm_require nginx:nginx-light mmdebstrap:mmdebstrap sfdisk:fdisk mke2fs:e2fsprogs curl:curl
+	[[ -x $REGILD ]] || die "there is no $REGILD: run make tool"
+	vm_kernel
+	vm_module
+	vm_accel
+	mkdir -p "$CACHE"
+	kiosk_choose_port
+	tarball=$CACHE/rootfs-$(sed -n '/^packages/p; /^\tmmdebstrap/p' "$DEMO_DIR/image" | sha256sum | cut -c 1-12).tar
+	key=$({
+		echo "$tarball" "$VM_KVER" "$PORT"
+		cat "$REGILD" "$VM_MODULE" "$DEMO_DIR/image" "$DEMO_DIR"/kiosk/*
+		find "$VM_TOP/userspace/initramfs" -type f -print0 | sort -z | xargs -0 cat
+	} | sha256sum | cut -c 1-12)
+	KIOSK=$CACHE/kiosk-$key
+	if [[ ! -e $KIOSK/golden.img ]]; then
+		[[ -e $tarball ]] || say "downloading Debian 12 with mmdebstrap"
+		say "making the golden image and the initramfs"
+		rm -rf "$CACHE"/kiosk-*
+		as_root "$DEMO_DIR/image" "$tarball" "$VM_KERNEL_ROOT" "$VM_KVER" "$VM_MODULE" "$PORT" "$KIOSK.part" \
+			>"$CACHE/image.log" 2>&1 || {
+			tail -n 20 "$CACHE/image.log"
+			die "the image could not be made"
+		}
+		as_root chown -R "$(id -u):$(id -g)" "$KIOSK.part" "$tarball"
+		mv "$KIOSK.part" "$KIOSK"
+	fi
+}
+
+# The guest's configuration names the port: keep one as long as it is free.
+kiosk_choose_port() {
+	PORT=$(cat "$CACHE/port" 2>/dev/null)
+	PORT=$(python3 - "${PORT:-0}" <<-'EOT'
+		import socket, sys
+		for port in (int(sys.argv[1]), 0):
+		    s = socket.socket()
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		    try:
+		        s.bind(("127.0.0.1", port))
+		    except OSError:
+		        continue
+		    print(s.getsockname()[1])
+		    break
+	EOT
+	)
+	echo "$PORT" >"$CACHE/port"
+}
+
+kiosk_disk() {
+	rm -f "$1"
+	truncate -s $((LOG_START + LOG_SIZE + (1 << 20))) "$1"
+	sfdisk -q "$1" <<-EOT
+		label: gpt
+		unit: sectors
+		start=$((DATA_START / 512)), size=$((DATA_SIZE / 512)), type=$(gpt_type DATA), name=kiosk
+		start=$((LOG_START / 512)), size=$((LOG_SIZE / 512)), type=$(gpt_type LOG), name=kiosk-log
+	EOT
+}
+
+kiosk_serve() {
+	local dir=$WORK/nginx
+	mkdir -p "$dir"
+	cat >"$dir/nginx.conf" <<-EOT
+		daemon off;
+		worker_processes 1;
+		pid $dir/pid;
+		error_log $WORK/error.log;
+		events {}
+		http {
+			log_format demo '\$time_iso8601 \$status \$body_bytes_sent "\$request" "\$http_range"';
+			access_log $WORK/access.log demo;
+			client_body_temp_path $dir;
+			proxy_temp_path $dir;
+			fastcgi_temp_path $dir;
+			uwsgi_temp_path $dir;
+			scgi_temp_path $dir;
+			server {
+				listen 127.0.0.1:$PORT;
+				root $WORK/store;
+			}
+		}
+	EOT
+	# As root nginx would serve as another user, who may not see the store.
+	[[ $(id -u) != 0 ]] || echo 'user root;' >>"$dir/nginx.conf"
+	nginx -c "$dir/nginx.conf" -e "$WORK/error.log" &
+	nginx_pid=$!
+	until curl -s -o /dev/null "http://127.0.0.1:$PORT/"; do
+		kill -0 "$nginx_pid" 2>/dev/null || die "nginx does not start: $(tail -n 1 "$WORK/error.log")"
+		sleep 0.1
+	done
+}
+
+# QUIT answers what was asked before it ends, and ends the workers too.
+kiosk_stop_serving() {
+	kill -QUIT "$nginx_pid"
+	wait "$nginx_pid"
+	nginx_pid=
+}
+
+# kiosk_boot NAME [ARGUMENT…]: $WORK/disk.img is the disk; NAME.console gets the
+# first serial port, NAME.talk the second. The third brings answers to the
+# guest, and a pipe carries QEMU's control protocol.
+kiosk_boot() {
+	local pipe
+	vm_name=$1
+	shift
+	for pipe in answer qmp; do
+		rm -f "$WORK/$pipe".{in,out}
+		mkfifo "$WORK/$pipe".{in,out}
+	done
+	rm -f "$WORK/$vm_name".{console,talk}
+	touch "$WORK/$vm_name".{console,talk}
+	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine pc \
+		-accel "$VM_ACCEL" -cpu max -smp 2 -m 1024 \
+		-kernel "$KIOSK/vmlinuz" -initrd "$KIOSK/initrd.img" \
+		-append "console=ttyS0 ip=dhcp noresume panic=1 mitigations=off $*" \
+		-drive "file=$WORK/disk.img,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,serial=kiosk-disk \
+		-netdev user,id=net -device virtio-net-pci,netdev=net -device virtio-rng-pci \
+		-serial "file:$WORK/$vm_name.console" -serial "file:$WORK/$vm_name.talk" \
+		-chardev "pipe,id=answer,path=$WORK/answer" -serial chardev:answer \
+		-chardev "pipe,id=qmp,path=$WORK/qmp" -mon chardev=qmp,mode=control \
+		>"$WORK/$vm_name.qemu" 2>&1 &
+	vm_pid=$!
+	exec {answer}<>"$WORK/answer.in" {qmp_in}<>"$WORK/qmp.in" {qmp_out}<>"$WORK/qmp.out"
+	qmp qmp_capabilities
+}
+
+qmp() {
+	local line
+	echo "{\"execute\": \"$1\"}" >&"$qmp_in"
+	while read -r -t 60 line <&"$qmp_out"; do
+		case $line in
+		*'"return"'*) return 0 ;;
+		*'"error"'*) die "QEMU: $1: $line" ;;
+		esac
+	done
+	die "QEMU does not answer: $(tail -n 1 "$WORK/$vm_name.qemu")"
+}
+
+# kiosk_wait console|talk REGEX SECONDS
+kiosk_wait() {
+	local file=$WORK/$vm_name.$1 deadline=$((SECONDS + $3))
+	until grep -qaE "$2" "$file"; do
+		if ! kill -0 "$vm_pid" 2>/dev/null && ! grep -qaE "$2" "$file"; then
+			tail -n 15 "$WORK/$vm_name.console"
+			die "$vm_name: the VM ended before \"$2\" was seen in $file"
+		fi
+		if ((SECONDS > deadline)); then
+			tail -n 15 "$WORK/$vm_name.console"
+			die "$vm_name: no \"$2\" in $file after $3 s"
+		fi
+		sleep 0.2
+	done
+}
+
+# The guest waits in its initramfs, the volume is mapped but not mounted. QEMU
+# stops the machine and writes out all it holds; what the disk's file has then
+# is what the kiosk would mount.
+kiosk_hold_and_compare() {
+	kiosk_wait talk 'demo: held before the mount' "$1"
+	qmp stop
+	cmp --ignore-initial="$DATA_START:0" --bytes="$IMAGE_SIZE" "$WORK/disk.img" "$KIOSK/golden.img" ||
+		die "$vm_name: the partition differs from the golden image"
+	qmp cont
+	echo go >&"$answer"
+}
+
+kiosk_power_cut() {
+	kill -KILL "$vm_pid"
+	kiosk_reap
+}
+
+kiosk_wait_for_end() {
+	local deadline=$((SECONDS + $1))
+	while kill -0 "$vm_pid" 2>/dev/null; do
+		((SECONDS < deadline)) || die "$vm_name: the VM has not ended after $1 s"
+		sleep 0.2
+	done
+	kiosk_reap
+}
+
+kiosk_reap() {
+	{ wait "$vm_pid"; } 2>/dev/null
+	vm_pid=
+	exec {answer}>&- {qmp_in}>&- {qmp_out}>&-
+}
