@@ -21,12 +21,12 @@ static void write_endio(struct bio *bio)
 static void submit_write(struct writelog_log *log, struct writelog_write *write,
 			 unsigned int unit, blk_opf_t opf)
 {
-	void *addr = &log->image[unit * WRITELOG_SECTORS_PER_UNIT];
-	unsigned long stale = log->units[unit].stale;
-	unsigned int i;
+	unsigned int first = unit * WRITELOG_SECTORS_PER_UNIT, i;
+	void *addr = &log->image[first];
 
-	for_each_set_bit(i, &stale, WRITELOG_SECTORS_PER_UNIT)
-		writelog_log_seal(log, unit * WRITELOG_SECTORS_PER_UNIT + i);
+	for (i = first; i < first + WRITELOG_SECTORS_PER_UNIT; i++)
+		if (log->stale[i].end)
+			writelog_log_seal(log, i);
 	flush_kernel_vmap_range(addr, WRITELOG_UNIT_SIZE);
 
 	write->unit = unit;
@@ -75,13 +75,11 @@ static unsigned int write_units(struct writelog_log *log, unsigned int unit,
 
 static void publish_unit(struct writelog_log *log, unsigned int unit)
 {
-	unsigned long stale = log->units[unit].stale;
-	unsigned int i;
+	unsigned int first = unit * WRITELOG_SECTORS_PER_UNIT, i;
 
-	for_each_set_bit(i, &stale, WRITELOG_SECTORS_PER_UNIT)
-		writelog_log_publish(log,
-				     unit * WRITELOG_SECTORS_PER_UNIT + i);
-	log->units[unit].stale = 0;
+	for (i = first; i < first + WRITELOG_SECTORS_PER_UNIT; i++)
+		if (log->stale[i].end)
+			writelog_log_publish(log, i);
 }
 
 /* A unit that fails stays stale, so that the next commit of it tries again. */

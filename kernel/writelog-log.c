@@ -96,12 +96,14 @@ int writelog_log_init(struct writelog_log *log, sector_t data_sectors,
 	log->durable = vcalloc(log->nr_units * WRITELOG_SECTORS_PER_UNIT,
 			       WORDS_PER_SECTOR * sizeof(long));
 	log->image = vcalloc(log->nr_units, WRITELOG_UNIT_SIZE);
+	log->stale = vcalloc(log->nr_units * WRITELOG_SECTORS_PER_UNIT,
+			     sizeof(*log->stale));
 	log->units = vcalloc(log->nr_units, sizeof(*log->units));
 	log->touched = bitmap_zalloc(log->nr_units, GFP_KERNEL);
 	log->writes = kcalloc(WRITELOG_NR_WRITES, sizeof(*log->writes),
 			      GFP_KERNEL);
-	if (!log->durable || !log->image || !log->units || !log->touched ||
-	    !log->writes)
+	if (!log->durable || !log->image || !log->stale || !log->units ||
+	    !log->touched || !log->writes)
 		return -ENOMEM;
 	return 0;
 }
@@ -111,6 +113,7 @@ void writelog_log_exit(struct writelog_log *log)
 	kfree(log->writes);
 	bitmap_free(log->touched);
 	vfree(log->units);
+	vfree(log->stale);
 	vfree(log->image);
 	vfree(log->durable);
 }
@@ -276,6 +279,17 @@ static bool sector_is_valid(const struct writelog_log *log, unsigned int sector)
 	return true;
 }
 
+static void add_stale(struct writelog_log *log, unsigned int sector,
+		      unsigned int first_bit, unsigned int last_bit)
+{
+	struct writelog_stale *stale = &log->stale[sector];
+	u8 first = BIT_WORD(first_bit);
+	u8 end = BIT_WORD(last_bit) + 1;
+
+	stale->first = stale->end ? min(stale->first, first) : first;
+	stale->end = max(stale->end, end);
+}
+
 /* Takes over what was read of a log sector. Returns false if it is damaged. */
 static bool load_sector(struct writelog_log *log, unsigned int sector,
 			unsigned long *nr_dirty)
@@ -283,6 +297,7 @@ static bool load_sector(struct writelog_log *log, unsigned int sector,
 	struct writelog_sector *ls = &log->image[sector];
 	unsigned int nr = nr_bits(log, sector);
 
+	add_stale(log, sector, 0, WRITELOG_BITS_PER_SECTOR - 1);
 	if (sector_is_valid(log, sector)) {
 		writelog_log_publish(log, sector);
 		*nr_dirty += memweight(ls->bits, sizeof(ls->bits));
@@ -291,8 +306,6 @@ static bool load_sector(struct writelog_log *log, unsigned int sector,
 	memset(ls->bits, 0, sizeof(ls->bits));
 	if (nr)
 		*nr_dirty += set_bits(ls, 0, nr - 1);
-	log->units[sector / WRITELOG_SECTORS_PER_UNIT].stale |=
-		1 << sector % WRITELOG_SECTORS_PER_UNIT;
 	return false;
 }
 
@@ -338,6 +351,7 @@ int writelog_log_load(struct writelog_log *log)
 
 	memset(log->durable, 0,
 	       nr_sectors * WORDS_PER_SECTOR * sizeof(*log->durable));
+	memset(log->stale, 0, nr_sectors * sizeof(*log->stale));
 	memset(log->units, 0, log->nr_units * sizeof(*log->units));
 
 	read_bitmap(log);
@@ -356,6 +370,7 @@ void writelog_log_publish(struct writelog_log *log, unsigned int sector)
 {
 	unsigned long *durable = log->durable +
 				 (unsigned long)sector * WORDS_PER_SECTOR;
+	struct writelog_stale *stale = &log->stale[sector];
 	unsigned int word;
 
 	/*
@@ -363,8 +378,9 @@ void writelog_log_publish(struct writelog_log *log, unsigned int sector)
 	 * Pairs with the acquire in writelog_log_is_durable().
 	 */
 	smp_mb();
-	for (word = 0; word < WORDS_PER_SECTOR; word++)
+	for (word = stale->first; word < stale->end; word++)
 		WRITE_ONCE(durable[word], get_word(&log->image[sector], word));
+	stale->end = 0;
 }
 
 void writelog_log_mark(struct writelog_log *log, unsigned long first,
@@ -386,8 +402,7 @@ void writelog_log_mark(struct writelog_log *log, unsigned long first,
 		WRITE_ONCE(log->nr_dirty, log->nr_dirty +
 			   set_bits(&log->image[sector], from - base,
 				    to - base));
-		log->units[unit].stale |=
-			1 << sector % WRITELOG_SECTORS_PER_UNIT;
+		add_stale(log, sector, from - base, to - base);
 		if (!__test_and_set_bit(unit, log->touched))
 			log->nr_touched++;
 	}

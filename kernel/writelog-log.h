@@ -31,9 +31,16 @@ struct writelog_write {
 	unsigned int	unit;
 };
 
+/*
+ * Words @first to @end - 1 of a log sector hold all of its pending bits that
+ * are not durable. There are none if @end is 0.
+ */
+struct writelog_stale {
+	u8		first;
+	u8		end;
+};
+
 struct writelog_unit {
-	/* Sectors, one bit each, with pending bits that are not durable. */
-	u8		stale;
 	/* How the write of the current commit went. */
 	blk_status_t	status;
 	/* The last write failed. */
@@ -79,6 +86,7 @@ struct writelog_log {
 
 	unsigned long		*durable;
 	struct writelog_sector	*image;
+	struct writelog_stale	*stale;		/* per sector of the image */
 	struct writelog_unit	*units;
 	unsigned long		*touched;	/* units of the next commit */
 	unsigned int		nr_touched;
@@ -138,7 +146,7 @@ void writelog_log_commit(struct writelog_log *log);
 /* Writes index and checksum of log sector @sector into the image. */
 void writelog_log_seal(struct writelog_log *log, unsigned int sector);
 
-/* Publishes the pending bits of log sector @sector as durable. */
+/* Publishes the stale pending bits of log sector @sector as durable. */
 void writelog_log_publish(struct writelog_log *log, unsigned int sector);
 
 /*
@@ -168,10 +176,15 @@ static inline bool writelog_log_is_durable(const struct writelog_log *log,
 {
 	unsigned long word;
 
-	for (word = BIT_WORD(first); word <= BIT_WORD(last); word++)
-		if (~READ_ONCE(log->durable[word]) &
-		    writelog_word_mask(word, first, last))
+	if (likely(first == last)) {
+		if (!test_bit(first, log->durable))
 			return false;
+	} else {
+		for (word = BIT_WORD(first); word <= BIT_WORD(last); word++)
+			if (~READ_ONCE(log->durable[word]) &
+			    writelog_word_mask(word, first, last))
+				return false;
+	}
 
 	/*
 	 * Pairs with the barrier in writelog_log_publish(): what the caller

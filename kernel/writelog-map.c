@@ -23,21 +23,13 @@ struct writelog_plug {
 /* More than so many bios do not wait for the end of a plug. */
 #define PLUG_MAX_BIOS	64
 
+/* The blocks that @bio touches, which starts at sector @offset of the target. */
 static void bio_blocks(const struct writelog *wl, const struct bio *bio,
-		       unsigned long *first, unsigned long *last)
+		       sector_t offset, unsigned long *first,
+		       unsigned long *last)
 {
-	sector_t sector = bio->bi_iter.bi_sector - wl->data_start;
-
-	*first = sector >> wl->block_shift;
-	*last = (sector + bio_sectors(bio) - 1) >> wl->block_shift;
-}
-
-static bool bio_is_durable(const struct writelog *wl, const struct bio *bio)
-{
-	unsigned long first, last;
-
-	bio_blocks(wl, bio, &first, &last);
-	return writelog_log_is_durable(&wl->log, first, last);
+	*first = offset >> wl->block_shift;
+	*last = (offset + bio_sectors(bio) - 1) >> wl->block_shift;
 }
 
 /*
@@ -61,7 +53,7 @@ static void unplug(struct blk_plug_cb *cb, bool from_schedule)
 	kfree(plug);
 }
 
-static void defer_bio(struct writelog *wl, struct bio *bio)
+static noinline void defer_bio(struct writelog *wl, struct bio *bio)
 {
 	struct writelog_plug *plug;
 	struct blk_plug_cb *cb;
@@ -95,6 +87,8 @@ static void defer_bio(struct writelog *wl, struct bio *bio)
 int writelog_map(struct dm_target *ti, struct bio *bio)
 {
 	struct writelog *wl = ti->private;
+	unsigned long first, last;
+	sector_t offset;
 
 	bio_set_dev(bio, wl->data->bdev);
 	if (!bio_sectors(bio)) {
@@ -102,8 +96,8 @@ int writelog_map(struct dm_target *ti, struct bio *bio)
 		return op_is_flush(bio->bi_opf) ? DM_MAPIO_REMAPPED :
 						  DM_MAPIO_KILL;
 	}
-	bio->bi_iter.bi_sector = wl->data_start +
-				 dm_target_offset(ti, bio->bi_iter.bi_sector);
+	offset = dm_target_offset(ti, bio->bi_iter.bi_sector);
+	bio->bi_iter.bi_sector = wl->data_start + offset;
 
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
@@ -121,10 +115,18 @@ int writelog_map(struct dm_target *ti, struct bio *bio)
 	/* The block layer of 6.1 only warns of writes to a read-only device. */
 	if (!wl->writable)
 		return DM_MAPIO_KILL;
-	if (likely(bio_is_durable(wl, bio)))
+	bio_blocks(wl, bio, offset, &first, &last);
+	if (likely(writelog_log_is_durable(&wl->log, first, last)))
 		return DM_MAPIO_REMAPPED;
 	defer_bio(wl, bio);
 	return DM_MAPIO_SUBMITTED;
+}
+
+static void mapped_bio_blocks(const struct writelog *wl, const struct bio *bio,
+			      unsigned long *first, unsigned long *last)
+{
+	bio_blocks(wl, bio, bio->bi_iter.bi_sector - wl->data_start, first,
+		   last);
 }
 
 static void mark_bios(struct writelog *wl, struct bio_list *deferred,
@@ -138,7 +140,7 @@ static void mark_bios(struct writelog *wl, struct bio_list *deferred,
 		unsigned long first, last;
 
 		atomic64_inc(&wl->nr_deferred);
-		bio_blocks(wl, bio, &first, &last);
+		mapped_bio_blocks(wl, bio, &first, &last);
 		/* An earlier commit may have marked all of its blocks. */
 		if (writelog_log_is_durable(&wl->log, first, last)) {
 			dm_submit_bio_remap(bio, NULL);
@@ -168,7 +170,10 @@ static void release_bios(struct writelog *wl, struct bio_list *waiting)
 
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(waiting))) {
-		if (bio_is_durable(wl, bio))
+		unsigned long first, last;
+
+		mapped_bio_blocks(wl, bio, &first, &last);
+		if (writelog_log_is_durable(&wl->log, first, last))
 			dm_submit_bio_remap(bio, NULL);
 		else
 			bio_io_error(bio);
