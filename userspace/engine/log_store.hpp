@@ -3,8 +3,8 @@
 // for.
 #pragma once
 
-#include <memory>
 #include <optional>
+#include <span>
 
 #include "base/block_set.hpp"
 #include "block/storage.hpp"
@@ -29,7 +29,8 @@ class LogStore {
     const BlockSet& marks() const { return marks_; }
     // Blocks that are marked because their log sector could not be read or trusted; a subset of marks().
     const BlockSet& untrusted() const { return untrusted_; }
-    // Nothing when no slot is valid: then everything about the volume is unknown.
+    // Nothing when no slot is valid, or one cannot be read (it may hold the newer record): then everything
+    // about the volume is unknown.
     const std::optional<format::ImageRecord>& record() const { return record_; }
 
     // Durable when they return. write_record gives the record the next sequence number and the slot that does
@@ -43,6 +44,9 @@ class LogStore {
 
   private:
     LogStore(block::Storage& storage, const format::Superblock& superblock);
+    void check_second_copy();
+    void read_bitmap();
+    Result<void> read_records();
     Result<void> write_units_of(std::span<const BlockRange> ranges);
 
     block::Storage* storage_;
@@ -50,7 +54,8 @@ class LogStore {
     BlockSet marks_;
     BlockSet untrusted_;
     std::optional<format::ImageRecord> record_;
-    unsigned record_slot_ = 1;
+    unsigned record_slot_ = 1;           // the next record goes to the other
+    std::uint64_t record_sequence_ = 0;  // the highest seen
     bool superblock_bad_[2] = {false, false};
 };
 
