@@ -2,6 +2,7 @@
 // Disks, partitions and plain files: found by path or libblkid tag, opened O_DIRECT, held exclusively.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,9 @@ enum class Access {
 
 class Device final : public Storage {
   public:
-    // O_DIRECT where the file system or device allows it. The access lasts as long as the object.
+    // O_DIRECT where the file system or device allows it. The access lasts as long as the object. A file's
+    // last bytes count only as whole sectors of 512 bytes, which is a file's alignment; a device's is its
+    // logical block.
     static Result<std::unique_ptr<Device>> open(const std::string& path, Access access);
     const std::string& name() const override { return path_; }
     Bytes size() const override { return size_; }
@@ -38,8 +41,16 @@ class Device final : public Storage {
 
   private:
     Device() = default;
+    int fd_for(const void* memory, std::uint64_t offset, std::uint64_t length) const;
+    Result<void> check_range(const char* what, Bytes offset, Bytes length) const;
+    Error io_error(const char* what, std::uint64_t offset) const;
+    Result<void> write_zeros(Bytes offset, Bytes length);
+
     std::string path_;
     Fd fd_;
+    // Plain files that are open O_DIRECT only: for the request that is not aligned to 4 KiB, such as the end
+    // of an image whose size is no multiple of it.
+    Fd buffered_fd_;
     Bytes size_;
     Bytes alignment_;
     bool is_block_device_ = false;

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "block/device.hpp"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace regild::block {
+namespace {
+
+// Of requests to plain files opened O_DIRECT; enough for every logical block size that a log may have.
+constexpr std::uint64_t direct_file_alignment = 4096;
+constexpr std::uint64_t sector_size = 512;
+// BLKZEROOUT cannot be interrupted: a SIGKILL waits for one piece.
+constexpr Bytes zero_piece = MiB(256);
+
+// Filesystems without direct I/O (tmpfs) answer EINVAL.
+Fd open_direct_if_possible(const std::string& path, int flags, bool& direct) {
+    Fd fd(::open(path.c_str(), flags | O_DIRECT));
+    direct = static_cast<bool>(fd);
+    if (!fd && errno == EINVAL) return Fd(::open(path.c_str(), flags));
+    return fd;
+}
+
+Error in_use(const std::string& path) {
+    return {Failure::refused, path + " is in use: unmount or unmap it first"};
+}
+
+bool is_multiple(std::uint64_t number, std::uint64_t of) {
+    return number % of == 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Device>> Device::open(const std::string& path, Access access) {
+    struct stat before {};
+    if (stat(path.c_str(), &before) != 0) return errno_error(path);
+    const bool is_block = S_ISBLK(before.st_mode);
+    if (!is_block && !S_ISREG(before.st_mode))
+        return Error{Failure::usage, path + " is neither a block device nor a file"};
+
+    int flags = O_CLOEXEC | (access == Access::read ? O_RDONLY : O_RDWR);
+    if (is_block && access == Access::exclusive) flags |= O_EXCL;
+
+    std::unique_ptr<Device> device(new Device());
+    device->path_ = path;
+    device->is_block_device_ = is_block;
+    bool direct = false;
+    device->fd_ = open_direct_if_possible(path, flags, direct);
+    if (!device->fd_) return errno == EBUSY ? in_use(path) : errno_error("cannot open " + path);
+    struct stat now {};
+    if (fstat(device->fd(), &now) != 0) return errno_error("cannot look at " + path);
+    if (now.st_dev != before.st_dev || now.st_ino != before.st_ino || now.st_rdev != before.st_rdev)
+        return Error{Failure::failed, path + " was replaced while it was opened"};
+
+    if (is_block) {
+        std::uint64_t size = 0;
+        int logical_block_size = 0;
+        if (ioctl(device->fd(), BLKGETSIZE64, &size) != 0 ||
+            ioctl(device->fd(), BLKSSZGET, &logical_block_size) != 0)
+            return errno_error("cannot get the size of " + path);
+        device->size_ = Bytes(size);
+        device->alignment_ = Bytes(static_cast<std::uint64_t>(logical_block_size));
+        return device;
+    }
+
+    if (access == Access::exclusive && flock(device->fd(), LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? in_use(path) : errno_error("cannot lock " + path);
+    device->size_ = Bytes(static_cast<std::uint64_t>(now.st_size) / sector_size * sector_size);
+    device->alignment_ = Bytes(sector_size);
+    if (direct) {
+        device->buffered_fd_ = Fd(::open(path.c_str(), flags));
+        if (!device->buffered_fd_) return errno_error("cannot open " + path);
+    }
+    return device;
+}
+
+int Device::fd_for(const void* memory, std::uint64_t offset, std::uint64_t length) const {
+    const bool aligned = is_multiple(reinterpret_cast<std::uintptr_t>(memory), direct_file_alignment) &&
+                         is_multiple(offset, direct_file_alignment) &&
+                         is_multiple(length, direct_file_alignment);
+    return buffered_fd_ && !aligned ? buffered_fd_.get() : fd_.get();
+}
+
+Result<void> Device::check_range(const char* what, Bytes offset, Bytes length) const {
+    const char* problem = nullptr;
+    if (offset > size_ || length > size_ - offset) problem = "past its end";
+    if (!is_multiple(offset.count(), alignment_.count()) || !is_multiple(length.count(), alignment_.count()))
+        problem = "not aligned to its sectors";
+    if (problem == nullptr) return {};
+    return Error{Failure::failed, path_ + ": " + what + " of " + std::to_string(length.count()) +
+                                      " bytes at byte " + std::to_string(offset.count()) + " is " + problem};
+}
+
+Error Device::io_error(const char* what, std::uint64_t offset) const {
+    const int error_number = errno;
+    return errno_error(path_ + ": " + what + " at byte " + std::to_string(offset) + " failed", error_number);
+}
+
+Result<void> Device::read(Bytes offset, ByteSpan into) {
+    if (Result<void> r = check_range("a read", offset, Bytes(into.size())); !r) return r;
+    std::uint64_t at = offset.count();
+    while (!into.empty()) {
+        const ssize_t n =
+            pread(fd_for(into.data(), at, into.size()), into.data(), into.size(), static_cast<off_t>(at));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return io_error("reading", at);
+        if (n == 0)
+            return Error{Failure::failed, path_ + ": ends at byte " + std::to_string(at) + ", it has shrunk"};
+        into = into.subspan(static_cast<std::size_t>(n));
+        at += static_cast<std::uint64_t>(n);
+    }
+    return {};
+}
+
+Result<void> Device::write(Bytes offset, ConstByteSpan from) {
+    if (Result<void> r = check_range("a write", offset, Bytes(from.size())); !r) return r;
+    std::uint64_t at = offset.count();
+    while (!from.empty()) {
+        const ssize_t n =
+            pwrite(fd_for(from.data(), at, from.size()), from.data(), from.size(), static_cast<off_t>(at));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return io_error("writing", at);
+        from = from.subspan(static_cast<std::size_t>(n));
+        at += static_cast<std::uint64_t>(n);
+    }
+    return {};
+}
+
+Result<void> Device::zero(Bytes offset, Bytes length) {
+    if (Result<void> r = check_range("zeroing", offset, length); !r) return r;
+    const Bytes end = offset + length;
+    while (offset < end) {
+        const Bytes piece = std::min(zero_piece, end - offset);
+        int failed = 0;
+        if (is_block_device_) {
+            std::uint64_t range[2] = {offset.count(), piece.count()};
+            failed = ioctl(fd(), BLKZEROOUT, range);
+        } else {
+            failed = fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                               static_cast<off_t>(offset.count()), static_cast<off_t>(piece.count()));
+        }
+        if (failed != 0 && errno == EINTR) continue;
+        if (failed != 0 && !is_block_device_ && errno == EOPNOTSUPP) return write_zeros(offset, end - offset);
+        if (failed != 0) return io_error("zeroing", offset.count());
+        offset += piece;
+    }
+    return {};
+}
+
+// For filesystems that cannot punch holes.
+Result<void> Device::write_zeros(Bytes offset, Bytes length) {
+    AlignedBuffer zeros(std::min(length, MiB(1)).count());
+    std::memset(zeros.data(), 0, zeros.size());
+    const Bytes end = offset + length;
+    while (offset < end) {
+        const Bytes piece = std::min(Bytes(zeros.size()), end - offset);
+        if (Result<void> r = write(offset, zeros.span(0, piece.count())); !r) return r;
+        offset += piece;
+    }
+    return {};
+}
+
+Result<void> Device::flush() {
+    while (fdatasync(fd()) != 0)
+        if (errno != EINTR) return errno_error(path_ + ": flushing failed");
+    return {};
+}
+
+}  // namespace regild::block
