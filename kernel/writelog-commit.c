@@ -7,6 +7,7 @@
  */
 #include <linux/device-mapper.h>
 #include <linux/highmem.h>
+#include <linux/mm.h>
 
 #include "writelog-log.h"
 
@@ -36,7 +37,7 @@ static void submit_write(struct writelog_log *log, struct writelog_write *write,
 		(sector_t)unit * WRITELOG_UNIT_SECTORS;
 	write->bio.bi_private = log;
 	write->bio.bi_end_io = write_endio;
-	__bio_add_page(&write->bio, writelog_log_page(addr),
+	__bio_add_page(&write->bio, vmalloc_to_page(addr),
 		       WRITELOG_UNIT_SIZE, offset_in_page(addr));
 	submit_bio(&write->bio);
 }

@@ -6,6 +6,7 @@
 #include <linux/crc32c.h>
 #include <linux/device-mapper.h>
 #include <linux/highmem.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -118,11 +119,6 @@ void writelog_log_exit(struct writelog_log *log)
 	vfree(log->durable);
 }
 
-struct page *writelog_log_page(const void *addr)
-{
-	return vmalloc_to_page(addr);
-}
-
 /* Reads @nr_units whole units at @offset bytes into the image at @addr. */
 static int read_units(struct writelog_log *log, u64 offset, void *addr,
 		      unsigned int nr_units)
@@ -137,7 +133,7 @@ static int read_units(struct writelog_log *log, u64 offset, void *addr,
 	for (i = 0; i < nr_units; i++) {
 		void *unit = addr + i * WRITELOG_UNIT_SIZE;
 
-		__bio_add_page(bio, writelog_log_page(unit),
+		__bio_add_page(bio, vmalloc_to_page(unit),
 			       WRITELOG_UNIT_SIZE, offset_in_page(unit));
 	}
 	r = submit_bio_wait(bio);
@@ -355,9 +351,11 @@ int writelog_log_load(struct writelog_log *log)
 	memset(log->units, 0, log->nr_units * sizeof(*log->units));
 
 	read_bitmap(log);
-	for (sector = 0; sector < nr_sectors; sector++)
+	for (sector = 0; sector < nr_sectors; sector++) {
 		if (!load_sector(log, sector, &nr_dirty))
 			nr_damaged++;
+		cond_resched();
+	}
 	WRITE_ONCE(log->nr_dirty, nr_dirty);
 	WRITE_ONCE(log->nr_failed, 0);
 	if (nr_damaged)
@@ -405,5 +403,6 @@ void writelog_log_mark(struct writelog_log *log, unsigned long first,
 		add_stale(log, sector, from - base, to - base);
 		if (!__test_and_set_bit(unit, log->touched))
 			log->nr_touched++;
+		cond_resched();
 	}
 }

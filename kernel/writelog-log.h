@@ -85,7 +85,7 @@ struct writelog_log {
 	u32			seed;		/* crc32c of the uuid */
 
 	unsigned long		*durable;
-	struct writelog_sector	*image;
+	struct writelog_sector	*image;		/* vmalloc'ed, in whole units */
 	struct writelog_stale	*stale;		/* per sector of the image */
 	struct writelog_unit	*units;
 	unsigned long		*touched;	/* units of the next commit */
@@ -148,12 +148,6 @@ void writelog_log_seal(struct writelog_log *log, unsigned int sector);
 
 /* Publishes the stale pending bits of log sector @sector as durable. */
 void writelog_log_publish(struct writelog_log *log, unsigned int sector);
-
-/*
- * The page that holds @addr, an address in the image. The image is vmalloc'ed,
- * its units are aligned to their size.
- */
-struct page *writelog_log_page(const void *addr);
 
 /* The bits of word number @word that are within @first to @last. */
 static inline unsigned long writelog_word_mask(unsigned long word,
