@@ -94,7 +94,20 @@ events() {
 	dmsetup info -c --noheadings -o events "$1" | tr -d ' '
 }
 
-# fresh IMAGE DEVICE [SECTOR]: put an image from the host onto a device.
+# fresh IMAGE DEVICE [SECTOR]: put an image from the host onto a device. dd's
+# direct writes fall back to the page cache, so it is fsync that matters.
 fresh() {
-	dd if="$1" of="$2" bs=4096 seek="$((${3:-0} / 8))" oflag=direct conv=notrunc,fsync 2>/dev/null
+	dd if="$1" of="$2" bs=4096 seek="$((${3:-0} / 8))" conv=notrunc,fsync 2>/dev/null
+}
+
+# refused MESSAGE TABLE LINE…: the table must be refused, with that message.
+refused() {
+	message=$1
+	shift
+	dmesg -c >/dev/null
+	if dmsetup create refused --table "$*" 2>/dev/null; then
+		fail "accepted: $*"
+	fi
+	dmesg | grep -qF "$message" || fail "table '$*': the kernel does not say '$message'"
+	echo "ok: $message"
 }

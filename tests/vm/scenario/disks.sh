@@ -41,7 +41,7 @@ replay() {
 		dmsetup create log --table "0 2048 linear /dev/vda 0"
 		dmsetup create data --table "0 $n linear /dev/vda 2048"
 		wl top /dev/mapper/data /dev/mapper/log 8 allow_discards
-		gio load /dev/mapper/top 0 512M 4K 4 1200 1 wwwssszdf >/dev/null
+		gio load /dev/mapper/top 0 512M 4K 4 1500 1 wwwssszdf >/dev/null
 		gio flush /dev/mapper/top
 		dmsetup status top
 	GUEST
