@@ -11,6 +11,8 @@
 namespace regild::block {
 
 Result<DiskIdentity> identify(const Device& device);
+// The part of it that sysfs knows, from the directory of a block device such as /sys/dev/block/254:2.
+DiskIdentity identity_from_sysfs(const std::string& device_directory);
 
 struct Content {
     bool blank = false;          // no signature that libblkid knows, and the first MiB is zero
