@@ -36,14 +36,15 @@ class Mapping {
 class Mapper {
   public:
     virtual ~Mapper() = default;
-    // Failure::refused: the name is taken or a device is in use. Failure::failed: the kernel lacks the target
-    // (the message says to load dm-writelog).
+    // `uuid` begins with uuid_prefix. Failure::refused: the name is taken or a device is in use.
+    // Failure::failed: the kernel lacks the target (the message says to load dm-writelog).
     virtual Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
                                                   const WritelogTable& table) = 0;
     // Failure::refused when it is open or not one of ours.
     virtual Result<void> remove(const std::string& name) = 0;
 };
 
+// By it we know our own among the system's mapped devices.
 inline constexpr const char* uuid_prefix = "REGILD-";
 
 std::unique_ptr<Mapper> make_device_mapper();

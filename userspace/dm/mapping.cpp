@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dm/mapping.hpp"
+
+#include <libdevmapper.h>
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <string_view>
+
+#include "base/mapped_name.hpp"
+
+namespace regild::dm {
+namespace {
+
+constexpr const char* target_type = "writelog";
+constexpr std::size_t max_uuid_length = 128;  // DM_UUID_LEN less the NUL
+constexpr int log_level_error = 3;            // syslog's levels
+
+// libdevmapper tells what went wrong by its log function only; by default that writes to stderr. Kept is the
+// first message since the last task was made: the ones after it follow from it.
+thread_local std::string first_message;
+
+__attribute__((format(printf, 5, 6))) void keep_first_message(int level, const char*, int, int,
+                                                              const char* format, ...) {
+    constexpr int level_mask = 0x07;  // the rest are flags: "to stderr", "once"
+    if ((level & level_mask) > log_level_error || !first_message.empty()) return;
+    std::array<char, 512> text{};
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    va_end(arguments);
+    first_message = text.data();
+}
+
+// One request to device-mapper about one device.
+class Task {
+  public:
+    Task(int type, const std::string& name) {
+        first_message.clear();
+        task_.reset(dm_task_create(type));
+        ok_ = task_ && (name.empty() || dm_task_set_name(task_.get(), name.c_str()) != 0);
+    }
+
+    dm_task* get() { return task_.get(); }
+    // Takes the result of a dm_task_set_...() call.
+    void require(int result) { ok_ = ok_ && result != 0; }
+    bool run() {
+        ok_ = ok_ && dm_task_run(task_.get()) != 0;
+        return ok_;
+    }
+
+    // For requests that make udev act (resume, remove): also waits until it has. Where udev does not run or
+    // is switched off, libdevmapper sets no cookie and makes and removes the node in /dev/mapper itself.
+    bool run_with_udev() {
+        std::uint32_t cookie = 0;
+        require(ok_ ? dm_task_set_cookie(task_.get(), &cookie, 0) : 0);
+        const bool done = run();
+        // Failed or not: this also frees the cookie and updates the nodes.
+        dm_udev_wait(cookie);
+        return done;
+    }
+
+    int error_number() { return task_ ? dm_task_get_errno(task_.get()) : 0; }
+    Error error(const std::string& what) {
+        Error error = error_number() != 0 ? errno_error(what, error_number())
+                                          : Error{Failure::failed, what + ": device-mapper does not answer"};
+        // libdevmapper only repeats the errno when the kernel said no; otherwise it knows more.
+        if (error_number() == 0 && !first_message.empty()) error.message = what + ": " + first_message;
+        if (error_number() == EBUSY) error.kind = Failure::refused;
+        return error;
+    }
+
+  private:
+    struct Destroy {
+        void operator()(dm_task* task) const { dm_task_destroy(task); }
+    };
+    std::unique_ptr<dm_task, Destroy> task_;
+    bool ok_ = false;
+};
+
+// Device-mapper splits a table line at spaces and takes a backslash before one as part of the word.
+std::string escape(const std::string& path) {
+    std::string word;
+    for (const char c : path) {
+        if (std::string_view(" \t\n\\").find(c) != std::string_view::npos) word += '\\';
+        word += c;
+    }
+    return word;
+}
+
+// Whether the kernel knows the target; asked after a table was refused, when the kernel has tried to load it.
+bool target_is_known() {
+    Task task(DM_DEVICE_LIST_VERSIONS, "");
+    if (!task.run()) return true;
+    const dm_versions* target = dm_task_get_versions(task.get());
+    while (target != nullptr) {
+        if (target->name == std::string_view(target_type)) return true;
+        if (target->next == 0) break;
+        target = reinterpret_cast<const dm_versions*>(reinterpret_cast<const char*>(target) + target->next);
+    }
+    return false;
+}
+
+Result<void> remove_device(const std::string& name) {
+    Task task(DM_DEVICE_REMOVE, name);
+    // udev may just be looking at the device: libdevmapper tries again for 5 s.
+    task.require(task.get() != nullptr ? dm_task_retry_remove(task.get()) : 0);
+    if (task.run_with_udev()) return {};
+    return task.error("cannot remove the mapped device " + name);
+}
+
+class DeviceMapping final : public Mapping {
+  public:
+    explicit DeviceMapping(std::string name) : name_(std::move(name)) {}
+    DeviceMapping(const DeviceMapping&) = delete;
+    DeviceMapping& operator=(const DeviceMapping&) = delete;
+    // Nobody can have opened what was never active; if the kernel still says no, the hold stays: the safe
+    // side.
+    ~DeviceMapping() override {
+        if (!active_) (void)remove_device(name_);
+    }
+
+    Result<void> activate() override {
+        Task task(DM_DEVICE_RESUME, name_);
+        if (!task.run_with_udev())
+            return task.error("cannot activate " + path() +
+                              " (the kernel's log, see dmesg, says what is wrong with the write log)");
+        active_ = true;
+        return {};
+    }
+
+    std::string path() const override { return std::string(dm_dir()) + "/" + name_; }
+
+  private:
+    std::string name_;
+    bool active_ = false;
+};
+
+class DeviceMapper final : public Mapper {
+  public:
+    DeviceMapper() { dm_log_with_errno_init(keep_first_message); }
+
+    Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
+                                          const WritelogTable& table) override {
+        if (!is_valid_mapped_name(name)) return bad_name(name);
+        if (!uuid.starts_with(uuid_prefix) || uuid.size() > max_uuid_length)
+            return Error{Failure::usage, "'" + uuid +
+                                             "' cannot be the UUID of a mapped device: it must begin with " +
+                                             uuid_prefix + " and have at most " +
+                                             std::to_string(max_uuid_length) + " characters"};
+
+        Task create(DM_DEVICE_CREATE, name);
+        create.require(create.get() != nullptr ? dm_task_set_uuid(create.get(), uuid.c_str()) : 0);
+        if (!create.run()) {
+            if (create.error_number() == EBUSY)
+                return Error{Failure::refused,
+                             "a mapped device " + name + " is there already: unmap it first"};
+            return create.error("cannot create the mapped device " + name);
+        }
+        // From here on this removes the device again on every way out but success.
+        std::unique_ptr<Mapping> mapping = std::make_unique<DeviceMapping>(name);
+
+        Task load(DM_DEVICE_RELOAD, name);
+        load.require(load.get() != nullptr ? dm_task_add_target(load.get(), 0, table.length.count(),
+                                                                target_type, table.parameters().c_str())
+                                           : 0);
+        if (load.run()) return mapping;
+        const Error error = load.error("cannot load the table of " + name + " (" + table.data_path +
+                                       " with its log " + table.log_path + ")");
+        if (error.kind == Failure::refused)
+            return Error{Failure::refused, error.message + ": one of them is mounted or mapped"};
+        if (!target_is_known())
+            return Error{Failure::failed, std::string("the kernel has no device-mapper target \"") +
+                                              target_type +
+                                              "\": load the module dm-writelog (modprobe dm-writelog)"};
+        return Error{Failure::failed, error.message + "; the kernel's log says more, see dmesg"};
+    }
+
+    Result<void> remove(const std::string& name) override {
+        if (!is_valid_mapped_name(name)) return bad_name(name);
+        Task look(DM_DEVICE_INFO, name);
+        dm_info info{};
+        if (!look.run() || dm_task_get_info(look.get(), &info) == 0)
+            return look.error("cannot look at the mapped device " + name);
+        if (info.exists == 0) return Error{Failure::refused, "there is no mapped device " + name};
+        const char* const uuid = dm_task_get_uuid(look.get());
+        if (uuid == nullptr || !std::string_view(uuid).starts_with(uuid_prefix))
+            return Error{Failure::refused,
+                         "the mapped device " + name + " was not made by regild: left alone"};
+
+        const Result<void> removed = remove_device(name);
+        if (!removed && removed.error().kind == Failure::refused)
+            return Error{Failure::refused, "the mapped device " + name + " is in use: unmount it first"};
+        return removed;
+    }
+
+  private:
+    static Error bad_name(const std::string& name) {
+        return {Failure::usage, "'" + name + "' cannot be the name of a mapped device"};
+    }
+};
+
+}  // namespace
+
+std::string WritelogTable::parameters() const {
+    return escape(data_path) + " 0 " + escape(log_path) + " 0 " + std::to_string(block_size.count()) +
+           (allow_discards ? " 1 allow_discards" : "");
+}
+
+std::unique_ptr<Mapper> make_device_mapper() {
+    return std::make_unique<DeviceMapper>();
+}
+
+}  // namespace regild::dm
