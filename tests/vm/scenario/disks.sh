@@ -56,3 +56,62 @@ replay() {
 	rm "$VM_WORK/blklog"
 	return $status
 }
+
+# golden_files: $VM_WORK/files, what a small golden image holds.
+golden_files() {
+	local i
+	mkdir -p "$VM_WORK/files/etc"
+	seq 1 2000 >"$VM_WORK/files/etc/config"
+	for i in 1 2 3 4 5 6; do
+		seq $((i * 1000000)) $((i * 1000000 + 80000)) >"$VM_WORK/files/file$i"
+	done
+}
+
+# golden_image ext4|vfat: $VM_WORK/golden, 64 MiB.
+golden_image() {
+	golden_files
+	truncate -s 64M "$VM_WORK/golden"
+	case $1 in
+	ext4) mke2fs -q -F -t ext4 -d "$VM_WORK/files" "$VM_WORK/golden" ;;
+	vfat)
+		mkfs.vfat -F 32 -s 1 "$VM_WORK/golden" >/dev/null 2>&1
+		mcopy -s -i "$VM_WORK/golden" "$VM_WORK"/files/* ::
+		;;
+	esac
+}
+
+# killed_session ext4|vfat: a session on $VM_WORK/data and log that ends by
+# SIGKILL amid its writes, and the check that what it changed is marked.
+killed_session() {
+	{
+		echo "fs=$1"
+		cat "$VM_DIR/scenario/session"
+	} >"$VM_WORK/guest"
+	vm_run --module "$VM_MODULE" --disk "$VM_WORK/data" --disk "$VM_WORK/log" \
+		--kill-on '^amid writes' || return
+	writelog covers "$VM_WORK/log" "$VM_WORK/golden" "$VM_WORK/data"
+}
+
+# restored ext4|vfat: the whole loop with the regild tool, on files: publish,
+# provision, session, kill, restore; then the data is golden to the byte.
+restored() {
+	local regild=$VM_TOP/build/userspace/regild source=file://$VM_WORK/store/kiosk/1/manifest.json
+	local -a volume=(--data "$VM_WORK/data" --log "$VM_WORK/log" --source "$source")
+	local round
+	[[ -x $regild ]] || vm_missing "build/userspace/regild (build the tool first)"
+	golden_image "$1"
+	truncate -s 64M "$VM_WORK/data"
+	truncate -s 1M "$VM_WORK/log"
+	"$regild" publish "$VM_WORK/golden" --store "$VM_WORK/store" --image kiosk --version 1 || return
+	"$regild" format "${volume[@]}" || return
+	"$regild" provision "${volume[@]}" || return
+	cmp "$VM_WORK/golden" "$VM_WORK/data" || return
+	for round in 1 2; do
+		killed_session "$1" || return
+		# The state that a boot finds: marked, and not golden.
+		"$regild" dirty --log "$VM_WORK/log"
+		"$regild" restore "${volume[@]}"
+		cmp "$VM_WORK/golden" "$VM_WORK/data" || return
+		[[ $(writelog marks "$VM_WORK/log") == none ]] || vm_die "marks are left after the restore of session $round"
+	done
+}
