@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <catch2/catch.hpp>
+
+#include "net/fetcher.hpp"
+
+namespace regild::net {
+namespace {
+
+TEST_CASE("a URL is shown without user name, password and query") {
+    REQUIRE(without_credentials("http://h/a/b.json") == "http://h/a/b.json");
+    REQUIRE(without_credentials("https://user:secret@h:8080/a") == "https://h:8080/a");
+    REQUIRE(without_credentials("https://us@er:secret@h/a") == "https://h/a");
+    REQUIRE(without_credentials("https://user@h") == "https://h");
+    REQUIRE(without_credentials("http://h/a?token=secret") == "http://h/a");
+    REQUIRE(without_credentials("http://h/a#secret") == "http://h/a");
+    REQUIRE(without_credentials("http://h/a@b") == "http://h/a@b");
+    REQUIRE(without_credentials("file:///srv/a") == "file:///srv/a");
+}
+
+TEST_CASE("a sibling replaces the last component and drops the query") {
+    REQUIRE(*sibling("http://h/kiosk/1/manifest.json", "image.raw") == "http://h/kiosk/1/image.raw");
+    REQUIRE(*sibling("http://h/kiosk/stable.json?x=1", "3/manifest.json") ==
+            "http://h/kiosk/3/manifest.json");
+    REQUIRE(*sibling("http://h/kiosk/1/manifest.json", "../2/manifest.json") ==
+            "http://h/kiosk/2/manifest.json");
+    REQUIRE(*sibling("https://u:p@h:81/a/b", "c") == "https://u:p@h:81/a/c");
+    REQUIRE(*sibling("file:///srv/store/a", "b") == "file:///srv/store/b");
+    REQUIRE(*sibling("http://h/a", "with space") == "http://h/with%20space");
+}
+
+TEST_CASE("what is no URL has no sibling, and the error does not repeat it") {
+    const Result<std::string> none = sibling("http://user:se/cret@h/a", "b");
+    REQUIRE_FALSE(none.ok());
+    REQUIRE(none.error().kind == Failure::usage);
+    REQUIRE(none.error().message.find("cret") == std::string::npos);
+    REQUIRE_FALSE(sibling("/srv/store/stable.json", "b").ok());
+}
+
+}  // namespace
+}  // namespace regild::net
