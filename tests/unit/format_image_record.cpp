@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "format/image_record.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "base/crc32c.hpp"
+#include "format/manifest.hpp"
+#include "format_golden.hpp"
+
+using namespace regild;
+using namespace regild::format;
+
+namespace {
+
+const Uuid uuid = *Uuid::parse("7d0c5a4e-2f4b-4b5f-9c55-3f1f6c2b8a01");
+
+std::span<const std::byte, image_record_size> as_record(const ByteVector& bytes) {
+    return std::span<const std::byte, image_record_size>(bytes);
+}
+
+ImageRecord example() {
+    ImageRecord record;
+    record.sequence = 41;
+    record.state = VolumeState::restoring;
+    record.unknown = true;
+    record.image_version = 7;
+    record.version_floor = 6;
+    record.image = "kiosk";
+    record.disk = {"0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55", "S3R1AL", Sectors(2048), Sectors(258400)};
+    record.manifest = "{}";
+    record.signature = std::string("\0\1\2", 3);
+    return record;
+}
+
+ByteVector forged(std::size_t offset, std::string_view with) {
+    ByteVector bytes = *serialize_image_record(example(), uuid);
+    std::memcpy(bytes.data() + offset, with.data(), with.size());
+    const std::uint32_t crc = crc32c(std::span(bytes).subspan(12), crc32c(uuid.bytes));
+    for (std::size_t i = 0; i < 4; ++i)
+        bytes[8 + i] = static_cast<std::byte>(crc >> (8 * i));
+    return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("an image record survives being written and read") {
+    const auto bytes = serialize_image_record(example(), uuid);
+    REQUIRE(bytes.ok());
+    const auto parsed = parse_image_record(as_record(*bytes), uuid);
+    REQUIRE(parsed.ok());
+    CHECK(*parsed == example());
+}
+
+TEST_CASE("an image record is read and written as the golden file has it") {
+    const ByteVector golden = test::golden_bytes("record.bin");
+    const auto record = parse_image_record(as_record(golden), uuid);
+    REQUIRE(record.ok());
+    CHECK(record->sequence == 3);
+    CHECK(record->state == VolumeState::golden);
+    CHECK_FALSE(record->unknown);
+    CHECK(record->image == "kiosk");
+    CHECK(record->image_version == 7);
+    CHECK(record->version_floor == 6);
+    CHECK(record->disk == DiskIdentity{"0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55", "QEMU-HARDDISK-0001",
+                                       Sectors(2048), Sectors(258400)});
+    CHECK(parse_manifest(record->manifest)->size == to_bytes(Sectors(258397)));
+    CHECK(record->signature == "an example of a signature\n");
+    CHECK(*serialize_image_record(*record, uuid) == golden);
+}
+
+TEST_CASE("a damaged image record, or one of another log, is none") {
+    const ByteVector good = *serialize_image_record(example(), uuid);
+    CHECK(parse_image_record(as_record(good), Uuid()).error().kind == Failure::failed);
+    CHECK(parse_image_record(as_record(ByteVector(image_record_size)), uuid).error().kind == Failure::failed);
+    for (std::size_t at = 0; at < good.size(); at += 61) {
+        ByteVector bad = good;
+        bad[at] ^= std::byte{0x10};
+        REQUIRE(parse_image_record(as_record(bad), uuid).error().kind == Failure::failed);
+    }
+    // Torn: some sectors are new, some are not.
+    ImageRecord newer = example();
+    newer.sequence = 43;
+    newer.manifest = std::string(9000, 'm');
+    const ByteVector other = *serialize_image_record(newer, uuid);
+    for (std::size_t cut = 512; cut < 9512; cut += 512) {
+        ByteVector torn = other;
+        std::memcpy(torn.data() + cut, good.data() + cut, good.size() - cut);
+        REQUIRE(parse_image_record(as_record(torn), uuid).error().kind == Failure::failed);
+    }
+}
+
+TEST_CASE("a valid image record that this version does not understand is refused") {
+    using namespace std::string_view_literals;
+    struct Forgery {
+        const char* what;
+        std::size_t offset;
+        std::string_view bytes;
+    };
+    for (const Forgery& f :
+         {Forgery{"version 2", 12, "\2"sv}, Forgery{"sequence 0", 16, "\0"sv}, Forgery{"state 0", 24, "\0"sv},
+          Forgery{"state 4", 24, "\4"sv}, Forgery{"a flag", 28, "\2"sv},
+          Forgery{"a start that overflows", 288, "\0\0\0\0\0\0\0\xff"sv},
+          Forgery{"a size that overflows", 296, "\0\0\0\0\0\0\0\xff"sv},
+          Forgery{"a manifest that leaves the record", 304, "\1\x3e\0\0"sv},
+          Forgery{"a signature that leaves the record", 308, "\xff\x3d\0\0"sv},
+          Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
+          Forgery{"bytes behind a name", 48, "a\0b"sv}, Forgery{"a control character", 48, "a\x1b[m"sv}}) {
+        INFO(f.what);
+        const auto parsed = parse_image_record(as_record(forged(f.offset, f.bytes)), uuid);
+        REQUIRE_FALSE(parsed.ok());
+        CHECK(parsed.error().kind == Failure::refused);
+    }
+    CHECK(parse_image_record(as_record(forged(160, std::string(128, 'w'))), uuid).error().kind ==
+          Failure::refused);
+}
+
+TEST_CASE("what does not fit into an image record is not written") {
+    const auto fits = [](auto change) {
+        ImageRecord record = example();
+        change(record);
+        return serialize_image_record(record, uuid).ok();
+    };
+    CHECK(fits([](ImageRecord& r) { r.image = std::string(63, 'i'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.image = std::string(64, 'i'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.image = std::string("a\0b", 3); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.disk.partuuid = std::string(48, 'p'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.disk.wwid = std::string(128, 'w'); }));
+    CHECK(fits([](ImageRecord& r) { r.manifest = std::string(image_record_text_size - 3, 'm'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(image_record_text_size - 2, 'm'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(image_record_text_size + 1, 'm'); }));
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "format/manifest.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "format_golden.hpp"
+
+using namespace regild;
+using namespace regild::format;
+
+namespace {
+
+// The golden manifest with one text in it replaced.
+std::string with(const std::string& what, const std::string& by) {
+    std::string text = test::golden_text("manifest.json");
+    const std::size_t at = text.find(what);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, what.size(), by);
+}
+
+std::string message_of(const std::string& text) {
+    const auto manifest = parse_manifest(text);
+    return manifest ? "" : manifest.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("a manifest is read and written as the golden file has it") {
+    const std::string golden = test::golden_text("manifest.json");
+    const auto manifest = parse_manifest(golden);
+    REQUIRE(manifest.ok());
+    CHECK(manifest->image == "kiosk");
+    CHECK(manifest->version == 7);
+    CHECK(manifest->size == Bytes(1228800));
+    CHECK(manifest->blocks() == Blocks(300));
+    CHECK(manifest->padded_size() == Bytes(1228800));
+    CHECK(manifest->data_file == "image.raw");
+    CHECK(manifest->tree_file == "image.verity");
+    CHECK(manifest->salt.size() == 32);
+    CHECK(serialize_manifest(*manifest) == golden);
+    CHECK(*document_type(golden) == DocumentType::manifest);
+}
+
+TEST_CASE("a channel is read and written as the golden file has it") {
+    const std::string golden = test::golden_text("stable.json");
+    const auto channel = parse_channel(golden);
+    REQUIRE(channel.ok());
+    CHECK(*channel == Channel{"kiosk", 7});
+    CHECK(serialize_channel(*channel) == golden);
+    CHECK(*document_type(golden) == DocumentType::channel);
+    CHECK_FALSE(parse_manifest(golden).ok());
+    CHECK_FALSE(parse_channel(test::golden_text("manifest.json")).ok());
+}
+
+TEST_CASE("a manifest without a salt is a manifest") {
+    const auto manifest =
+        parse_manifest(with("\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"", "\"\""));
+    REQUIRE(manifest.ok());
+    CHECK(manifest->salt.empty());
+}
+
+TEST_CASE("what is wrong with a manifest is named") {
+    struct Case {
+        const char* what;
+        const char* by;
+        const char* key;
+    };
+    for (const Case& c :
+         {Case{"\"format\": 1", "\"format\": 2", "'format' is 2"},
+          Case{"\"format\": 1", "\"format\": \"1\"", "'format'"},
+          Case{"\"regild-manifest\"", "\"other\"", "'type'"},
+          Case{"    \"image\": \"kiosk\",\n", "", "'image' is missing"},
+          Case{"\"kiosk\"", "\"../kiosk\"", "'image'"},
+          Case{"\"kiosk\"", "\"kiosk\\u0000\"", "'image'"},
+          Case{"\"kiosk\"", "[\"kiosk\"]", "'image' must be a string"},
+          Case{"\"version\": 7", "\"version\": 0", "'version'"},
+          Case{"\"version\": 7", "\"version\": -7", "'version'"},
+          Case{"\"version\": 7", "\"version\": 7.0", "'version'"},
+          Case{"\"version\": 7", "\"version\": 9007199254740992", "'version'"},
+          Case{"\"version\": 7", "\"version\": 99999999999999999999999", "'version'"},
+          Case{"\"version\": 7", "\"version\": 7, \"version\": 8", "'version' comes twice"},
+          Case{"\"version\": 7", "\"version\": 7, \"extra\": 8", "'extra' is not a known key"},
+          Case{"1228800", "1228801", "'size'"},
+          Case{"1228800", "0", "'size'"},
+          Case{"1228800", "18446744073709551104", "'size'"},
+          Case{"1228800", "9223372036854775296", "2^31 blocks"},
+          Case{"\"block_size\": 4096", "\"block_size\": 1000", "'block_size'"},
+          Case{"\"block_size\": 4096", "\"block_size\": 1048576", "'block_size'"},
+          Case{"image.raw", "../image.raw", "'data'"},
+          Case{"image.raw", "", "'data'"},
+          Case{"image.raw", ".hidden", "'data'"},
+          Case{"image.raw", "a?b", "'data'"},
+          Case{"image.verity", "a/b", "'tree.file'"},
+          Case{"sha256", "sha1", "'tree.algorithm'"},
+          Case{"\"hash_block_size\": 4096", "\"hash_block_size\": 512", "'tree.hash_block_size'"},
+          Case{"\"0011", "\"001", "'tree.salt'"},
+          Case{"\"0011", "\"00zz", "'tree.salt'"},
+          Case{"\"4c0e1f6a-", "\"4c0e1f6a", "'tree.uuid'"},
+          Case{"\"66a1", "\"66", "'tree.root_hash'"},
+          Case{"\"66a1", "\"66a100", "'tree.root_hash'"},
+          Case{"\"root_hash\"", "\"root\"", "'tree.root_hash' is missing"},
+          Case{"\"root_hash\"", "\"uuid\"", "'uuid' comes twice"},
+          Case{"\"algorithm\"", "\"x\": 1, \"algorithm\"", "'tree.x' is not a known key"},
+          Case{"\"tree\": {", "\"tree\": 1, \"other\": {", "'tree'"}}) {
+        const std::string message = message_of(with(c.what, c.by));
+        INFO(c.by << " gave: " << message);
+        CHECK(message.find(c.key) != std::string::npos);
+    }
+}
+
+TEST_CASE("what is not JSON, or too long or too deep, is no manifest") {
+    const std::string golden = test::golden_text("manifest.json");
+    for (const std::string& bad :
+         {std::string(), std::string("{"), std::string("[]"), std::string("7"), std::string("null"),
+          golden + "x", golden + golden, golden.substr(0, golden.size() / 2),
+          std::string("{\"type\": \"\xff\"}"), std::string("{\"version\": 1e999}"), std::string(6000, '['),
+          std::string("{\"a\":") + std::string(20, '[') + std::string(20, ']') + "}",
+          std::string("{}\0", 3)}) {
+        CHECK_FALSE(parse_manifest(bad).ok());
+        CHECK_FALSE(parse_channel(bad).ok());
+        CHECK_FALSE(document_type(bad).ok());
+    }
+    CHECK(parse_manifest(golden + std::string(max_manifest_size - golden.size(), ' ')).ok());
+    CHECK_FALSE(parse_manifest(golden + std::string(max_manifest_size + 1 - golden.size(), ' ')).ok());
+    CHECK(message_of(std::string("{\"\x1b[31m") + "\": 1}").find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("a manifest of the largest size fits into an image record") {
+    Manifest manifest = *parse_manifest(test::golden_text("manifest.json"));
+    manifest.image = std::string(63, 'i');
+    manifest.version = (std::uint64_t{1} << 53) - 1;
+    manifest.data_file = std::string(255, 'd');
+    manifest.tree_file = std::string(255, 't');
+    manifest.salt = ByteVector(256, std::byte{0xff});
+    const std::string text = serialize_manifest(manifest);
+    CHECK(text.size() <= max_manifest_size);
+    CHECK(*parse_manifest(text) == manifest);
+}
+
+TEST_CASE("names of images and channels are plain") {
+    for (const char* good : {"a", "kiosk-1.2_x", "7"})
+        CHECK(is_valid_name(good));
+    CHECK(is_valid_name(std::string(63, 'a')));
+    CHECK_FALSE(is_valid_name(std::string(64, 'a')));
+    for (const char* bad : {"", ".", "..", "-a", "_a", "A", "a/b", "a b", "ä", "a\n"})
+        CHECK_FALSE(is_valid_name(bad));
+}
