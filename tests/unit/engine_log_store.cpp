@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/log_store.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <vector>
+
+#include "base/crc32c.hpp"
+#include "format_golden.hpp"
+#include "memory_storage.hpp"
+
+using namespace regild;
+using namespace regild::engine;
+using format::ImageRecord;
+using format::LogGeometry;
+using format::VolumeState;
+using test::MemoryStorage;
+using test::Operation;
+
+namespace {
+
+constexpr std::uint64_t bits = 4032;  // of one log sector
+constexpr Bytes bitmap(65536);
+
+BlockRange range(std::uint64_t first, std::uint64_t last) {
+    return {BlockIndex(first), Blocks(last - first + 1)};
+}
+
+BlockSet set_of(Blocks size, std::initializer_list<BlockRange> ranges) {
+    BlockSet set(size);
+    for (const BlockRange r : ranges)
+        set.insert(r);
+    return set;
+}
+
+// 64 KiB blocks enough for `sectors` log sectors, the last one short.
+LogGeometry geometry_of(std::uint64_t sectors) {
+    const BlockSize size = *BlockSize::from_bytes(65536);
+    return *LogGeometry::make(size.bytes_of(Blocks(sectors * bits - 100)), size);
+}
+
+ImageRecord record_of(VolumeState state, std::uint64_t version = 7) {
+    ImageRecord record;
+    record.state = state;
+    record.image = "kiosk";
+    record.image_version = version;
+    record.disk.size = Sectors(1 << 20);
+    return record;
+}
+
+MemoryStorage formatted(const LogGeometry& geometry) {
+    MemoryStorage disk(geometry.log_length());
+    REQUIRE(LogStore::format(disk, geometry, record_of(VolumeState::provisioning)).ok());
+    return MemoryStorage(disk.content());
+}
+
+LogStore opened(MemoryStorage& disk) {
+    auto log = LogStore::open(disk);
+    REQUIRE(log.ok());
+    REQUIRE(*log);
+    return **log;
+}
+
+void damage(MemoryStorage& disk, Bytes offset) {
+    std::byte byte = disk.content()[offset.count()];
+    byte ^= std::byte{0x40};
+    disk.overwrite(offset, {&byte, 1});
+}
+
+}  // namespace
+
+TEST_CASE("the golden log is read as it was made") {
+    MemoryStorage disk(test::golden_bytes("log-small.bin"));
+    LogStore log = opened(disk);
+    CHECK(log.superblock().uuid.text() == "7d0c5a4e-2f4b-4b5f-9c55-3f1f6c2b8a01");
+    CHECK(log.geometry().data_size() == to_bytes(Sectors(258397)));
+    CHECK(log.geometry().blocks() == Blocks(32300));
+    CHECK(log.marks() == set_of(Blocks(32300), {range(0, 0), range(5, 12), range(4030, 4033),
+                                                range(32255, 32256), range(32299, 32299)}));
+    CHECK(log.untrusted().empty());
+    REQUIRE(log.record());
+    CHECK(log.record()->sequence == 3);  // slot 0; the record in slot 1 is older
+    CHECK(log.record()->state == VolumeState::golden);
+}
+
+TEST_CASE("marking the golden log gives the other golden log byte for byte") {
+    MemoryStorage disk(test::golden_bytes("log-small.bin"));
+    LogStore log = opened(disk);
+    const std::vector<BlockRange> further = {range(2, 3),        range(100, 163),     range(4000, 4100),
+                                             range(8063, 8064),  range(28224, 28230), range(32250, 32260),
+                                             range(32298, 32299)};
+    REQUIRE(log.mark(further).ok());
+    CHECK(disk.content() == test::golden_bytes("log-small-marked.bin"));
+}
+
+TEST_CASE("a new log has every block marked, a record and two superblocks") {
+    const LogGeometry geometry = geometry_of(9);
+    MemoryStorage disk = formatted(geometry);
+    LogStore log = opened(disk);
+    CHECK(log.geometry() == geometry);
+    CHECK(log.marks().count() == geometry.blocks());
+    CHECK(log.untrusted().empty());
+    REQUIRE(log.record());
+    CHECK(log.record()->sequence == 1);
+    CHECK(log.record()->state == VolumeState::provisioning);
+    const auto first = disk.content().begin();
+    CHECK(std::equal(first, first + 512,
+                     first + static_cast<std::ptrdiff_t>(geometry.superblock_offset(1).count())));
+}
+
+TEST_CASE("marks and cleared marks are there after a power cut") {
+    const LogGeometry geometry = geometry_of(17);
+    MemoryStorage disk = formatted(geometry);
+    {
+        LogStore log = opened(disk);
+        const BlockRange all{BlockIndex(0), geometry.blocks()};
+        REQUIRE(log.clear({&all, 1}).ok());
+        const std::vector<BlockRange> marks = {range(40000, 40001), range(0, 0), range(4031, 4032),
+                                               range(40001, 40010)};
+        REQUIRE(log.mark(marks).ok());
+        const BlockRange cleared = range(40005, 40007);
+        REQUIRE(log.clear({&cleared, 1}).ok());
+        disk.cut_power();
+    }
+    CHECK(opened(disk).marks() == set_of(geometry.blocks(), {range(0, 0), range(4031, 4032),
+                                                             range(40000, 40004), range(40008, 40010)}));
+}
+
+TEST_CASE("marking writes the touched units and nothing else, then flushes once") {
+    const LogGeometry geometry = geometry_of(24);  // three units
+    MemoryStorage disk = formatted(geometry);
+    LogStore log = opened(disk);
+    disk.start_trace();
+    const std::vector<BlockRange> ranges = {range(70000, 70001), range(1, 1), range(5, 6)};
+    REQUIRE(log.mark(ranges).ok());
+    const auto& trace = disk.trace();
+    REQUIRE(trace.size() == 3);
+    CHECK(trace[0].kind == Operation::Kind::write);
+    CHECK(trace[0].offset == bitmap);
+    CHECK(trace[0].length == KiB(4));
+    CHECK(trace[1].offset == bitmap + KiB(8));
+    CHECK(trace[1].length == KiB(4));
+    CHECK(trace[2].kind == Operation::Kind::flush);
+}
+
+TEST_CASE("a damaged log sector counts as all dirty, its neighbours do not") {
+    const LogGeometry geometry = geometry_of(9);
+    MemoryStorage disk = formatted(geometry);
+    {
+        LogStore log = opened(disk);
+        const BlockRange all{BlockIndex(0), geometry.blocks()};
+        REQUIRE(log.clear({&all, 1}).ok());
+    }
+    damage(disk, bitmap + Bytes(2 * 512 + 100));
+    LogStore log = opened(disk);
+    const BlockSet expected = set_of(geometry.blocks(), {range(2 * bits, 3 * bits - 1)});
+    CHECK(log.marks() == expected);
+    CHECK(log.untrusted() == expected);
+
+    SECTION("and is rewritten all-ones by the first mark in it") {
+        const BlockRange one = range(2 * bits + 5, 2 * bits + 5);
+        REQUIRE(log.mark({&one, 1}).ok());
+        CHECK_FALSE(log.untrusted().test(one.first));
+        LogStore again = opened(disk);
+        CHECK(again.marks() == expected);
+        CHECK(again.untrusted().empty());
+    }
+    SECTION("and keeps what was not cleared when a part is cleared") {
+        const BlockRange part = range(2 * bits, 2 * bits + 99);
+        REQUIRE(log.clear({&part, 1}).ok());
+        const BlockSet rest = set_of(geometry.blocks(), {range(2 * bits + 100, 3 * bits - 1)});
+        CHECK(log.marks() == rest);
+        CHECK(log.untrusted() == rest);
+        LogStore again = opened(disk);
+        CHECK(again.marks() == rest);
+        CHECK(again.untrusted().empty());
+    }
+}
+
+TEST_CASE("a unit of the bitmap that cannot be read counts as all dirty") {
+    const LogGeometry geometry = geometry_of(24);
+    MemoryStorage disk = formatted(geometry);
+    {
+        LogStore log = opened(disk);
+        const BlockRange all{BlockIndex(0), geometry.blocks()};
+        REQUIRE(log.clear({&all, 1}).ok());
+    }
+    disk.make_unreadable(bitmap + KiB(4) + Bytes(700), Bytes(1));
+    LogStore log = opened(disk);
+    const BlockSet expected = set_of(geometry.blocks(), {range(8 * bits, 16 * bits - 1)});
+    CHECK(log.marks() == expected);
+    CHECK(log.untrusted() == expected);
+
+    // Writing heals the disk; what was read as dirty must not come back as clean.
+    const BlockRange one = range(8 * bits, 8 * bits);
+    REQUIRE(log.mark({&one, 1}).ok());
+    LogStore again = opened(disk);
+    CHECK(again.marks() == expected);
+    CHECK(again.untrusted().empty());
+}
+
+TEST_CASE("a blank, small or foreign disk holds no log") {
+    for (const std::uint64_t size : {0, 512, 4096, 65536, 90112, 1 << 20}) {
+        MemoryStorage disk{Bytes(size)};
+        const auto log = LogStore::open(disk);
+        REQUIRE(log.ok());
+        CHECK_FALSE(*log);
+    }
+    MemoryStorage foreign(ByteVector(1 << 20, std::byte{0x5a}));
+    CHECK_FALSE(*LogStore::open(foreign));
+}
+
+TEST_CASE("the second superblock serves when the first is damaged or unreadable, and repairs it") {
+    for (const std::uint64_t spare : {0, 4096, 3 << 20}) {  // behind the log, on its device
+        const LogGeometry geometry = geometry_of(9);
+        MemoryStorage disk(geometry.log_length() + Bytes(spare));
+        REQUIRE(LogStore::format(disk, geometry, record_of(VolumeState::golden)).ok());
+        const ByteVector good = disk.content();
+        SECTION("damaged, " + std::to_string(spare) + " bytes spare") {
+            damage(disk, Bytes(40));
+        }
+        SECTION("unreadable, " + std::to_string(spare) + " bytes spare") {
+            disk.make_unreadable(Bytes(0), Bytes(1));
+        }
+        LogStore log = opened(disk);
+        CHECK(log.record()->state == VolumeState::golden);
+        REQUIRE(log.repair().ok());
+        CHECK(disk.content() == good);
+        const std::uint64_t flushes = disk.flushes();
+        REQUIRE(log.repair().ok());
+        CHECK(disk.flushes() == flushes);  // nothing left to do
+    }
+}
+
+TEST_CASE("a damaged second superblock is repaired from the first") {
+    const LogGeometry geometry = geometry_of(1);
+    MemoryStorage disk = formatted(geometry);
+    const ByteVector good = disk.content();
+    damage(disk, geometry.superblock_offset(1));
+    REQUIRE(opened(disk).repair().ok());
+    CHECK(disk.content() == good);
+}
+
+TEST_CASE("an I/O error is an error, never a missing log") {
+    const LogGeometry geometry = geometry_of(9);
+    MemoryStorage disk = formatted(geometry);
+    disk.make_unreadable(Bytes(0), KiB(4));
+    disk.make_unreadable(geometry.superblock_offset(1), KiB(4));
+    const auto log = LogStore::open(disk);
+    REQUIRE_FALSE(log.ok());
+    CHECK(log.error().kind == Failure::failed);
+
+    MemoryStorage blank{MiB(1)};
+    blank.make_unreadable(geometry.superblock_offset(1), Bytes(512));
+    CHECK_FALSE(LogStore::open(blank).ok());
+}
+
+TEST_CASE("a disk that cannot be read at all does not keep us for ever") {
+    MemoryStorage disk{MiB(2)};
+    disk.make_unreadable(Bytes(0), MiB(2));
+    CHECK_FALSE(LogStore::open(disk).ok());
+    CHECK_FALSE(LogStore::format(disk, geometry_of(1), record_of(VolumeState::golden)).ok());
+}
+
+TEST_CASE("a superblock of an unknown version is refused, be it the first or the second") {
+    const LogGeometry geometry = geometry_of(9);
+    MemoryStorage disk = formatted(geometry);
+    format::SectorBytes bytes;
+    std::memcpy(bytes.data(), disk.content().data(), bytes.size());
+    bytes[8] = std::byte{2};
+    const std::uint32_t crc = crc32c(std::span(bytes).first(508));
+    for (std::size_t i = 0; i < 4; ++i)
+        bytes[508 + i] = static_cast<std::byte>(crc >> (8 * i));
+    SECTION("first") {
+        disk.overwrite(Bytes(0), bytes);
+    }
+    SECTION("second") {
+        damage(disk, Bytes(0));
+        disk.overwrite(geometry.superblock_offset(1), bytes);
+    }
+    const auto log = LogStore::open(disk);
+    REQUIRE_FALSE(log.ok());
+    CHECK(log.error().kind == Failure::refused);
+}
+
+TEST_CASE("a superblock that says more than the device holds is refused") {
+    const LogGeometry geometry = geometry_of(9);
+    const MemoryStorage disk = formatted(geometry);
+    ByteVector cut = disk.content();
+    cut.resize(cut.size() - 4096);
+    MemoryStorage shorter(cut);
+    CHECK(LogStore::open(shorter).error().kind == Failure::refused);
+    MemoryStorage small{KiB(64)};
+    CHECK(LogStore::format(small, geometry, record_of(VolumeState::golden)).error().kind == Failure::refused);
+}
+
+TEST_CASE("a device whose sectors are larger than a unit is refused") {
+    MemoryStorage disk(MiB(1), KiB(8));
+    CHECK(LogStore::open(disk).error().kind == Failure::refused);
+    CHECK(LogStore::format(disk, geometry_of(1), record_of(VolumeState::golden)).error().kind ==
+          Failure::refused);
+}
+
+TEST_CASE("a log works on sectors of 4 KiB as on those of 512 bytes") {
+    const LogGeometry geometry = geometry_of(9);
+    MemoryStorage disk(geometry.log_length(), KiB(4));
+    REQUIRE(LogStore::format(disk, geometry, record_of(VolumeState::provisioning)).ok());
+    LogStore log = opened(disk);
+    const BlockRange some = range(100, 20000);
+    REQUIRE(log.clear({&some, 1}).ok());
+    REQUIRE(log.write_record(record_of(VolumeState::restoring)).ok());
+    CHECK(opened(disk).marks() == log.marks());
+}
+
+TEST_CASE("a copy that an older and longer log left behind is not found after a new format") {
+    const LogGeometry longer = geometry_of(100);
+    const LogGeometry shorter = geometry_of(1);
+    MemoryStorage disk(longer.log_length());
+    REQUIRE(LogStore::format(disk, longer, record_of(VolumeState::golden)).ok());
+    REQUIRE(LogStore::format(disk, shorter, record_of(VolumeState::provisioning)).ok());
+    damage(disk, Bytes(0));
+    CHECK(opened(disk).geometry() == shorter);
+    damage(disk, shorter.superblock_offset(1));
+    CHECK_FALSE(*LogStore::open(disk));
+}
+
+TEST_CASE("records alternate between their slots and the newest counts") {
+    MemoryStorage disk = formatted(geometry_of(1));
+    for (std::uint64_t version = 8; version < 14; ++version) {
+        LogStore log = opened(disk);
+        disk.start_trace();
+        REQUIRE(log.write_record(record_of(VolumeState::restoring, version)).ok());
+        REQUIRE(disk.trace().size() == 2);
+        CHECK(disk.trace()[0].offset == log.geometry().record_offset(version % 2 == 0 ? 1 : 0));
+        LogStore again = opened(disk);
+        CHECK(again.record()->image_version == version);
+        CHECK(again.record()->sequence == version - 6);
+        CHECK(again.record() == log.record());
+    }
+    SECTION("a damaged newest record leaves the one before") {
+        damage(disk, opened(disk).geometry().record_offset(0) + Bytes(5000));
+        CHECK(opened(disk).record()->image_version == 12);
+    }
+    SECTION("with both damaged there is none") {
+        damage(disk, opened(disk).geometry().record_offset(0) + Bytes(20));
+        damage(disk, opened(disk).geometry().record_offset(1) + Bytes(20));
+        LogStore log = opened(disk);
+        CHECK_FALSE(log.record());
+        REQUIRE(log.write_record(record_of(VolumeState::restoring, 20)).ok());
+        CHECK(opened(disk).record()->image_version == 20);
+    }
+}
+
+TEST_CASE("a record slot that cannot be read may hold the newer record: none is believed") {
+    MemoryStorage disk = formatted(geometry_of(1));
+    {
+        LogStore log = opened(disk);
+        REQUIRE(log.write_record(record_of(VolumeState::golden)).ok());     // sequence 2, slot 1
+        REQUIRE(log.write_record(record_of(VolumeState::restoring)).ok());  // sequence 3, slot 0
+    }
+    const LogGeometry geometry = opened(disk).geometry();
+    const Bytes newest = geometry.record_offset(0);
+    const ByteVector before(disk.content().begin() + static_cast<std::ptrdiff_t>(newest.count()),
+                            disk.content().begin() + static_cast<std::ptrdiff_t>(newest.count() + 16384));
+    disk.make_unreadable(newest, Bytes(512));
+    LogStore log = opened(disk);
+    CHECK_FALSE(log.record());
+
+    // The next record heals the slot, and wins over both.
+    REQUIRE(log.write_record(record_of(VolumeState::provisioning, 9)).ok());
+    CHECK(opened(disk).record()->image_version == 9);
+    REQUIRE(log.write_record(record_of(VolumeState::golden, 10)).ok());
+    disk.overwrite(newest, before);
+    CHECK(opened(disk).record()->image_version == 10);
+}
+
+TEST_CASE("a log error is passed on, and in doubt blocks stay marked") {
+    const LogGeometry geometry = geometry_of(9);
+    const BlockRange all{BlockIndex(0), geometry.blocks()};
+    for (const Operation::Kind kind : {Operation::Kind::write, Operation::Kind::flush}) {
+        MemoryStorage disk = formatted(geometry);
+        LogStore log = opened(disk);
+        disk.fail_only(kind);
+        disk.fail_at(1);
+        CHECK_FALSE(log.clear({&all, 1}).ok());
+        CHECK(log.marks().count() == geometry.blocks());
+
+        REQUIRE(log.clear({&all, 1}).ok());
+        disk.fail_at(1);
+        CHECK_FALSE(log.mark({&all, 1}).ok());
+        CHECK(log.marks().count() == geometry.blocks());
+
+        disk.fail_at(1);
+        CHECK_FALSE(log.write_record(record_of(VolumeState::golden)).ok());
+        CHECK(log.record()->state == VolumeState::provisioning);
+    }
+}
+
+TEST_CASE("a format that fails at any operation leaves no log or the old one") {
+    const LogGeometry geometry = geometry_of(9);
+    MemoryStorage disk = formatted(geometry);
+    const ByteVector old = disk.content();
+    for (std::uint64_t n = 1;; ++n) {
+        MemoryStorage fresh(old);
+        fresh.fail_at(n, true);
+        const bool done = LogStore::format(fresh, geometry, record_of(VolumeState::provisioning, 8)).ok();
+        fresh.never_fail();
+        const auto log = LogStore::open(fresh);
+        REQUIRE(log.ok());
+        if (*log) REQUIRE((*log)->marks().count() == geometry.blocks());
+        if (done) break;
+        REQUIRE(n < 100);
+    }
+}
