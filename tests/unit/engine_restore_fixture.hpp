@@ -55,8 +55,11 @@ inline GoldenImage make_golden_image(BlockSize block_size, Bytes size,
     image.padded.resize(image.manifest.padded_size().count());
     std::mt19937 random(1);  // NOLINT: the same image in every run
     const std::size_t block_bytes = block_size.bytes().count();
-    for (std::size_t at = 0; at < size.count(); ++at)
-        if (!is_zero(at / block_bytes)) image.padded[at] = static_cast<std::byte>(random());
+    for (std::size_t at = 0; at < size.count(); at += sizeof(std::uint32_t)) {
+        if (is_zero(at / block_bytes)) continue;
+        const auto word = static_cast<std::uint32_t>(random());
+        std::memcpy(image.padded.data() + at, &word, sizeof(word));
+    }
     image.make_tree();
     return image;
 }

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The fetcher against servers that do everything that servers do.
+#include "net/fetcher.hpp"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "net_server.hpp"
+#include "temporary_directory.hpp"
+
+namespace regild::net {
+namespace {
+
+using test::Afterwards;
+using test::HttpReply;
+using test::HttpRequest;
+using test::HttpServer;
+using test::partial_content;
+using test::status_only;
+
+constexpr std::size_t range_size = 5000;
+
+std::string make_file(std::size_t size) {
+    std::string file(size, '\0');
+    std::uint32_t state = 1;
+    for (char& c : file) {
+        state = state * 1664525 + 1013904223;
+        c = static_cast<char>(state >> 24);
+    }
+    return file;
+}
+
+const std::string file = make_file(64 * range_size);
+
+// Fetches every other piece of the file with one second of patience.
+struct Attempt {
+    explicit Attempt(const std::string& url, std::size_t pieces = 32,
+                     const std::function<Result<void>(std::size_t)>& each = {}) {
+        const StopFlag stop;
+        const std::unique_ptr<Fetcher> fetcher = make_http_fetcher({.patience_seconds = 1}, stop);
+        buffer.resize(pieces * range_size);
+        std::vector<Range> ranges;
+        for (std::size_t i = 0; i < pieces; ++i)
+            ranges.push_back(
+                {Bytes(2 * i * range_size), ByteSpan(buffer).subspan(i * range_size, range_size)});
+        arrivals.resize(pieces);
+        result = fetcher->get_ranges(url, ranges, [&](std::size_t i) {
+            ++arrivals[i];
+            return each ? each(i) : Result<void>();
+        });
+        totals = fetcher->totals();
+    }
+    bool complete() const {
+        for (std::size_t i = 0; i < arrivals.size(); ++i)
+            if (arrivals[i] != 1 || as_text(buffer).substr(i * range_size, range_size) !=
+                                        std::string_view(file).substr(2 * i * range_size, range_size))
+                return false;
+        return true;
+    }
+    Failure kind() const { return result.error().kind; }
+    bool says(const std::string& text) const {
+        return result.error().message.find(text) != std::string::npos;
+    }
+
+    ByteVector buffer;
+    std::vector<unsigned> arrivals;
+    Result<void> result;
+    Totals totals;
+};
+
+TEST_CASE("ranges arrive whole over at most sixteen connections") {
+    HttpServer server([](const HttpRequest& request) { return partial_content(file, request); });
+    const Attempt attempt(server.url("/image.raw"));
+    REQUIRE(attempt.result.ok());
+    REQUIRE(attempt.complete());
+    REQUIRE(attempt.totals.requests == 32);
+    REQUIRE(attempt.totals.received == Bytes(32 * range_size));
+    REQUIRE(server.connections() <= 16);
+}
+
+TEST_CASE("requests ask for the bytes as they are, with one range each") {
+    HttpServer server([](const HttpRequest& request) {
+        if (request.head.find("Accept-Encoding: identity\r\n") == std::string::npos)
+            return status_only("400 encoding");
+        if (request.head.find(',') != std::string::npos) return status_only("400 ranges");
+        return partial_content(file, request);
+    });
+    REQUIRE(Attempt(server.url("/")).complete());
+}
+
+TEST_CASE("a 200 to a range is refused without taking the body") {
+    HttpServer server([](const HttpRequest&) {
+        return HttpReply{"HTTP/1.1 200 OK\r\nContent-Length: 320000\r\n\r\n" + file};
+    });
+    const Attempt attempt(server.url("/image.raw"));
+    REQUIRE_FALSE(attempt.result.ok());
+    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.says("range requests"));
+    REQUIRE(attempt.totals.received == Bytes(0));
+    REQUIRE(attempt.buffer == ByteVector(attempt.buffer.size()));
+}
+
+TEST_CASE("a wrong Content-Range is refused") {
+    HttpServer server([](HttpRequest request) {
+        --request.last;
+        HttpReply reply = partial_content(file, request);
+        return reply;
+    });
+    const Attempt attempt(server.url("/"));
+    REQUIRE_FALSE(attempt.result.ok());
+    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.says("Content-Range"));
+}
+
+TEST_CASE("a body that is longer than the range never leaves its span") {
+    HttpServer server([](const HttpRequest& request) {
+        const std::string head = "HTTP/1.1 206 x\r\nContent-Range: bytes " + std::to_string(request.first) +
+                                 "-" + std::to_string(request.last) + "/*\r\n\r\n";
+        return HttpReply{head + std::string(3 * range_size, 'x'), Afterwards::close};
+    });
+    ByteVector buffer(2 * range_size);
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 1}, stop);
+    const Range range{Bytes(0), ByteSpan(buffer).first(range_size)};
+    const Result<void> result =
+        fetcher->get_ranges(server.url("/"), {&range, 1}, [](std::size_t) { return Result<void>(); });
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().kind == Failure::failed);
+    REQUIRE(all_zero(ConstByteSpan(buffer).last(range_size)));
+}
+
+TEST_CASE("a body that comes encoded is refused") {
+    HttpServer server([](const HttpRequest& request) {
+        HttpReply reply = partial_content(file, request);
+        reply.bytes.insert(reply.bytes.find("\r\n") + 2, "Content-Encoding: gzip\r\n");
+        return reply;
+    });
+    const Attempt attempt(server.url("/"));
+    REQUIRE_FALSE(attempt.result.ok());
+    REQUIRE(attempt.says("gzip"));
+}
+
+TEST_CASE("a missing file is an error at once, shown without credentials") {
+    HttpServer server([](const HttpRequest&) { return status_only("404 Not Found"); });
+    std::string url = server.url("/image.raw?token=secret");
+    url.insert(7, "user:secret@");
+    const Attempt attempt(url);
+    REQUIRE_FALSE(attempt.result.ok());
+    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.says(server.url("/image.raw")));
+    REQUIRE_FALSE(attempt.says("secret"));
+}
+
+TEST_CASE("416 says that the file is shorter than the manifest says") {
+    HttpServer server([](const HttpRequest&) { return status_only("416 Range Not Satisfiable"); });
+    const Attempt attempt(server.url("/"));
+    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.says("shorter"));
+}
+
+TEST_CASE("a server that is overloaded for a while is asked again") {
+    unsigned count = 0;
+    HttpServer server([&](const HttpRequest& request) {
+        return ++count % 3 == 0 ? partial_content(file, request)
+                                : status_only(count % 3 == 1 ? "503 Busy\r\nRetry-After: 0" : "500 Oops");
+    });
+    const Attempt attempt(server.url("/"), 6);
+    REQUIRE(attempt.result.ok());
+    REQUIRE(attempt.complete());
+}
+
+TEST_CASE("a server that stays overloaded is a network failure") {
+    HttpServer server([](const HttpRequest&) { return status_only("429 Too Many Requests"); });
+    const Attempt attempt(server.url("/"));
+    REQUIRE(attempt.kind() == Failure::network);
+    REQUIRE(attempt.says("429"));
+}
+
+TEST_CASE("a connection that is reset halfway is begun again") {
+    unsigned count = 0;
+    HttpServer server([&](const HttpRequest& request) {
+        HttpReply reply = partial_content(file, request);
+        if (++count % 2 == 1) {
+            reply.bytes.resize(reply.bytes.size() - range_size / 2);
+            reply.afterwards = count % 4 == 1 ? Afterwards::reset : Afterwards::close;
+        }
+        return reply;
+    });
+    const Attempt attempt(server.url("/"), 8);
+    REQUIRE(attempt.result.ok());
+    REQUIRE(attempt.complete());
+}
+
+TEST_CASE("a server that always breaks off halfway does not keep us for ever") {
+    HttpServer server([](const HttpRequest& request) {
+        HttpReply reply = partial_content(file, request);
+        reply.bytes.resize(reply.bytes.size() - range_size / 2);
+        reply.afterwards = Afterwards::close;
+        return reply;
+    });
+    const Attempt attempt(server.url("/"), 4);
+    REQUIRE(attempt.kind() == Failure::network);
+}
+
+TEST_CASE("a body that stays short is an error") {
+    HttpServer server([](const HttpRequest& request) {
+        return HttpReply{"HTTP/1.1 206 x\r\nContent-Range: bytes " + std::to_string(request.first) + "-" +
+                         std::to_string(request.last) + "/*\r\nContent-Length: 10\r\n\r\n0123456789"};
+    });
+    const Attempt attempt(server.url("/"), 4);
+    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.says("10 bytes came"));
+}
+
+TEST_CASE("a server that is not there is a network failure") {
+    std::string url;
+    {
+        const HttpServer server([](const HttpRequest&) { return HttpReply{}; });
+        url = server.url("/");
+    }
+    REQUIRE(Attempt(url).kind() == Failure::network);
+}
+
+TEST_CASE("a redirect within the scheme is followed, to another one it is refused") {
+    HttpServer server([](const HttpRequest& request) {
+        if (request.path == "/here") return status_only("302 Found\r\nLocation: /there");
+        if (request.path == "/file") return status_only("302 Found\r\nLocation: file:///etc/passwd");
+        if (request.path == "/https") return status_only("301 Moved\r\nLocation: https://127.0.0.1:1/");
+        if (request.path == "/loop") return status_only("302 Found\r\nLocation: /loop");
+        return partial_content(file, request);
+    });
+    REQUIRE(Attempt(server.url("/here")).complete());
+    for (const char* path : {"/file", "/https", "/loop"}) {
+        const Attempt attempt(server.url(path));
+        REQUIRE_FALSE(attempt.result.ok());
+        REQUIRE(attempt.kind() == Failure::failed);
+        REQUIRE(attempt.says("redirect"));
+    }
+}
+
+TEST_CASE("an error of the caller ends the fetch") {
+    HttpServer server([](const HttpRequest& request) { return partial_content(file, request); });
+    const Attempt attempt(server.url("/"), 32, [](std::size_t i) -> Result<void> {
+        if (i == 5) return Error{Failure::refused, "enough"};
+        return {};
+    });
+    REQUIRE(attempt.kind() == Failure::refused);
+    REQUIRE(attempt.says("enough"));
+}
+
+TEST_CASE("a stop request ends the fetch while a server is silent") {
+    StopFlag stop;
+    HttpServer server([&](const HttpRequest&) {
+        stop.request();
+        return HttpReply{};
+    });
+    const auto fetcher = make_http_fetcher({.patience_seconds = 60}, stop);
+    const Result<std::string> result = fetcher->get(server.url("/"), 100);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().kind == Failure::interrupted);
+}
+
+TEST_CASE("a whole file is bounded") {
+    HttpServer server([](const HttpRequest&) {
+        return HttpReply{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"};
+    });
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 1}, stop);
+    REQUIRE(*fetcher->get(server.url("/"), 10) == "0123456789");
+    const Result<std::string> longer = fetcher->get(server.url("/"), 9);
+    REQUIRE_FALSE(longer.ok());
+    REQUIRE(longer.error().kind == Failure::failed);
+    REQUIRE(longer.error().message.find("longer") != std::string::npos);
+}
+
+TEST_CASE("only http, https and file URLs are fetched") {
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 1}, stop);
+    for (const char* url : {"ftp://h/a", "/srv/store/stable.json", "gopher://h/", "http://", ""}) {
+        const Result<std::string> result = fetcher->get(url, 100);
+        REQUIRE_FALSE(result.ok());
+        REQUIRE(result.error().kind == Failure::usage);
+    }
+}
+
+TEST_CASE("file URLs work with ranges too") {
+    const test::TemporaryDirectory directory;
+    const std::filesystem::path path = directory.path() / "image.raw";
+    std::ofstream(path, std::ios::binary) << file;
+    const Attempt attempt("file://" + path.string());
+    REQUIRE(attempt.result.ok());
+    REQUIRE(attempt.complete());
+
+    std::filesystem::resize_file(path, file.size() / 2);
+    const Attempt cut("file://" + path.string());
+    REQUIRE_FALSE(cut.result.ok());
+    REQUIRE(cut.kind() == Failure::failed);
+    REQUIRE(Attempt("file://" + (directory.path() / "none").string()).kind() == Failure::failed);
+}
+
+}  // namespace
+}  // namespace regild::net

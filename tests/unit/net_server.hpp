@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// An HTTP server on loopback for tests of the fetcher: a function says what to answer to each request.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "base/fd.hpp"
+
+namespace regild::test {
+
+struct HttpRequest {
+    std::string path;
+    std::string head;  // all of it
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;  // of the range, where there is one
+    bool has_range = false;
+};
+
+enum class Afterwards { keep_alive, close, reset };
+
+struct HttpReply {
+    std::string bytes;  // head and body as they are sent
+    Afterwards afterwards = Afterwards::keep_alive;
+};
+
+// The 206 that a correct server sends.
+inline HttpReply partial_content(const std::string& file, const HttpRequest& request) {
+    const std::string body = file.substr(request.first, request.last - request.first + 1);
+    return {"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes " + std::to_string(request.first) + "-" +
+            std::to_string(request.last) + "/" + std::to_string(file.size()) +
+            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body};
+}
+
+inline HttpReply status_only(const std::string& status_and_headers) {
+    return {"HTTP/1.1 " + status_and_headers + "\r\nContent-Length: 0\r\n\r\n"};
+}
+
+class HttpServer {
+  public:
+    using Answer = std::function<HttpReply(const HttpRequest&)>;
+
+    // `answer` is called by one thread at a time.
+    explicit HttpServer(Answer answer)
+        : answer_(std::move(answer)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t length = sizeof(address);
+        if (!listener_ || bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+            listen(listener_.get(), 64) != 0 ||
+            getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
+            throw std::runtime_error("no server on loopback");
+        port_ = ntohs(address.sin_port);
+        accepter_ = std::thread([this] { accept_all(); });
+    }
+    ~HttpServer() {
+        shutdown(listener_.get(), SHUT_RDWR);
+        accepter_.join();
+        {
+            const std::lock_guard lock(mutex_);
+            for (Connection& connection : connections_)
+                shutdown(connection.fd.get(), SHUT_RDWR);
+        }
+        for (Connection& connection : connections_)
+            connection.thread.join();
+    }
+    HttpServer(const HttpServer&) = delete;
+    HttpServer& operator=(const HttpServer&) = delete;
+
+    std::string url(const std::string& path) const {
+        return "http://127.0.0.1:" + std::to_string(port_) + path;
+    }
+    std::size_t connections() {
+        const std::lock_guard lock(mutex_);
+        return connections_.size();
+    }
+
+  private:
+    struct Connection {
+        Fd fd;
+        std::thread thread;
+    };
+
+    void accept_all() {
+        for (;;) {
+            Fd fd(accept(listener_.get(), nullptr, nullptr));
+            if (!fd) return;
+            const std::lock_guard lock(mutex_);
+            Connection& connection = connections_.emplace_back();
+            connection.fd = std::move(fd);
+            connection.thread = std::thread([this, &connection] { serve(connection.fd.get()); });
+        }
+    }
+
+    void serve(int fd) {
+        std::string received;
+        for (;;) {
+            std::size_t end = 0;
+            while ((end = received.find("\r\n\r\n")) == std::string::npos) {
+                char buffer[4096];
+                const ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
+                if (got <= 0) return;
+                received.append(buffer, static_cast<std::size_t>(got));
+            }
+            const HttpRequest request = parse(received.substr(0, end + 4));
+            received.erase(0, end + 4);
+            HttpReply reply;
+            {
+                const std::lock_guard lock(mutex_);
+                reply = answer_(request);
+            }
+            std::size_t sent = 0;
+            while (sent < reply.bytes.size()) {
+                const ssize_t n =
+                    send(fd, reply.bytes.data() + sent, reply.bytes.size() - sent, MSG_NOSIGNAL);
+                if (n <= 0) return;
+                sent += static_cast<std::size_t>(n);
+            }
+            if (reply.afterwards == Afterwards::keep_alive) continue;
+            if (reply.afterwards == Afterwards::reset) {
+                // Connecting a TCP socket to nowhere resets its connection; the descriptor stays ours.
+                sockaddr nowhere{};
+                nowhere.sa_family = AF_UNSPEC;
+                connect(fd, &nowhere, sizeof(nowhere));
+            }
+            shutdown(fd, SHUT_RDWR);
+            return;
+        }
+    }
+
+    static HttpRequest parse(const std::string& head) {
+        HttpRequest request;
+        request.head = head;
+        const std::size_t path = head.find(' ') + 1;
+        request.path = head.substr(path, head.find(' ', path) - path);
+        const std::size_t range = head.find("Range: bytes=");
+        if (range == std::string::npos) return request;
+        request.has_range = true;
+        const std::size_t first = range + 13;
+        const std::size_t dash = head.find('-', first);
+        request.first = std::stoull(head.substr(first, dash - first));
+        request.last = std::stoull(head.substr(dash + 1));
+        return request;
+    }
+
+    Answer answer_;
+    Fd listener_;
+    std::uint16_t port_ = 0;
+    std::mutex mutex_;  // guards the connections and the answers
+    std::list<Connection> connections_;
+    std::thread accepter_;
+};
+
+}  // namespace regild::test
