@@ -46,19 +46,18 @@ vm_missing() {
 vm_require() {
 	local pair
 	for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static dmsetup:dmsetup \
-		cpio:cpio depmod:kmod gcc:gcc make:make dpkg:dpkg flock:util-linux python3:python3 "$@"; do
+		cpio:cpio depmod:kmod gcc:gcc make:make dpkg:dpkg flock:util-linux setpriv:util-linux patch:patch \
+		python3:python3 "$@"; do
 		command -v "${pair%%:*}" >/dev/null ||
 			vm_missing "program ${pair%%:*} (package ${pair##*:})"
 	done
-	vm_headers >/dev/null
+	vm_headers
 }
 
-# The newest installed headers of the cloud kernel, as a path.
+# The newest installed headers of the cloud kernel, as a path: $VM_HEADERS.
 vm_headers() {
-	local dir
-	dir=$(find /usr/src -maxdepth 1 -name 'linux-headers-*-cloud-amd64' | sort -V | tail -n 1)
-	[[ -n $dir ]] || vm_missing "the cloud kernel's headers (package linux-headers-cloud-amd64)"
-	echo "$dir"
+	VM_HEADERS=$(find /usr/src -maxdepth 1 -name 'linux-headers-*-cloud-amd64' | sort -V | tail -n 1)
+	[[ -n $VM_HEADERS ]] || vm_missing "the cloud kernel's headers (package linux-headers-cloud-amd64)"
 }
 
 vm_workdir() {
@@ -81,9 +80,8 @@ vm_locked() {
 }
 
 vm_kernel() {
-	local headers
-	headers=$(vm_headers) || { echo "$headers"; exit 77; }
-	VM_KVER=${headers##*/linux-headers-}
+	vm_headers
+	VM_KVER=${VM_HEADERS##*/linux-headers-}
 	VM_KERNEL_ROOT=$VM_BUILD/kernel/$VM_KVER
 	VM_KERNEL=$VM_KERNEL_ROOT/boot/vmlinuz-$VM_KVER
 	[[ -e $VM_KERNEL_ROOT/.complete ]] || vm_locked kernel vm_kernel_unpack
@@ -137,7 +135,7 @@ vm_module_build() {
 			vm_die "tests/vm/broken/$broken.patch does not apply to kernel/ any more: make it anew"
 		}
 	fi
-	make -C "$(vm_headers)" M="$dir/kernel" modules >"$dir/build.log" 2>&1 || {
+	make -C "$VM_HEADERS" M="$dir/kernel" modules >"$dir/build.log" 2>&1 || {
 		cat "$dir/build.log"
 		vm_die "the module does not build"
 	}
@@ -318,7 +316,9 @@ vm_run() {
 		-serial "file:$out.console" -serial "file:$out.output" -serial "file:$out.status"
 		"${qemu[@]}")
 	printf '%q ' qemu-system-x86_64 "${qemu[@]}" >"$out.command"
-	timeout -k 5 "$timeout" qemu-system-x86_64 "${qemu[@]}" >"$out.qemu" 2>&1 &
+	# QEMU ends with this shell, however it ends.
+	setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
+		qemu-system-x86_64 "${qemu[@]}" >"$out.qemu" 2>&1 &
 	local pid=$! killed=
 	if [[ -n $kill_on ]]; then
 		while kill -0 "$pid" 2>/dev/null; do
