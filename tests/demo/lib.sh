@@ -6,6 +6,7 @@
 #   kiosk_make                   the image, cached: $KIOSK, a folder
 #   kiosk_disk FILE              a blank disk with a partition table
 #   kiosk_serve / kiosk_stop_serving
+#   kiosk_configure JSON         boot with these keys in the configuration
 #   kiosk_boot NAME [ARGUMENT…]  start the VM with kernel arguments
 #   kiosk_wait FILE REGEX SECONDS   wait for a line of NAME.console or .talk
 #   kiosk_hold_and_compare       see there
@@ -151,6 +152,24 @@ kiosk_stop_serving() {
 	nginx_pid=
 }
 
+# An archive that follows the initramfs replaces its files: the kernel unpacks
+# them in order, each at a multiple of four.
+kiosk_configure() {
+	local dir=$WORK/overlay
+	rm -rf "$dir"
+	mkdir -p "$dir/etc/regild"
+	python3 - "$DEMO_DIR/kiosk/regild.json" "$PORT" "$1" >"$dir/etc/regild/regild.json" <<-'EOT'
+		import json, sys
+		text = open(sys.argv[1]).read().replace("@PORT@", sys.argv[2])
+		print(json.dumps(json.loads(text) | json.loads(sys.argv[3])))
+	EOT
+	cp "$KIOSK/initrd.img" "$WORK/initrd.img"
+	truncate -s %4 "$WORK/initrd.img"
+	vm_cpio "$dir" "$WORK/overlay.cpio"
+	cat "$WORK/overlay.cpio" >>"$WORK/initrd.img"
+	INITRD=$WORK/initrd.img
+}
+
 # kiosk_boot NAME [ARGUMENT…]: $WORK/disk.img is the disk; NAME.console gets the
 # first serial port, NAME.talk the second. The third brings answers to the
 # guest, and a pipe carries QEMU's control protocol.
@@ -165,8 +184,8 @@ kiosk_boot() {
 	rm -f "$WORK/$vm_name".{console,talk}
 	touch "$WORK/$vm_name".{console,talk}
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine pc \
-		-accel "$VM_ACCEL" -cpu max -smp 2 -m 1024 \
-		-kernel "$KIOSK/vmlinuz" -initrd "$KIOSK/initrd.img" \
+		-accel "$VM_ACCEL" -cpu max,svm=off -smp 2 -m 1024 \
+		-kernel "$KIOSK/vmlinuz" -initrd "${INITRD:-$KIOSK/initrd.img}" \
 		-append "console=ttyS0 ip=dhcp noresume panic=1 mitigations=off $*" \
 		-drive "file=$WORK/disk.img,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,serial=kiosk-disk \
 		-netdev user,id=net -device virtio-net-pci,netdev=net -device virtio-rng-pci \
