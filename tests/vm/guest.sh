@@ -111,3 +111,10 @@ refused() {
 	dmesg | grep -qF "$message" || fail "table '$*': the kernel does not say '$message'"
 	echo "ok: $message"
 }
+
+# flushes DISK: flush requests that the disk has completed.
+flushes() {
+	# shellcheck disable=SC2046
+	set -- $(cat "/sys/block/${1#/dev/}/stat")
+	echo "${16}"
+}
