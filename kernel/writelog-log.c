@@ -288,14 +288,15 @@ static void add_stale(struct writelog_log *log, unsigned int sector,
 
 /* Takes over what was read of a log sector. Returns false if it is damaged. */
 static bool load_sector(struct writelog_log *log, unsigned int sector,
-			unsigned long *nr_dirty)
+			bool stable, unsigned long *nr_dirty)
 {
 	struct writelog_sector *ls = &log->image[sector];
 	unsigned int nr = nr_bits(log, sector);
 
 	add_stale(log, sector, 0, WRITELOG_BITS_PER_SECTOR - 1);
 	if (sector_is_valid(log, sector)) {
-		writelog_log_publish(log, sector);
+		if (stable)
+			writelog_log_publish(log, sector);
 		*nr_dirty += memweight(ls->bits, sizeof(ls->bits));
 		return true;
 	}
@@ -334,7 +335,7 @@ static void read_bitmap(struct writelog_log *log)
 	}
 }
 
-int writelog_log_load(struct writelog_log *log)
+int writelog_log_load(struct writelog_log *log, bool stable)
 {
 	unsigned int nr_sectors = log->nr_units * WRITELOG_SECTORS_PER_UNIT;
 	unsigned int sector, nr_damaged = 0;
@@ -352,7 +353,7 @@ int writelog_log_load(struct writelog_log *log)
 
 	read_bitmap(log);
 	for (sector = 0; sector < nr_sectors; sector++) {
-		if (!load_sector(log, sector, &nr_dirty))
+		if (!load_sector(log, sector, stable, &nr_dirty))
 			nr_damaged++;
 		cond_resched();
 	}

@@ -125,11 +125,12 @@ void writelog_log_exit(struct writelog_log *log);
 /*
  * Reads the log afresh, forgetting all earlier state but the counters. Sectors
  * that are damaged or unreadable count as marked, and as not durable, so that
- * they are rewritten before a write to their blocks passes (invariant 3).
+ * they are rewritten before a write to their blocks passes (invariant 3). If
+ * the log as it reads is not @stable, no mark counts as durable.
  * Sleeps; allocates only what mempools back. Returns 0, or a negative errno
  * after a message when the log is not one that this device can use.
  */
-int writelog_log_load(struct writelog_log *log);
+int writelog_log_load(struct writelog_log *log, bool stable);
 
 /* Sets the pending bits of @first to @last; the next commit writes them. */
 void writelog_log_mark(struct writelog_log *log, unsigned long first,

@@ -241,13 +241,32 @@ static void writelog_dtr(struct dm_target *ti)
 	free_writelog(ti->private);
 }
 
+/*
+ * An interrupted commit, of an earlier table or before a reset, may have left
+ * marks in the cache of the log device. They would be read as if they were
+ * stable, so they are made that first (invariant 1).
+ */
+static bool make_log_stable(struct writelog *wl)
+{
+	int r;
+
+	/* Without writes there is nothing to rely on marks for. */
+	if (!wl->writable)
+		return true;
+	r = blkdev_issue_flush(wl->log_dev->bdev);
+	if (r)
+		DMERR("%s: cannot flush log device %s: error %d: relying on no mark",
+		      wl->log.name, wl->log_dev->name, r);
+	return !r;
+}
+
 /* No I/O is under way here, and the table that was live before is suspended. */
 static int writelog_preresume(struct dm_target *ti)
 {
 	struct writelog *wl = ti->private;
 
 	writelog_inherit_uuid(wl);
-	return writelog_log_load(&wl->log);
+	return writelog_log_load(&wl->log, make_log_stable(wl));
 }
 
 /* The log is ours once all targets of the table have resumed. */
