@@ -12,7 +12,7 @@
 namespace regild::cli {
 namespace {
 
-constexpr std::size_t longest_configuration = 65536;
+constexpr std::size_t longest_configuration = 65536;  // the parser says when it is longer
 constexpr const char* default_report = "/run/regild/report.json";
 constexpr mode_t report_mode = 0600;
 
@@ -24,9 +24,6 @@ Result<format::Configuration> read_configuration(const std::string& path) {
     if (file.bad() || (file.fail() && !file.eof()))
         return Error{Failure::usage, "cannot read configuration " + path};
     text.resize(static_cast<std::size_t>(file.gcount()));
-    if (text.size() > longest_configuration)
-        return Error{Failure::usage, "configuration " + path + " is longer than " +
-                                         format_size(Bytes(longest_configuration))};
     Result<format::Configuration> configuration = format::parse_configuration(text);
     if (!configuration) return configuration.error().context("configuration " + path);
     return configuration;

@@ -15,7 +15,7 @@ constexpr char level_notice = '5';
 // The kernel refuses a line of more than 1024 bytes (LOG_LINE_MAX).
 constexpr std::size_t longest_kernel_line = 960;
 constexpr unsigned report_format = 1;
-constexpr int json_indent = 2;
+constexpr int json_indent = 4;
 
 }  // namespace
 

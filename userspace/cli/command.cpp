@@ -31,8 +31,8 @@ std::string with_value(const Option& option) {
 }
 
 Error usage_error(const Command& command, const std::string& what) {
-    const std::string name = std::string("regild ") + command.name;
-    return {Failure::usage, name + ": " + what + "; see '" + name + " --help'"};
+    const std::string name = command.name;
+    return {Failure::usage, name + ": " + what + "; see 'regild " + name + " --help'"};
 }
 
 }  // namespace

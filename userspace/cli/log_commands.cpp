@@ -14,7 +14,7 @@ using nlohmann::ordered_json;
 
 constexpr Option log_option{"log", "DEV", "the write log: a path or PARTLABEL=, PARTUUID=, ...", true};
 constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) documents it"};
-constexpr int json_indent = 2;
+constexpr int json_indent = 4;
 
 // The store refers to the device.
 struct OpenLog {
@@ -117,23 +117,23 @@ Result<ExitCode> run_dirty(const Environment& environment, const Arguments& argu
     const bool json = arguments.has("json");
     std::ostream& out = environment.out;
     if (json)
-        out << "{\n  \"block_size\": " << log->store.geometry().block_size().bytes().count()
-            << ",\n  \"blocks\": " << marks.size().count()
-            << ",\n  \"marked_blocks\": " << marks.count().count() << ",\n  \"ranges\": [";
+        out << "{\n    \"block_size\": " << log->store.geometry().block_size().bytes().count()
+            << ",\n    \"blocks\": " << marks.size().count()
+            << ",\n    \"marked_blocks\": " << marks.count().count() << ",\n    \"ranges\": [";
     const char* separator = "";
     for (std::optional<BlockRange> run = marks.next_run(BlockIndex(0)); run && out;
          run = marks.next_run(run->end())) {
         const std::uint64_t first = run->first.value();
         const std::uint64_t last = run->end().value() - 1;
         if (json)
-            out << separator << "\n    [" << first << ", " << last << "]";
+            out << separator << "\n        [" << first << ", " << last << "]";
         else if (first == last)
             out << first << "\n";
         else
             out << first << "-" << last << "\n";
         separator = ",";
     }
-    if (json) out << (*separator ? "\n  " : "") << "]\n}\n";
+    if (json) out << (*separator ? "\n    " : "") << "]\n}\n";
     return ExitCode::clean;
 }
 
@@ -164,8 +164,8 @@ Result<ExitCode> run_mark(const Environment& environment, const Arguments& argum
     const Blocks before = log->store.marks().count();
     if (Result<void> marked = log->store.mark(ranges); !marked) return marked.error();
     const Blocks after = log->store.marks().count();
-    environment.out << (after - before).count() << " blocks newly marked, " << after.count()
-                    << " marked in all\n";
+    environment.out << "newly marked: " << (after - before).count() << ", marked in all: " << after.count()
+                    << "\n";
     return ExitCode::clean;
 }
 

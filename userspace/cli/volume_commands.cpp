@@ -85,6 +85,7 @@ Result<void> Run::restore(engine::Volume& volume) {
     const Result<engine::RestoreReport> report =
         engine::restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
     const BlockSize block_size = volume.log().geometry().block_size();
+    if (!report && report.error().kind == Failure::interrupted) return report.error();  // says what is left
     if (!report)
         return Error{report.error().kind, report.error().message + "; " +
                                               blocks_text(volume.log().marks().count(), block_size) +

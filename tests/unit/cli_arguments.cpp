@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The command line: help, versions, and usage errors that name what is wrong.
+#include <catch2/catch.hpp>
+
+#include "cli_session.hpp"
+
+namespace regild::cli {
+namespace {
+
+const std::vector<std::string> command_names{"publish", "format", "provision", "restore", "verify", "status",
+                                             "dirty",   "mark",   "map",       "unmap",   "boot"};
+
+using Words = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("each command shows its help") {
+    test::CommandLine line;
+    REQUIRE(line.run({"--help"}) == 0);
+    for (const std::string& name : command_names)
+        CHECK(line.out.find("  " + name + " ") != std::string::npos);
+    for (const std::string& name : command_names) {
+        CAPTURE(name);
+        CHECK(line.run({name, "--help"}) == 0);
+        CHECK(line.out.starts_with("Usage: regild " + name));
+        CHECK(line.err.empty());
+    }
+}
+
+TEST_CASE("each command shows the version but publish, whose --version is the image's") {
+    test::CommandLine line;
+    CHECK(line.run({"--version"}) == 0);
+    const std::string version = line.out;
+    CHECK(version == "regild " REGILD_VERSION "\n");
+    for (const std::string& name : command_names) {
+        CAPTURE(name);
+        const int code = line.run({name, "--version"});
+        CHECK(code == (name == "publish" ? 2 : 0));
+        CHECK(line.out == (name == "publish" ? "" : version));
+    }
+}
+
+TEST_CASE("a usage error names what is wrong and says how to get help") {
+    struct Case {
+        Words words;
+        std::string says;
+    };
+    const auto [words, says] = GENERATE(values<Case>({
+        {{}, "no command is given; see 'regild --help'"},
+        {{"restoer"}, "unknown command restoer; see 'regild --help'"},
+        {{"--jsno"}, "unknown option --jsno; see 'regild --help'"},
+        {{"status", "--log", "a", "--jsno"}, "status: unknown option --jsno; see 'regild status --help'"},
+        {{"status", "--log", "a", "-j"}, "status: unknown option -j; see"},
+        {{"status", "--log"}, "status: --log needs a value; see"},
+        {{"status", "--log", "a", "--log", "b"}, "status: --log is given twice; see"},
+        {{"status", "--json"}, "status: --log DEV is missing; see"},
+        {{"status", "--log", "a", "b"}, "status: unexpected argument 'b'; see"},
+        {{"unmap"}, "unmap: NAME is missing; see"},
+        {{"unmap", "a", "b"}, "unmap: unexpected argument 'b'; see"},
+        {{"unmap", "a/b"}, "'a/b' cannot be the name of a mapped device"},
+        {{"publish", "i", "--store", "s", "--image", "n", "--version", "one"}, "--version: 'one' is not a"},
+        {{"publish", "i", "--store", "s", "--image", "n", "--version", "1x"}, "--version: '1x' is not a"},
+        {{"publish", "i", "--store", "s", "--image", "n", "--version", "1", "--block-size", "3K"},
+         "--block-size"},
+        {{"publish", "i", "--store", "s", "--image", "n", "--version", "1", "--block-size", "big"},
+         "--block-size"},
+        {{"boot", "--config", "/nonexistent/c.json", "--report", "/dev/null/r.json"},
+         "cannot open configuration /nonexistent/c.json"},
+    }));
+    CAPTURE(words);
+    test::CommandLine line;
+    CHECK(line.run(words) == 2);
+    CHECK(line.err.find("regild: " + says) != std::string::npos);
+    CHECK(line.out.empty());
+}
+
+TEST_CASE("options may stand after operands and in one word with their values") {
+    test::CommandLine line;
+    CHECK(line.run({"mark", "1-2", "--log=/nonexistent/log"}) == 1);
+    CHECK(line.err.find("/nonexistent/log") != std::string::npos);
+}
+
+TEST_CASE("output that cannot be written is a failure") {
+    std::ostringstream out;
+    out.setstate(std::ios::badbit);
+    std::ostringstream err;
+    StopFlag stop;
+    CHECK(run_words({"--help"}, {out, err, stop}) == ExitCode::failed);
+    CHECK(err.str() == "regild: cannot write to the standard output\n");
+}
+
+}  // namespace regild::cli

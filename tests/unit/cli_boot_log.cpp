@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a boot tells: console, kernel log, report.
+#include "cli/boot_log.hpp"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "temporary_directory.hpp"
+
+namespace regild::cli {
+
+TEST_CASE("a decision goes to the console, to the kernel's log and into the report") {
+    const test::TemporaryDirectory directory;
+    const std::string kernel_log = directory / "kmsg";
+    std::ofstream(kernel_log).close();
+    std::ostringstream err;
+    BootLog log(err, kernel_log.c_str());
+    log.event("clean: no block is marked");
+    log.failure("two\nlines");
+    log.event(std::string(2000, 'x'));
+
+    CHECK(err.str() == "regild: clean: no block is marked\nregild: " + std::string(2000, 'x') + "\n");
+    CHECK(log.decisions() == std::vector<std::string>{"clean: no block is marked", std::string(2000, 'x')});
+    std::ifstream file(kernel_log);
+    std::string line;
+    REQUIRE(std::getline(file, line));
+    CHECK(line == "<5>regild: clean: no block is marked");
+    REQUIRE(std::getline(file, line));
+    CHECK(line == "<3>regild: two?lines");
+    REQUIRE(std::getline(file, line));
+    CHECK(line.size() < 1024);
+    CHECK_FALSE(std::getline(file, line));
+}
+
+TEST_CASE("a kernel log that cannot be opened is no error") {
+    std::ostringstream err;
+    BootLog log(err, "/nonexistent/kmsg");
+    log.event("clean");
+    CHECK(err.str() == "regild: clean\n");
+}
+
+TEST_CASE("the report of a restore has every figure") {
+    BootSummary summary;
+    summary.exit_code = ExitCode::restored;
+    summary.seconds = 1.23456;
+    summary.decisions = {"restoring"};
+    summary.report = engine::BootReport{.outcome = engine::BootOutcome::restored,
+                                        .image = "kiosk",
+                                        .version = 3,
+                                        .block_size = *BlockSize::from_bytes(4096),
+                                        .blocks = Blocks(100),
+                                        .restore = {.marked = Blocks(10),
+                                                    .fetched = Blocks(5),
+                                                    .zeroed = Blocks(3),
+                                                    .already_right = Blocks(2),
+                                                    .bytes_fetched = Bytes(24576),
+                                                    .requests = 4},
+                                        .mapped = "/dev/mapper/kiosk"};
+    const nlohmann::json expected = {{"format", 1},
+                                     {"outcome", "restored"},
+                                     {"exit_code", 3},
+                                     {"error", nullptr},
+                                     {"seconds", 1.235},
+                                     {"mapped", "/dev/mapper/kiosk"},
+                                     {"image", "kiosk"},
+                                     {"version", 3},
+                                     {"block_size", 4096},
+                                     {"blocks", 100},
+                                     {"marked_blocks", 10},
+                                     {"marked_bytes", 40960},
+                                     {"fetched_blocks", 5},
+                                     {"zeroed_blocks", 3},
+                                     {"already_right_blocks", 2},
+                                     {"bytes_fetched", 24576},
+                                     {"requests", 4},
+                                     {"decisions", {"restoring"}}};
+    CHECK(nlohmann::json::parse(to_json(summary)) == expected);
+    // The initramfs script looks for this line.
+    CHECK(to_json(summary).find("\n    \"mapped\": \"/dev/mapper/kiosk\",\n") != std::string::npos);
+}
+
+TEST_CASE("the report of a failure has the error and the exit code") {
+    BootSummary summary;
+    summary.exit_code = ExitCode::network;
+    summary.error = "no answer, \xff not UTF-8";
+    const nlohmann::json report = nlohmann::json::parse(to_json(summary));
+    CHECK(report["outcome"] == "failed");
+    CHECK(report["exit_code"] == 4);
+    CHECK(report["error"] == "no answer, \xef\xbf\xbd not UTF-8");
+    CHECK_FALSE(report.contains("mapped"));
+}
+
+}  // namespace regild::cli

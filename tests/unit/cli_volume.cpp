@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Each command on plain files and a store read through a file: URL; the exit codes of regild(8).
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "cli_session.hpp"
+#include "temporary_directory.hpp"
+
+namespace regild::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr std::size_t block_bytes = 4096;
+constexpr std::size_t blocks = 50;
+constexpr std::size_t tail_bytes = 512;  // in the last block
+
+std::string read_file(const fs::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+    std::ofstream(path, std::ios::binary) << text;
+}
+
+void overwrite(const fs::path& path, std::size_t offset, const std::string& text) {
+    std::fstream stream(path, std::ios::binary | std::ios::in | std::ios::out);
+    stream.seekp(static_cast<std::streamoff>(offset));
+    stream << text;
+}
+
+// A published image of 49 blocks and a sector, and a blank disk.
+class Workplace : public test::CommandLine {
+  public:
+    Workplace() {
+        std::string image;
+        for (std::size_t n = 0; n + 1 < blocks; n++)
+            image += std::string(block_bytes, n % 5 == 4 ? '\0' : static_cast<char>('A' + n));
+        golden = image + std::string(tail_bytes, 'z');
+        write_file(directory / "golden.img", golden);
+        REQUIRE(run({"publish", directory / "golden.img", "--store", directory / "store", "--image", "kiosk",
+                     "--version", "1", "--block-size", "4K", "--channel", "stable"}) == 0);
+        write_file(data(), std::string(blocks * block_bytes, '\0'));
+        write_file(log(), std::string(std::size_t{1} << 20, '\0'));
+    }
+
+    std::string data() const { return directory / "data"; }
+    std::string log() const { return directory / "log"; }
+    int on_volume(const std::string& command, const std::vector<std::string>& more = {}) {
+        std::vector<std::string> words{command,
+                                       "--data",
+                                       data(),
+                                       "--log",
+                                       log(),
+                                       "--source",
+                                       "file://" + (directory / "store/kiosk/stable.json").string()};
+        words.insert(words.end(), more.begin(), more.end());
+        return run(words);
+    }
+    int on_log(const std::string& command, const std::vector<std::string>& more = {}) {
+        std::vector<std::string> words{command, "--log", log()};
+        words.insert(words.end(), more.begin(), more.end());
+        return run(words);
+    }
+    int boot(const std::vector<std::string>& more = {}) {
+        write_file(directory / "regild.json",
+                   json({{"data", data()},
+                         {"log", log()},
+                         {"source", "file://" + (directory / "store/kiosk/stable.json").string()},
+                         {"name", "kiosk"},
+                         {"offline", "halt"},
+                         {"device_timeout", 0}})
+                       .dump());
+        std::vector<std::string> words{
+            "boot",    "--config", directory / "regild.json", "--report", directory / "run/report.json",
+            "--no-map"};
+        words.insert(words.end(), more.begin(), more.end());
+        return run(words);
+    }
+    json report() { return json::parse(read_file(directory / "run/report.json")); }
+    bool is_golden() { return read_file(data()).starts_with(golden); }
+    bool says(const std::string& text) { return (out + err).find(text) != std::string::npos; }
+
+    test::TemporaryDirectory directory;
+    std::string golden;
+};
+
+class ProvisionedWorkplace : public Workplace {
+  public:
+    ProvisionedWorkplace() { REQUIRE(on_volume("provision") == 0); }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Workplace, "provision writes the image to a blank disk") {
+    CHECK(on_volume("provision") == 0);
+    CHECK(is_golden());
+    CHECK(says("image kiosk version 1: golden"));
+    CHECK(on_log("dirty") == 0);
+    CHECK(out.empty());
+}
+
+TEST_CASE_METHOD(Workplace, "format marks every block and provision goes on from there") {
+    CHECK(on_volume("format") == 0);
+    CHECK(on_log("dirty") == 0);
+    CHECK(out == "0-49\n");
+    CHECK(read_file(data()) == std::string(blocks * block_bytes, '\0'));
+    CHECK(on_volume("provision") == 0);
+    CHECK(is_golden());
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "provision refuses a provisioned disk and says what to do") {
+    CHECK(on_volume("provision") == 5);
+    CHECK(says("already provisioned with image kiosk version 1"));
+    CHECK(says("regild restore --data " + data()));
+    CHECK(says("regild format --data " + data()));
+}
+
+TEST_CASE_METHOD(Workplace, "a disk that holds something else is overwritten only with --adopt") {
+    overwrite(data(), 5000, "precious");
+    const std::string before = read_file(data());
+    CHECK(on_volume("provision") == 5);
+    CHECK(on_volume("format") == 5);
+    CHECK(read_file(data()) == before);
+    CHECK(on_volume("provision", {"--adopt"}) == 0);
+    CHECK(is_golden());
+}
+
+TEST_CASE_METHOD(Workplace, "restore refuses a disk without a log and says what to do") {
+    CHECK(on_volume("restore") == 5);
+    CHECK(says("there is no log on " + log()));
+    CHECK(says("regild provision --data " + data()));
+    CHECK(on_volume("verify") == 5);
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "restore rewrites what is marked and tells restored from clean") {
+    overwrite(data(), 7 * block_bytes, std::string(block_bytes, '!'));
+    overwrite(data(), 49 * block_bytes, std::string(tail_bytes, '!'));
+    REQUIRE(on_log("mark", {"7", "49"}) == 0);
+    CHECK(out == "newly marked: 2, marked in all: 2\n");
+    CHECK(on_volume("restore") == 3);
+    CHECK(says("restored   2 blocks (8 KiB)"));
+    CHECK(is_golden());
+    CHECK(on_volume("restore") == 0);
+    CHECK(says("golden, no block is marked"));
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "a clean restore needs no store") {
+    fs::remove_all(directory / "store");
+    CHECK(on_volume("restore") == 0);
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "a restore that fails says how much is still marked") {
+    REQUIRE(on_log("mark", {"7-8"}) == 0);
+    fs::remove(directory / "store/kiosk/1/image.raw");
+    CHECK(on_volume("restore") == 1);
+    CHECK(says("2 blocks (8 KiB) are still marked: run the same command again to go on"));
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "a restore that is interrupted ends with 130") {
+    REQUIRE(on_log("mark", {"7-8"}) == 0);
+    stop.request();
+    CHECK(on_volume("restore") == 130);
+    CHECK(on_log("dirty") == 0);
+    CHECK(out == "7-8\n");
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "verify marks a wrong block, and restore heals it") {
+    CHECK(on_volume("verify") == 0);
+    overwrite(data(), 7 * block_bytes, "!");
+    CHECK(on_volume("verify") == 6);
+    CHECK(on_log("dirty") == 0);
+    CHECK(out == "7\n");
+    CHECK(on_volume("verify") == 0);  // nothing newly wrong
+    CHECK(on_volume("restore") == 3);
+    CHECK(is_golden());
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
+    REQUIRE(on_log("mark", {"48-49"}) == 0);
+    CHECK(on_log("status") == 0);
+    CHECK(says("image       kiosk version 1"));
+    CHECK(says("state       golden"));
+    CHECK(on_log("status", {"--json"}) == 0);
+    json status = json::parse(out);
+    CHECK(status["uuid"].get<std::string>().size() == 36);
+    status.erase("uuid");
+    const json expected = {{"log", log()},
+                           {"size", golden.size()},
+                           {"block_size", 4096},
+                           {"blocks", 50},
+                           {"marked_blocks", 2},
+                           {"marked_bytes", 4096 + 512},  // the last block is clipped
+                           {"untrusted_blocks", 0},
+                           {"record",
+                            {{"image", "kiosk"},
+                             {"version", 1},
+                             {"state", "golden"},
+                             {"unknown", false},
+                             {"version_floor", 1},
+                             {"disk",
+                              {{"partuuid", ""},
+                               {"wwid", ""},
+                               {"start_sector", 0},
+                               {"size_sectors", blocks * block_bytes / 512}}}}}};
+    CHECK(status == expected);
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "status of a log without a valid image record says so") {
+    overwrite(log(), 8192, std::string(16384, 'x'));
+    const std::size_t tail_offset = 65536 + 4096;  // a bitmap of one unit, then slot 1
+    overwrite(log(), tail_offset, std::string(16384, 'x'));
+    CHECK(on_log("status") == 0);
+    CHECK(says("no image record is valid"));
+    CHECK(on_log("status", {"--json"}) == 0);
+    CHECK(json::parse(out)["record"].is_null());
+    CHECK(on_volume("restore") == 5);
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "dirty lists ranges for people and for programs") {
+    CHECK(on_log("dirty", {"--json"}) == 0);
+    CHECK(json::parse(out)["ranges"] == json::array());
+    REQUIRE(on_log("mark", {"3", "10-12", "49"}) == 0);
+    CHECK(on_log("dirty") == 0);
+    CHECK(out == "3\n10-12\n49\n");
+    CHECK(on_log("dirty", {"--json"}) == 0);
+    const json expected = {
+        {"block_size", 4096}, {"blocks", 50}, {"marked_blocks", 5}, {"ranges", {{3, 3}, {10, 12}, {49, 49}}}};
+    CHECK(json::parse(out) == expected);
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "mark takes only ranges of the volume, all or none") {
+    for (const char* wrong : {"50", "48-50", "5-4", "", "-3", "3-", "x", "3-4-5", "+3", " 3"}) {
+        CAPTURE(wrong);
+        CHECK(on_log("mark", {"1", "--", wrong}) == 2);
+    }
+    CHECK(on_log("dirty") == 0);
+    CHECK(out.empty());
+}
+
+TEST_CASE_METHOD(Workplace, "commands on a log need one") {
+    for (const char* command : {"status", "dirty"}) {
+        CHECK(on_log(command) == 1);
+        CHECK(says("there is no log on " + log()));
+    }
+    CHECK(on_log("mark", {"1"}) == 1);
+}
+
+TEST_CASE_METHOD(Workplace, "map refuses plain files and half done volumes") {
+    const std::vector<std::string> map{"map", "kiosk", "--data", data(), "--log", log()};
+    CHECK(run(map) == 5);
+    CHECK(says("there is no log"));
+    REQUIRE(on_volume("format") == 0);
+    CHECK(run(map) == 5);
+    CHECK(says("provisioning"));
+    REQUIRE(on_volume("provision") == 0);
+    CHECK(run(map) == 2);
+    CHECK(says("is not a block device"));
+}
+
+TEST_CASE_METHOD(Workplace, "a boot reports what it did, in a file for root alone") {
+    CHECK(boot({"--no-network"}) == 4);
+    CHECK(report()["outcome"] == "failed");
+    CHECK(report()["exit_code"] == 4);
+    CHECK(boot() == 3);
+    CHECK(report()["outcome"] == "provisioned");
+    CHECK(report()["marked_blocks"] == blocks);
+    CHECK(is_golden());
+    CHECK(boot({"--no-network"}) == 0);
+    CHECK(report()["outcome"] == "clean");
+    CHECK(report()["requests"] == 0);
+    REQUIRE(on_log("mark", {"7"}) == 0);
+    CHECK(boot() == 3);
+    CHECK(report()["outcome"] == "restored");
+    CHECK(report()["decisions"].size() > 0);
+    struct stat status {};
+    REQUIRE(stat((directory / "run/report.json").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0600);
+}
+
+TEST_CASE_METHOD(Workplace,
+                 "a wrong configuration is a usage error that names file and key, and is reported") {
+    write_file(directory / "regild.json", R"({"data": "a", "dta": "b"})");
+    CHECK(run({"boot", "--config", directory / "regild.json", "--report", directory / "run/report.json"}) ==
+          2);
+    CHECK(says("configuration " + (directory / "regild.json").string()));
+    CHECK(report()["exit_code"] == 2);
+    write_file(directory / "regild.json", std::string(70000, ' '));
+    CHECK(run({"boot", "--config", directory / "regild.json", "--report", directory / "run/report.json"}) ==
+          2);
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "a report that cannot be written does not stop the boot") {
+    CHECK(boot({"--no-network"}) == 0);
+    CHECK(run({"boot", "--config", directory / "regild.json", "--no-map", "--report",
+               directory / "regild.json" / "report.json"}) == 0);
+    CHECK(says("no report:"));
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "no message and no report has the credentials of the source") {
+    REQUIRE(on_log("mark", {"7"}) == 0);
+    const std::string url = "http://user:secret@127.0.0.1:1/kiosk/stable.json?token=secret";
+    write_file(
+        directory / "regild.json",
+        json({{"data", data()}, {"log", log()}, {"source", url}, {"name", "kiosk"}, {"offline", "halt"}})
+            .dump());
+    stop.request();
+    run({"boot", "--config", directory / "regild.json", "--no-map", "--report", directory / "r.json"});
+    CHECK_FALSE(says("secret"));
+    CHECK(read_file(directory / "r.json").find("secret") == std::string::npos);
+    write_file(log(), std::string(std::size_t{1} << 20, '\0'));
+    CHECK(run({"restore", "--data", data(), "--log", log(), "--source", url}) == 5);
+    CHECK_FALSE(says("secret"));
+}
+
+}  // namespace regild::cli
