@@ -40,11 +40,13 @@ Error usage_error(const Command& command, const std::string& what) {
 Result<Arguments> parse_arguments(const Command& command, const std::vector<std::string>& words) {
     const std::vector<Option> options = all_options(command);
     std::vector<option> table;
+    table.reserve(options.size() + 1);
     for (const Option& option : options)
         table.push_back({option.name, option.value ? required_argument : no_argument, nullptr, 0});
     table.push_back({});
     std::vector<std::string> storage = words;
     std::vector<char*> argv{nullptr};  // getopt_long skips the program's name
+    argv.reserve(storage.size() + 2);
     for (std::string& word : storage)
         argv.push_back(word.data());
     const int argc = static_cast<int>(argv.size());

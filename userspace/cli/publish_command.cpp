@@ -12,13 +12,11 @@ constexpr const char* default_block_size = "64K";
 void print_report(std::ostream& out, const engine::PublishReport& report) {
     const format::Manifest& manifest = report.manifest;
     const std::uint64_t blocks = manifest.blocks().count();
-    const double zero_share =
-        100.0 * static_cast<double>(report.zero_blocks.count()) / static_cast<double>(blocks);
+    const std::uint64_t zero_percent = report.zero_blocks.count() * 100 / blocks;
     out << "image      " << manifest.image << " version " << manifest.version << "\n"
         << "size       " << format_size(manifest.size) << ", " << blocks << " blocks of "
         << format_size(manifest.block_size.bytes()) << "\n"
-        << "zero       " << report.zero_blocks.count() << " blocks ("
-        << static_cast<unsigned>(zero_share + 0.5) << " %)\n"
+        << "zero       " << report.zero_blocks.count() << " blocks (" << zero_percent << " %)\n"
         << "root hash  " << to_hex(manifest.root_hash) << "\n"
         << "manifest   " << printable(report.manifest_path.string()) << "\n";
     if (!report.channel_path.empty()) out << "channel    " << printable(report.channel_path.string()) << "\n";
