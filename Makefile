@@ -3,7 +3,7 @@
 JOBS := $(shell nproc)
 TOOL := build/userspace/regild
 
-.PHONY: all setup tool module demo check lint unit sanitize integration vm fuzz bench-kernel install clean help
+.PHONY: all setup tool module demo check lint unit sanitize integration vm fuzz bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
@@ -11,7 +11,8 @@ help:
 	@echo 'make bench-kernel  guest instructions per I/O: raw, dm-linear, dm-era, writelog'
 	@echo 'make tool          build/userspace/regild'
 	@echo 'make module        kernel/dm-writelog.ko for the running kernel (KDIR=... for another)'
-	@echo 'make install       tool, man pages, initramfs-tools hook, udev rules (DESTDIR=...)'
+	@echo 'make install       the tool and its manual pages (DESTDIR=...)'
+	@echo 'make install-boot  initramfs-tools hook and script, udev rules (DESTDIR=...)'
 	@echo 'parts of check:    lint unit sanitize integration vm fuzz'
 
 setup:
@@ -63,7 +64,10 @@ bench-kernel: setup
 	tests/bench/kernel/run
 
 install:
-	cmake --install build/userspace --prefix /usr
+	cmake --install build/userspace --prefix /usr --component tool
+
+install-boot:
+	cmake --install build/userspace --prefix /usr --component boot
 
 clean:
 	rm -rf build
