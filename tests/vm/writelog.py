@@ -95,8 +95,6 @@ class Superblock:
         self = cls(uuid, block_sectors, data_sectors)
         if (nr_blocks, bitmap_offset, bitmap_length) != (self.nr_blocks, BITMAP_OFFSET, self.bitmap_length):
             raise Damaged("the superblock contradicts itself")
-        if any(raw[36:40]) or any(raw[72:508]):
-            raise Damaged("bytes of the superblock that must be zero are not")
         return self
 
 
@@ -124,11 +122,9 @@ def read_log(file, start):
     whole, untrusted = 0, []
     for index in range(superblock.nr_sectors):
         bits = parse_sector(uuid_crc, index, bitmap[index * SECTOR:(index + 1) * SECTOR])
-        if bits is None:
+        if bits is None or bits & ~superblock.valid_bits(index):
             untrusted.append(index)
             bits = superblock.valid_bits(index)
-        elif bits & ~superblock.valid_bits(index):
-            raise Damaged("log sector %d marks blocks past the last one" % index)
         whole |= bits << (index * BITS)
     return superblock, whole, untrusted
 

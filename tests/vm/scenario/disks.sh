@@ -92,26 +92,33 @@ killed_session() {
 	writelog covers "$VM_WORK/log" "$VM_WORK/golden" "$VM_WORK/data"
 }
 
-# restored ext4|vfat: the whole loop with the regild tool, on files: publish,
+# regild_says STATUS ARGUMENT…: the tool must end with that exit code.
+regild_says() {
+	local expected=$1 status=0
+	shift
+	"$VM_TOP/build/userspace/regild" "$@" || status=$?
+	((status == expected)) || vm_die "regild $1: status $status, expected $expected"
+}
+
+# restored ext4|vfat: the whole loop with the tool, on files: publish,
 # provision, session, kill, restore; then the data is golden to the byte.
 restored() {
-	local regild=$VM_TOP/build/userspace/regild source=file://$VM_WORK/store/kiosk/1/manifest.json
-	local -a volume=(--data "$VM_WORK/data" --log "$VM_WORK/log" --source "$source")
 	local round
-	[[ -x $regild ]] || vm_missing "build/userspace/regild (build the tool first)"
+	local -a volume=(--data "$VM_WORK/data" --log "$VM_WORK/log"
+		--source "file://$VM_WORK/store/kiosk/1/manifest.json")
+	[[ -x $VM_TOP/build/userspace/regild ]] || vm_missing "build/userspace/regild (build the tool first)"
 	golden_image "$1"
 	truncate -s 64M "$VM_WORK/data"
 	truncate -s 1M "$VM_WORK/log"
-	"$regild" publish "$VM_WORK/golden" --store "$VM_WORK/store" --image kiosk --version 1 || return
-	"$regild" format "${volume[@]}" || return
-	"$regild" provision "${volume[@]}" || return
+	regild_says 0 publish "$VM_WORK/golden" --store "$VM_WORK/store" --image kiosk --version 1
+	regild_says 0 format "${volume[@]}"
+	regild_says 0 provision "${volume[@]}"
 	cmp "$VM_WORK/golden" "$VM_WORK/data" || return
 	for round in 1 2; do
 		killed_session "$1" || return
-		# The state that a boot finds: marked, and not golden.
-		"$regild" dirty --log "$VM_WORK/log"
-		"$regild" restore "${volume[@]}"
+		regild_says 3 restore "${volume[@]}"
 		cmp "$VM_WORK/golden" "$VM_WORK/data" || return
-		[[ $(writelog marks "$VM_WORK/log") == none ]] || vm_die "marks are left after the restore of session $round"
+		[[ $(writelog marks "$VM_WORK/log") == none ]] || vm_die "marks are left after session $round"
+		regild_says 0 restore "${volume[@]}"
 	done
 }

@@ -4,17 +4,17 @@
 # For guest scripts that hold the log's writes: dm-delay keeps each for ten
 # minutes, unless it is suspended, which releases what it has.
 
-# hold_log DEVICE: /dev/mapper/slow reads at once and writes late.
+# hold_log DEVICE: /dev/mapper/slow reads and flushes at once and writes late.
 hold_log() {
 	n=$(sectors "$1")
-	dmsetup create slow --table "0 $n delay $1 0 0 $1 0 600000"
+	dmsetup create slow --table "0 $n delay $1 0 0 $1 0 600000 $1 0 0"
 }
 
-# held: the log has a write or a flush that waits.
+# held: the log has a write that waits.
 held() {
 	# shellcheck disable=SC2046
 	set -- $(dmsetup status slow)
-	[ "$5" != 0 ] || [ "$6" != 0 ]
+	[ "$5" != 0 ]
 }
 
 # start NAME COMMAND…: in the background; done_NAME appears with its status.
