@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <scsi/sg.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -140,6 +141,36 @@ static int do_flush(char **argv)
 {
 	if (fsync(open_device(argv[0], O_WRONLY)))
 		die(1, "flush: %s", strerror(errno));
+	return 0;
+}
+
+/* sgwrite DEVICE OFFSET SEED: a page, by a SCSI command that the device is told to pass on */
+static int do_sgwrite(char **argv)
+{
+	uint64_t offset = number(argv[1]);
+	uint32_t sector = offset / 512;
+	uint64_t *data = buffer(PAGE);
+	uint8_t sense[32];
+	/* WRITE(10): where, and how many logical blocks, big-endian */
+	uint8_t command[10] = { 0x2a, 0, sector >> 24, sector >> 16, sector >> 8, sector,
+				0, 0, PAGE / 512 };
+	struct sg_io_hdr header = {
+		.interface_id = 'S',
+		.dxfer_direction = SG_DXFER_TO_DEV,
+		.cmd_len = sizeof(command),
+		.cmdp = command,
+		.mx_sb_len = sizeof(sense),
+		.sbp = sense,
+		.dxfer_len = PAGE,
+		.dxferp = data,
+		.timeout = 60000,
+	};
+
+	fill(data, offset, PAGE, number(argv[2]));
+	if (ioctl(open_device(argv[0], O_RDWR), SG_IO, &header))
+		die(1, "SG_IO: %s", strerror(errno));
+	if (header.status || header.host_status || header.driver_status)
+		die(1, "SG_IO: status %d", header.status);
 	return 0;
 }
 
@@ -380,13 +411,14 @@ int main(int argc, char **argv)
 	} commands[] = {
 		{ "write", 4 }, { "verify", 4 }, { "discard", 3 }, { "zeroout", 3 },
 		{ "secdiscard", 3 }, { "flush", 1 }, { "marks", 2 }, { "load", 8 },
+		{ "sgwrite", 3 },
 	};
 	size_t i = 0, nr = sizeof(commands) / sizeof(commands[0]);
 
 	while (i < nr && (argc < 2 || strcmp(argv[1], commands[i].name)))
 		i++;
 	if (i == nr || argc - 2 < commands[i].args)
-		die(2, "usage: gio write|verify|discard|zeroout|secdiscard|flush|marks|load DEVICE …");
+		die(2, "usage: gio write|verify|discard|zeroout|secdiscard|flush|marks|load|sgwrite DEVICE …");
 	argc -= 2;
 	argv += 2;
 	switch (i) {
@@ -397,6 +429,7 @@ int main(int argc, char **argv)
 	case 4: return do_range(BLKSECDISCARD, argv);
 	case 5: return do_flush(argv);
 	case 6: return do_marks(argv);
-	default: return do_load(argv);
+	case 7: return do_load(argv);
+	default: return do_sgwrite(argv);
 	}
 }

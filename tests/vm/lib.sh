@@ -29,7 +29,7 @@ VM_FAULTS+='|general protection|Kernel panic|kmemleak|refcount_t:|list_(add|del)
 
 # Kernel modules of the base initramfs; their dependencies come along.
 VM_MODULES='virtio_pci virtio_blk virtio_net dm-mod dm-delay dm-flakey dm-log-writes dm-era
-	dm-snapshot dm-thin-pool dm-zero brd null_blk crc32c-intel libcrc32c
+	dm-snapshot dm-thin-pool dm-zero virtio_scsi sd_mod brd null_blk crc32c-intel libcrc32c
 	vfat nls_cp437 nls_ascii nls_utf8'
 
 vm_die() {
