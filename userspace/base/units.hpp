@@ -18,7 +18,8 @@ class Quantity {
     constexpr Quantity() = default;
     constexpr explicit Quantity(std::uint64_t count) : count_(count) {}
     constexpr std::uint64_t count() const { return count_; }
-    constexpr auto operator<=>(const Quantity&) const = default;
+    // clang-tidy 14 sees the 0 that the compiler compares with.
+    constexpr auto operator<=>(const Quantity&) const = default;  // NOLINT(modernize-use-nullptr)
     constexpr Quantity operator+(Quantity other) const { return Quantity(count_ + other.count_); }
     constexpr Quantity operator-(Quantity other) const { return Quantity(count_ - other.count_); }
     constexpr Quantity& operator+=(Quantity other) {
@@ -62,7 +63,7 @@ class BlockIndex {
     constexpr BlockIndex() = default;
     constexpr explicit BlockIndex(std::uint64_t value) : value_(value) {}
     constexpr std::uint64_t value() const { return value_; }
-    constexpr auto operator<=>(const BlockIndex&) const = default;
+    constexpr auto operator<=>(const BlockIndex&) const = default;  // NOLINT(modernize-use-nullptr)
     constexpr BlockIndex operator+(Blocks n) const { return BlockIndex(value_ + n.count()); }
     constexpr Blocks operator-(BlockIndex other) const { return Blocks(value_ - other.value_); }
 

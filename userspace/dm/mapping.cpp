@@ -189,7 +189,7 @@ class DeviceMapper final : public Mapper {
             return Error{Failure::refused,
                          "the mapped device " + name + " was not made by regild: left alone"};
 
-        const Result<void> removed = remove_device(name);
+        Result<void> removed = remove_device(name);
         if (!removed && removed.error().kind == Failure::refused)
             return Error{Failure::refused, "the mapped device " + name + " is in use: unmount it first"};
         return removed;

@@ -16,7 +16,7 @@ using format::Superblock;
 
 constexpr std::size_t unit_size = WRITELOG_UNIT_SIZE;
 constexpr std::size_t chunk_size = 1 << 20;  // of reads and writes
-constexpr std::uint64_t blocks_per_unit = WRITELOG_BITS_PER_SECTOR * WRITELOG_SECTORS_PER_UNIT;
+constexpr std::uint64_t blocks_per_unit = std::uint64_t{WRITELOG_BITS_PER_SECTOR} * WRITELOG_SECTORS_PER_UNIT;
 // The second superblock copy lies nowhere else: from the shortest log's to the longest log's.
 constexpr std::uint64_t first_second_copy = WRITELOG_BITMAP_OFFSET + unit_size + WRITELOG_RECORD_SIZE;
 constexpr std::uint64_t longest_bitmap =
