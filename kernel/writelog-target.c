@@ -99,9 +99,9 @@ static int check_log(struct writelog *wl, sector_t length)
 /* Frees what there is of a target: its construction may have ended anywhere. */
 static void free_writelog(struct writelog *wl)
 {
-	writelog_release(wl);
 	if (wl->wq)
 		destroy_workqueue(wl->wq);
+	writelog_release(wl);
 	writelog_log_exit(&wl->log);
 	if (wl->log_dev)
 		dm_put_device(wl->ti, wl->log_dev);
@@ -110,24 +110,22 @@ static void free_writelog(struct writelog *wl)
 	kfree(wl);
 }
 
-static int construct(struct writelog *wl, struct dm_arg_set *as)
+static int parse_table(struct writelog *wl, struct dm_arg_set *as,
+		       const char **data_path, const char **log_path,
+		       unsigned int *block_sectors)
 {
 	struct dm_target *ti = wl->ti;
-	const char *data_path, *log_path;
-	unsigned int block_sectors;
-	sector_t nr_blocks;
-	int r;
 
 	if (as->argc < 5) {
 		ti->error = "Not enough arguments";
 		return -EINVAL;
 	}
-	data_path = dm_shift_arg(as);
+	*data_path = dm_shift_arg(as);
 	if (parse_sector(dm_shift_arg(as), &wl->data_start)) {
 		ti->error = "Invalid start of data";
 		return -EINVAL;
 	}
-	log_path = dm_shift_arg(as);
+	*log_path = dm_shift_arg(as);
 	if (parse_sector(dm_shift_arg(as), &wl->log.start)) {
 		ti->error = "Invalid start of log";
 		return -EINVAL;
@@ -136,22 +134,26 @@ static int construct(struct writelog *wl, struct dm_arg_set *as)
 		ti->error = "Start of log is not a multiple of 8 sectors";
 		return -EINVAL;
 	}
-	if (kstrtouint(dm_shift_arg(as), 10, &block_sectors) ||
-	    block_sectors < WRITELOG_MIN_BLOCK_SECTORS ||
-	    block_sectors > WRITELOG_MAX_BLOCK_SECTORS ||
-	    !is_power_of_2(block_sectors)) {
+	if (kstrtouint(dm_shift_arg(as), 10, block_sectors) ||
+	    *block_sectors < WRITELOG_MIN_BLOCK_SECTORS ||
+	    *block_sectors > WRITELOG_MAX_BLOCK_SECTORS ||
+	    !is_power_of_2(*block_sectors)) {
 		ti->error = "Block size is not a power of two from 8 to 1024 sectors";
 		return -EINVAL;
 	}
-	wl->block_shift = ilog2(block_sectors);
-	nr_blocks = writelog_nr_blocks(ti->len, block_sectors);
-	if (nr_blocks > WRITELOG_MAX_BLOCKS) {
+	wl->block_shift = ilog2(*block_sectors);
+	if (writelog_nr_blocks(ti->len, *block_sectors) > WRITELOG_MAX_BLOCKS) {
 		ti->error = "Too many blocks";
 		return -EINVAL;
 	}
-	r = parse_features(wl, as);
-	if (r)
-		return r;
+	return parse_features(wl, as);
+}
+
+static int open_devices(struct writelog *wl, const char *data_path,
+			const char *log_path)
+{
+	struct dm_target *ti = wl->ti;
+	int r;
 
 	r = dm_get_device(ti, data_path, dm_table_get_mode(ti->table),
 			  &wl->data);
@@ -165,6 +167,25 @@ static int construct(struct writelog *wl, struct dm_arg_set *as)
 		ti->error = "Cannot open log device";
 		return r;
 	}
+	return 0;
+}
+
+static int construct(struct writelog *wl, struct dm_arg_set *as)
+{
+	struct dm_target *ti = wl->ti;
+	const char *data_path, *log_path;
+	unsigned int block_sectors;
+	sector_t nr_blocks;
+	int r;
+
+	r = parse_table(wl, as, &data_path, &log_path, &block_sectors);
+	if (r)
+		return r;
+	nr_blocks = writelog_nr_blocks(ti->len, block_sectors);
+
+	r = open_devices(wl, data_path, log_path);
+	if (r)
+		return r;
 	r = check_data(wl);
 	if (r)
 		return r;
