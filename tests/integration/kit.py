@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the integration tests are made of: images, a store behind nginx, a disk and a log as plain files, and
+the regild binary. A test that returns has passed; what fails raises."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+CLEAN, FAILED, USAGE, RESTORED, NETWORK, REFUSED, WRONG_BLOCKS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+TREE_BLOCK = 4096  # bytes of a hash block: the hashes of 128 blocks
+ACCESS_LOG = Path(os.environ["REGILD_NGINX_LOG"])
+NGINX = os.environ["REGILD_NGINX_URL"]
+REGILD = os.environ["REGILD"]
+
+
+def make_image(path, size, zero=(), seed=1):
+    """An image of `size` random bytes, zero in the (begin, end) byte ranges of `zero`, left sparse there."""
+    generator = random.Random(seed)
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for begin in range(0, size, MIB):
+            piece = bytearray(generator.randbytes(min(MIB, size - begin)))
+            for first, last in zero:
+                low, high = max(first, begin) - begin, min(last, begin + MIB) - begin
+                if low < high:
+                    piece[low:high] = bytes(high - low)
+            if any(piece):
+                os.pwrite(file.fileno(), piece, begin)
+
+
+class Request:
+    """One line of nginx's log."""
+
+    def __init__(self, line):
+        self.path, bytes_range, status, sent = line.rstrip("\n").split("|")
+        self.status, self.sent = int(status), int(sent)
+        match = re.fullmatch(r"bytes=(\d+)-(\d+)", bytes_range)
+        self.range = (int(match[1]), int(match[2]) + 1) if match else None
+
+
+class Run:
+    """A run of regild that has ended."""
+
+    def __init__(self, status, output, peak_rss):
+        self.status, self.output, self.peak_rss = status, output, peak_rss
+
+
+class Process:
+    """A running regild; its standard output and error go to one file."""
+
+    def __init__(self, output, arguments):
+        self._output = output
+        with open(output, "wb") as file:
+            self._child = subprocess.Popen([REGILD, *map(str, arguments)], stdout=file, stderr=file)
+        self.pid = self._child.pid
+
+    def kill(self, signal):
+        os.kill(self.pid, signal)
+
+    def wait(self):
+        _, status, usage = os.wait4(self.pid, 0)
+        status = os.waitstatus_to_exitcode(status)
+        self._child.returncode = status
+        return Run(status, self._output.read_text(errors="replace"), usage.ru_maxrss * KIB)
+
+
+class Lab:
+    """One test's folder: an image, its store below nginx's root, a disk and a log."""
+
+    def __init__(self, block_size=64 * KIB, part=None):
+        """A test with several stores names its `part`s."""
+        self.block_size = block_size
+        self.name = Path(sys.argv[0]).name + (f"/{part}" if part else "")
+        self.folder = Path(os.environ["REGILD_TEST_FOLDER"])
+        self.store = Path(os.environ["REGILD_NGINX_ROOT"]) / self.name
+        self.image = self.folder / "golden.img"
+        self.disk = self.folder / "disk"
+        self.log = self.folder / "log"
+        self._runs = 0
+        self._seen = 0
+
+    # The store.
+
+    def publish(self, size=4 * MIB + 3 * 512, zero=(), version=1, seed=1):
+        """Makes an image and publishes it as `version`, with the channel stable."""
+        make_image(self.image, size, zero, seed)
+        self.publish_image(version)
+
+    def publish_image(self, version=1):
+        self.regild("publish", self.image, "--store", self.store, "--image", "kiosk", "--version", version,
+                    "--block-size", self.block_size, "--channel", "stable")
+
+    def url(self, path="kiosk/stable.json", server=None):
+        return f"{server or NGINX}/{self.name}/{path}"
+
+    def manifest(self, version=1):
+        return self.store / "kiosk" / str(version) / "manifest.json"
+
+    # The disk and its log.
+
+    def make_disk(self, size=None):
+        """A blank disk, as long as the image if nothing else is said, and room for a log."""
+        for path, length in (self.disk, size or self.image.stat().st_size), (self.log, 4 * MIB):
+            path.unlink(missing_ok=True)
+            with open(path, "wb") as file:
+                file.truncate(length)
+
+    def provision(self, server=None, expect=RESTORED):
+        return self.on_volume("provision", server, expect)
+
+    def restore(self, server=None, expect=RESTORED):
+        return self.on_volume("restore", server, expect)
+
+    def verify(self, server=None, expect=CLEAN):
+        return self.on_volume("verify", server, expect)
+
+    def on_volume(self, command, server=None, expect=CLEAN, source=None):
+        return self.regild(*self.volume_arguments(command, server, source), expect=expect)
+
+    def volume_arguments(self, command, server=None, source=None):
+        return [command, "--data", self.disk, "--log", self.log, "--source", source or self.url(server=server)]
+
+    def provisioned(self, **arguments):
+        """A published image and a disk that holds it."""
+        self.publish(**arguments)
+        self.make_disk()
+        self.provision(expect=RESTORED)
+        self.check_golden()
+        return self
+
+    def session(self, *blocks):
+        """Writes to these blocks as a user would: marked first."""
+        self.regild("mark", "--log", self.log, *blocks)
+        for block in blocks:
+            self.scribble(block)
+
+    def scribble(self, block):
+        begin = block * self.block_size
+        with open(self.disk, "r+b") as file:
+            file.seek(begin)
+            file.write(b"session!" * (min(self.block_size, self.image.stat().st_size - begin) // 8))
+
+    # What is asserted.
+
+    def status(self):
+        return json.loads(self.regild("status", "--log", self.log, "--json").output)
+
+    def state(self):
+        return self.status()["record"]["state"]
+
+    def marked(self):
+        """The marked blocks as a set."""
+        ranges = json.loads(self.regild("dirty", "--log", self.log, "--json").output)["ranges"]
+        return {block for first, last in ranges for block in range(first, last + 1)}
+
+    def wrong_blocks(self):
+        """The blocks of the disk that differ from the image."""
+        wrong = set()
+        with open(self.image, "rb") as image, open(self.disk, "rb") as disk:
+            block = 0
+            while golden := image.read(self.block_size):
+                if disk.read(self.block_size)[:len(golden)] != golden:
+                    wrong.add(block)
+                block += 1
+        return wrong
+
+    def check_golden(self):
+        assert self.wrong_blocks() == set(), f"the disk differs from the image: {self.wrong_blocks()}"
+        assert self.marked() == set(), "blocks are still marked"
+        assert self.state() == "golden", self.state()
+
+    def check_resumable(self):
+        """Interrupted anywhere: what differs is marked, and a mixture does not say golden."""
+        unmarked = self.wrong_blocks() - self.marked()
+        assert not unmarked, f"these blocks differ and are not marked: {unmarked}"
+
+    def check_refused_untouched(self, run, *words):
+        """`run` said these words; disk and marks are as `remember` found them."""
+        for word in words:
+            assert word in run.output, f"'{word}' is not in the message"
+        assert (self.disk.read_bytes(), self.marked(), self.state()) == self._remembered, "it wrote something"
+
+    def remember(self):
+        self._remembered = self.disk.read_bytes(), self.marked(), self.state()
+
+    # nginx's log.
+
+    def requests(self):
+        """This test's requests since the last call. nginx is one process: what it answered before this
+        last request is logged by now."""
+        urllib.request.urlopen(f"{NGINX}/sentinel").read()
+        lines = [line for line in ACCESS_LOG.read_text().splitlines() if line.startswith(f"/{self.name}/")]
+        fresh, self._seen = lines[self._seen:], len(lines)
+        return [Request(line) for line in fresh]
+
+    # regild.
+
+    def start(self, *arguments):
+        self._runs += 1
+        return Process(self.folder / f"run-{self._runs}", arguments)
+
+    def regild(self, *arguments, expect=CLEAN):
+        print("$ regild", *arguments, flush=True)
+        run = self.start(*arguments).wait()
+        print(run.output, flush=True)
+        assert run.status == expect, f"exit code {run.status} where {expect} was expected"
+        return run
