@@ -80,6 +80,7 @@ class Lab:
         self.name = Path(sys.argv[0]).name + (f"/{part}" if part else "")
         self.folder = Path(os.environ["REGILD_TEST_FOLDER"])
         self.store = Path(os.environ["REGILD_NGINX_ROOT"]) / self.name
+        self.store.parent.mkdir(exist_ok=True)
         self.image = self.folder / "golden.img"
         self.disk = self.folder / "disk"
         self.log = self.folder / "log"
