@@ -39,10 +39,9 @@ die() {
 }
 
 kiosk_cleanup() {
-	local pid
-	for pid in ${vm_pid:-} ${nginx_pid:-}; do
-		kill -KILL "$pid" 2>/dev/null
-	done
+	[[ -z ${vm_pid:-} ]] || kill -KILL "$vm_pid" 2>/dev/null
+	# TERM: killed, the master would leave its workers behind.
+	[[ -z ${nginx_pid:-} ]] || kill -TERM "$nginx_pid" 2>/dev/null
 	rm -f "$WORK"/*.in "$WORK"/*.out
 }
 
