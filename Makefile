@@ -44,15 +44,10 @@ sanitize: setup
 	cmake --build build/sanitize -j $(JOBS)
 	ctest --test-dir build/sanitize --output-on-failure -j $(JOBS)
 
-# A fixed number of inputs from a fixed seed, so that a run can be repeated; FUZZ_RUNS=... for a long one.
+# FUZZ_RUNS=... for a long run.
 FUZZ_RUNS ?= 20000
 fuzz: sanitize
-	@for target in build/sanitize/fuzz-*; do \
-		[ -x "$$target" ] && [ -f "$$target" ] || continue; \
-		echo "$$target"; \
-		"$$target" -seed=1 -runs=$(FUZZ_RUNS) -max_len=20480 -verbosity=0 -artifact_prefix=build/sanitize/ \
-			tests/data || exit 1; \
-	done
+	tests/fuzz/run build/sanitize $(FUZZ_RUNS)
 
 integration: tool
 	tests/integration/run
