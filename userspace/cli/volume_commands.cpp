@@ -129,7 +129,7 @@ Result<ExitCode> run_provision(const Environment& environment, const Arguments& 
                                            run.advice("start over", "format")};
     }
     if (Result<void> restored = run.restore(*volume); !restored) return restored.error();
-    return ExitCode::clean;
+    return ExitCode::restored;
 }
 
 Result<ExitCode> run_restore(const Environment& environment, const Arguments& arguments) {
@@ -179,8 +179,8 @@ const Command provision_command{
     .name = "provision",
     .summary = "write an image to a disk for the first time",
     .description =
-        "Formats the log where there is none for this disk, then restores every block.\n"
-        "Interrupted, it goes on where it was when it is run again.",
+        "Formats the log where there is none for this disk, then restores every block; the\n"
+        "exit code is then 3. Interrupted, it goes on where it was when it is run again.",
     .options = {data_option, log_option, source_option, adopt_option},
     .operands = nullptr,
     .many_operands = false,

@@ -81,6 +81,25 @@ Result<void> check_channel(const std::filesystem::path& path, const PublishReque
     return {};
 }
 
+// Runs of blocks that are not zero; the others stay holes.
+Result<void> write_data(OutputFile& data, const HashedChunk& chunk, BlockSize block_size,
+                        const Digest& zero_digest) {
+    const std::size_t block_bytes = block_size.bytes().count();
+    const auto is_zero = [&](const Digest& digest) { return digest == zero_digest; };
+    const auto end = chunk.digests.end();  // of a hole there are none
+    for (auto first = std::find_if_not(chunk.digests.begin(), end, is_zero); first != end;) {
+        const auto last = std::find_if(first, end, is_zero);
+        const auto index = static_cast<std::size_t>(first - chunk.digests.begin());
+        const auto count = static_cast<std::size_t>(last - first);
+        if (Result<void> written = data.write(block_size.offset_of(chunk.range.first + Blocks(index)),
+                                              chunk.bytes.subspan(index * block_bytes, count * block_bytes));
+            !written)
+            return written;
+        first = std::find_if_not(last, end, is_zero);
+    }
+    return {};
+}
+
 // Writes image.raw and image.verity into the folder; adds the root hash to the manifest.
 Result<Blocks> write_version(const ImageFile& image, const std::filesystem::path& folder,
                              format::Manifest& manifest, Observer& observer, const StopFlag& stop) {
@@ -101,23 +120,12 @@ Result<Blocks> write_version(const ImageFile& image, const std::filesystem::path
 
     Blocks zero_blocks;
     const auto consume = [&](const HashedChunk& chunk) -> Result<void> {
-        const std::uint64_t count = chunk.range.count.count();
-        std::uint64_t run = 0;  // blocks before `i` that are to be written: zeros stay holes
-        for (std::uint64_t i = 0; i <= count; i++) {
-            const bool zero = i == count || chunk.hole || chunk.digests[i] == zero_digest;
-            if (!zero) {
-                run++;
-            } else if (run > 0) {
-                const Bytes offset = block_size.offset_of(chunk.range.first + Blocks(i - run));
-                const Result<void> written =
-                    data->write(offset, chunk.bytes.subspan((i - run) * block_size.bytes().count(),
-                                                            run * block_size.bytes().count()));
-                if (!written) return written;
-                run = 0;
-            }
-            if (i == count) break;
-            if (zero) zero_blocks += Blocks(1);
-            if (Result<void> added = tree.add(zero ? zero_digest : chunk.digests[i]); !added) return added;
+        if (Result<void> written = write_data(*data, chunk, block_size, zero_digest); !written)
+            return written;
+        for (std::uint64_t i = 0; i < chunk.range.count.count(); i++) {
+            const Digest& digest = chunk.hole ? zero_digest : chunk.digests[i];
+            if (digest == zero_digest) zero_blocks += Blocks(1);
+            if (Result<void> added = tree.add(digest); !added) return added;
         }
         observer.progress(activity, std::min(block_size.offset_of(chunk.range.end()), manifest.size),
                           manifest.size);
