@@ -70,7 +70,7 @@ kiosk_make() {
 	if [[ ! -e $KIOSK/golden.img ]]; then
 		[[ -e $tarball ]] || say "downloading Debian 12 with mmdebstrap"
 		say "making the golden image and the initramfs"
-		rm -rf "$CACHE"/kiosk-*
+		as_root rm -rf "$CACHE"/kiosk-*
 		as_root "$DEMO_DIR/image" "$tarball" "$VM_KERNEL_ROOT" "$VM_KVER" "$VM_MODULE" "$PORT" "$KIOSK.part" \
 			>"$CACHE/image.log" 2>&1 || {
 			tail -n 20 "$CACHE/image.log"
