@@ -300,6 +300,17 @@ TEST_CASE("a half restored volume is never mapped, whatever the kernel argument 
     }
 }
 
+TEST_CASE("a restore that was cut off before its last record needs no network") {
+    ProvisionedKiosk kiosk;
+    kiosk.set_state(format::VolumeState::restoring);
+    kiosk.options.no_network = true;
+    Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->outcome == BootOutcome::restored);
+    CHECK(report->restore.requests == 0);
+    CHECK(kiosk.trace.activated == 1);
+}
+
 TEST_CASE("regild=off skips the restore only where the configuration allows it") {
     ProvisionedKiosk kiosk;
     kiosk.dirty(7);

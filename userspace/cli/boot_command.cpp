@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // regild boot: what the initramfs runs.
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -56,8 +55,6 @@ Result<engine::BootReport> boot(const Environment& environment, const Arguments&
 }
 
 Result<ExitCode> run_boot(const Environment& environment, const Arguments& arguments) {
-    // A console that goes away must not end a restore.
-    signal(SIGPIPE, SIG_IGN);
     const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
     BootLog log(environment.err);
     const Result<engine::BootReport> report = boot(environment, arguments, log);

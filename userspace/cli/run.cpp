@@ -92,6 +92,8 @@ int run_cli(int argc, char** argv) {
     action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    // Neither a console nor a TLS connection that goes away may end a restore.
+    signal(SIGPIPE, SIG_IGN);
     const Environment environment{std::cout, std::cerr, stop_flag, is_redrawing_terminal(STDERR_FILENO)};
     return static_cast<int>(run_words({argv + 1, argv + argc}, environment));
 }

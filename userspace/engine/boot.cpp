@@ -125,13 +125,16 @@ Result<Boot::Decision> Boot::decide(Volume& volume) {
     }
 
     if (volume.has_usable_log()) {
-        observer_.event(std::to_string(marked.count()) + " blocks are marked, state " +
+        observer_.event("marked blocks: " + std::to_string(marked.count()) + ", state " +
                         to_string(volume.record().state) + ": restoring");
     } else {
         observer_.event(volume.unusable_reason() + ": provisioning");
         if (Result<void> r = volume.check_may_format(configuration_.adopt); !r) return r.error();
     }
-    if (options_.no_network) return Error{Failure::network, "the network is needed to restore the volume"};
+    // Cut off between the last clear and the record, a restore has nothing left to fetch.
+    const bool needs_network = !volume.has_usable_log() || marked > Blocks(0);
+    if (needs_network && options_.no_network)
+        return Error{Failure::network, "the network is needed to restore the volume"};
 
     if (!volume.has_usable_log()) {
         Result<Source> source =
