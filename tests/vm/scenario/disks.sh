@@ -20,12 +20,12 @@ held_log() {
 		--file "$VM_WORK/log" --disk "$VM_WORK/data" --disk "$VM_WORK/log"
 }
 
-# caught TEXT COMMAND…: the command must fail, and its output say TEXT.
+# caught TEXT COMMAND…: the command must fail, and by the check that says TEXT.
 caught() {
 	local text=$1
 	shift
 	! "$@" || vm_die "the broken target was not caught"
-	grep -F "$text" "$VM_WORK"/*.output || vm_die "the run failed, but not with: $text"
+	grep -F "FAIL: $text" "$VM_WORK"/*.output || vm_die "the run failed, but not with: $text"
 }
 
 # replay MODULE [OPTION…]: a load on one disk that carries log and data, then
