@@ -13,7 +13,10 @@
 
 #include "writelog.h"
 
-/* The bios that a task has deferred since it plugged. */
+/*
+ * The bios that a task has deferred since it plugged. There is at least one: it
+ * keeps the target, and this code, in place until unplug() has been called.
+ */
 struct writelog_plug {
 	struct blk_plug_cb	cb;
 	struct bio_list		bios;
@@ -48,8 +51,7 @@ static void unplug(struct blk_plug_cb *cb, bool from_schedule)
 {
 	struct writelog_plug *plug = container_of(cb, struct writelog_plug, cb);
 
-	if (!bio_list_empty(&plug->bios))
-		queue_bios(cb->data, &plug->bios);
+	queue_bios(cb->data, &plug->bios);
 	kfree(plug);
 }
 
@@ -79,9 +81,9 @@ static noinline void defer_bio(struct writelog *wl, struct bio *bio)
 	bio_list_add(&plug->bios, bio);
 	if (++plug->nr_bios < PLUG_MAX_BIOS)
 		return;
-	queue_bios(wl, &plug->bios);
-	bio_list_init(&plug->bios);
-	plug->nr_bios = 0;
+	/* Left with the task but empty, it could outlive the target. */
+	list_del(&cb->list);
+	unplug(cb, false);
 }
 
 int writelog_map(struct dm_target *ti, struct bio *bio)
