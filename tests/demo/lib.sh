@@ -188,7 +188,7 @@ kiosk_boot() {
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine pc \
 		-accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -m 1024 \
 		-kernel "$KIOSK/vmlinuz" -initrd "${INITRD:-$KIOSK/initrd.img}" \
-		-append "console=ttyS0 ip=dhcp noresume panic=1 mitigations=off $*" \
+		-append "console=ttyS0 ip=dhcp noresume panic=1 mitigations=off no_timer_check $*" \
 		-drive "file=$WORK/disk.img,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,serial=kiosk-disk \
 		-netdev user,id=net -device virtio-net-pci,netdev=net -device virtio-rng-pci \
 		-serial "file:$WORK/$vm_name.console" -serial "file:$WORK/$vm_name.talk" \
