@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "temporary_directory.hpp"
+
 using namespace regild;
 using namespace regild::dm;
 
@@ -28,4 +30,16 @@ TEST_CASE("a mapped device with a bad name or a foreign UUID is refused before t
     }
     CHECK(mapper->hold("kiosk", "LVM-x", table).error().kind == Failure::usage);
     CHECK(mapper->hold("kiosk", "REGILD-" + std::string(122, 'x'), table).error().kind == Failure::usage);
+}
+
+TEST_CASE("a mapped device that lies on the disk besides ours is seen") {
+    const test::TemporaryDirectory sys;
+    const std::filesystem::path holders = sys / "holders";
+    CHECK(other_holder(sys.path(), "dm-1"));  // a kernel that does not say is not trusted
+    std::filesystem::create_directory(holders);
+    CHECK_FALSE(other_holder(sys.path(), "dm-1"));
+    std::filesystem::create_directory(holders / "dm-1");
+    CHECK_FALSE(other_holder(sys.path(), "dm-1"));
+    std::filesystem::create_directory(holders / "dm-11");
+    CHECK(other_holder(sys.path(), "dm-1") == "dm-11");
 }

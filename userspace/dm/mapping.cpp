@@ -2,10 +2,13 @@
 #include "dm/mapping.hpp"
 
 #include <libdevmapper.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 #include <string_view>
 
 #include "base/mapped_name.hpp"
@@ -110,6 +113,22 @@ Result<void> remove_device(const std::string& name) {
     return task.error("cannot remove the mapped device " + name);
 }
 
+// All mapped devices share one claim on what lies below them, so the kernel lets a second one in. Whoever was
+// there before us has a link in `holders` by now.
+Result<void> check_alone(const std::string& own, const WritelogTable& table) {
+    for (const std::string& path : {table.data_path, table.log_path}) {
+        struct stat status {};
+        if (stat(path.c_str(), &status) != 0) return errno_error("cannot look at " + path);
+        const std::string directory = "/sys/dev/block/" + std::to_string(major(status.st_rdev)) + ":" +
+                                      std::to_string(minor(status.st_rdev));
+        const std::optional<std::string> other = other_holder(directory, own);
+        if (other)
+            return Error{Failure::refused,
+                         path + " is in use by " + *other + ": unmap that first (dmsetup ls)"};
+    }
+    return {};
+}
+
 class DeviceMapping final : public Mapping {
   public:
     explicit DeviceMapping(std::string name) : name_(std::move(name)) {}
@@ -165,7 +184,14 @@ class DeviceMapper final : public Mapper {
         load.require(load.get() != nullptr ? dm_task_add_target(load.get(), 0, table.length.count(),
                                                                 target_type, table.parameters().c_str())
                                            : 0);
-        if (load.run()) return mapping;
+        if (load.run()) {
+            dm_info own{};
+            if (dm_task_get_info(load.get(), &own) == 0 || own.exists == 0)
+                return Error{Failure::failed, "device-mapper does not say what became of " + name};
+            if (Result<void> alone = check_alone("dm-" + std::to_string(own.minor), table); !alone)
+                return alone.error();
+            return mapping;
+        }
         const Error error = load.error("cannot load the table of " + name + " (" + table.data_path +
                                        " with its log " + table.log_path + ")");
         if (error.kind == Failure::refused)
@@ -202,6 +228,18 @@ class DeviceMapper final : public Mapper {
 };
 
 }  // namespace
+
+std::optional<std::string> other_holder(const std::string& device_directory, const std::string& own) {
+    std::error_code error;
+    for (auto entry = std::filesystem::directory_iterator(device_directory + "/holders", error);
+         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        std::string name = entry->path().filename();
+        if (name != own) return name;
+    }
+    // What cannot be looked at may hide somebody.
+    if (error) return "somebody unknown (" + device_directory + "/holders: " + error.message() + ")";
+    return std::nullopt;
+}
 
 std::string WritelogTable::parameters() const {
     return escape(data_path) + " 0 " + escape(log_path) + " 0 " + std::to_string(block_size.count()) +

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -36,13 +37,18 @@ class Mapping {
 class Mapper {
   public:
     virtual ~Mapper() = default;
-    // `uuid` begins with uuid_prefix. Failure::refused: the name is taken or a device is in use.
-    // Failure::failed: the kernel lacks the target (the message says to load dm-writelog).
+    // `uuid` begins with uuid_prefix. Failure::refused: the name is taken or a device is in use, also by
+    // another mapped device. Failure::failed: the kernel lacks the target (the message says to load
+    // dm-writelog).
     virtual Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
                                                   const WritelogTable& table) = 0;
     // Failure::refused when it is open or not one of ours.
     virtual Result<void> remove(const std::string& name) = 0;
 };
+
+// Another device than `own` ("dm-3") that lies on a block device, by the latter's directory in sysfs; nothing
+// where there is none.
+std::optional<std::string> other_holder(const std::string& device_directory, const std::string& own);
 
 // By it we know our own among the system's mapped devices.
 inline constexpr const char* uuid_prefix = "REGILD-";
