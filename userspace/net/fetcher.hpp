@@ -46,7 +46,8 @@ struct FetchOptions {
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
 
-// The URL without user name, password and query: for messages and reports.
+// The URL without user name, password and query: for messages and reports. What is not a valid URL is not
+// shown at all: what is wrong with it may be its password.
 std::string without_credentials(const std::string& url);
 // `name` beside the resource `url`: the last path component replaced, the query dropped.
 Result<std::string> sibling(const std::string& url, const std::string& name);

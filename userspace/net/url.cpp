@@ -27,16 +27,19 @@ std::string percent_encoded(const std::string& path) {
 
 }  // namespace
 
+// libcurl takes more than RFC 3986 allows, such as "http:/user:secret@host/": only it knows where the
+// credentials are.
 std::string without_credentials(const std::string& url) {
-    std::string result = url.substr(0, url.find_first_of("?#"));
-    const std::size_t scheme_end = result.find("://");
-    if (scheme_end == std::string::npos) return result;
-    const std::size_t authority = scheme_end + 3;
-    const std::size_t authority_end = std::min(result.find('/', authority), result.size());
-    const std::size_t at = result.rfind('@', authority_end);
-    if (at != std::string::npos && at >= authority && at < authority_end)
-        result.erase(authority, at + 1 - authority);
-    return result;
+    const UrlHandle handle(curl_url());
+    char* text = nullptr;
+    bool done = handle &&
+                curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+    for (const CURLUPart part :
+         {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY, CURLUPART_FRAGMENT})
+        done = done && curl_url_set(handle.get(), part, nullptr, 0) == CURLUE_OK;
+    if (!done || curl_url_get(handle.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) return "(not a valid URL)";
+    const CurlText owner(text);
+    return text;
 }
 
 Result<std::string> sibling(const std::string& url, const std::string& name) {
