@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/log_store.hpp"
 
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <vector>
@@ -292,6 +294,23 @@ TEST_CASE("a superblock that says more than the device holds is refused") {
     CHECK(LogStore::open(shorter).error().kind == Failure::refused);
     MemoryStorage small{KiB(64)};
     CHECK(LogStore::format(small, geometry, record_of(VolumeState::golden)).error().kind == Failure::refused);
+}
+
+TEST_CASE("a superblock that says more than the device holds costs no memory") {
+    const BlockSize size = *BlockSize::from_bytes(65536);
+    const LogGeometry longest = *LogGeometry::make(size.bytes_of(Blocks(std::uint64_t{1} << 31)), size);
+    const format::SectorBytes sector = format::serialize_superblock({*Uuid::random(), longest});
+    ByteVector bytes(MiB(1).count());
+    std::copy(sector.begin(), sector.end(), bytes.begin());
+    MemoryStorage disk(bytes);
+    const auto peak_kib = [] {
+        struct rusage usage {};
+        getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_maxrss;
+    };
+    const long before = peak_kib();
+    CHECK(LogStore::open(disk).error().kind == Failure::refused);
+    CHECK(peak_kib() - before < 64 * 1024);
 }
 
 TEST_CASE("a device whose sectors are larger than a unit is refused") {

@@ -168,11 +168,13 @@ Result<std::optional<LogStore>> LogStore::open(block::Storage& storage) {
     if (!found) return error(found.error());
     if (!*found) return std::optional<LogStore>();
 
+    // Before there is memory for its marks: anybody can write a superblock of 2^31 blocks.
+    const LogGeometry& geometry = (*found)->superblock.geometry;
+    if (geometry.log_length() > storage.size())
+        return error({Failure::refused, "is " + format_size(geometry.log_length()) +
+                                            " long, but the device only " + format_size(storage.size())});
     LogStore log(storage, (*found)->superblock);
     log.superblock_bad_[0] = (*found)->first_bad;
-    if (log.geometry().log_length() > storage.size())
-        return error({Failure::refused, "is " + format_size(log.geometry().log_length()) +
-                                            " long, but the device only " + format_size(storage.size())});
     log.check_second_copy();
     log.read_bitmap();
     if (Result<void> r = log.read_records(); !r) return error(r.error());
