@@ -238,6 +238,13 @@ TEST_CASE("a redirect within the scheme is followed, to another one it is refuse
     }
 }
 
+TEST_CASE("an answer that is not HTTP is refused, and not called a redirect") {
+    HttpServer server([](const HttpRequest&) { return HttpReply{"hello\n", Afterwards::close}; });
+    const Attempt attempt(server.url("/"));
+    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE_FALSE(attempt.says("redirect"));
+}
+
 TEST_CASE("an error of the caller ends the fetch") {
     HttpServer server([](const HttpRequest& request) { return partial_content(file, request); });
     const Attempt attempt(server.url("/"), 32, [](std::size_t i) -> Result<void> {

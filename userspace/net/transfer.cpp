@@ -142,7 +142,7 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
                                                    " bytes that such a file may have";
         return {Outcome::refused, error(Failure::failed, what), {}};
     }
-    if (code == CURLE_UNSUPPORTED_PROTOCOL)
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && head_.has_location)
         return {Outcome::refused,
                 error(Failure::failed, "the server redirects to another kind of URL, which is refused"),
                 {}};
