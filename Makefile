@@ -3,10 +3,11 @@
 JOBS := $(shell nproc)
 TOOL := build/userspace/regild
 
-.PHONY: all setup tool module demo check lint unit sanitize integration vm fuzz bench-kernel install install-boot clean help
+.PHONY: all setup tool module demo demo-failures check lint unit sanitize integration vm fuzz bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
+	@echo 'make demo-failures the same kiosk with a foreign disk, no server, power cuts, regild=off'
 	@echo 'make check         every test and lint'
 	@echo 'make bench-kernel  guest instructions per I/O: raw, dm-linear, dm-era, writelog'
 	@echo 'make tool          build/userspace/regild'
@@ -54,6 +55,10 @@ integration: tool
 
 vm: tool
 	tests/vm/run
+
+# What can go wrong at a real boot: foreign disk, server down, power cut, regild=off.
+demo-failures: tool
+	tests/demo/failures
 
 bench-kernel: setup
 	tests/bench/kernel/run

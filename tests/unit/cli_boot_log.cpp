@@ -27,9 +27,9 @@ TEST_CASE("a decision goes to the console, to the kernel's log and into the repo
     std::ifstream file(kernel_log);
     std::string line;
     REQUIRE(std::getline(file, line));
-    CHECK(line == "<5>regild: clean: no block is marked");
+    CHECK(line == "<7>regild: clean: no block is marked");
     REQUIRE(std::getline(file, line));
-    CHECK(line == "<3>regild: two?lines");
+    CHECK(line == "<7>regild: two?lines");
     REQUIRE(std::getline(file, line));
     CHECK(line.size() < 1024);
     CHECK_FALSE(std::getline(file, line));

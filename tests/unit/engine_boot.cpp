@@ -215,6 +215,7 @@ TEST_CASE("a blank disk is held, provisioned, and golden when it goes live") {
     CHECK(report->outcome == BootOutcome::provisioned);
     CHECK(report->version == 1);
     CHECK(report->mapped == "/dev/mapper/kiosk");
+    CHECK(kiosk.observer.lines.find("asking file://") != std::string::npos);
     CHECK(report->restore.marked == Blocks(image_blocks));
     CHECK(report->restore.zeroed == Blocks(image_blocks / 5));
     CHECK(golden_when_live);
@@ -352,6 +353,21 @@ TEST_CASE("a disk that holds something else is refused unless it is adopted") {
         CHECK(report->restore.already_right == Blocks(1 + image_blocks / 5));
         CHECK(kiosk.is_golden());
     }
+}
+
+TEST_CASE("a provisioning whose format was cut off goes on without being adopted") {
+    ProvisionedKiosk kiosk;
+    write_file(kiosk.data(), std::string((image_blocks + 3) * block_bytes, '\0'));
+    const std::string log = read_file(kiosk.log());
+    // The bitmap is there, both superblocks are not yet.
+    const std::size_t second = log.rfind("WRITELOG");
+    REQUIRE(second != 0);
+    overwrite(kiosk.log(), 8, std::string(504, '\0'));
+    overwrite(kiosk.log(), second, std::string(512, '\0'));
+    Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->outcome == BootOutcome::provisioned);
+    CHECK(kiosk.is_golden());
 }
 
 TEST_CASE("a log of another disk is refused and keeps its marks") {

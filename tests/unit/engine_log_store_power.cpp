@@ -58,6 +58,8 @@ TEST_CASE("a power cut while a log is formatted leaves the old log, none, or the
         const std::optional<LogStore> log = after_cut(content);
         if (!log) {
             ++none_seen;
+            MemoryStorage cut_off(content);
+            REQUIRE(*LogStore::is_unfinished(cut_off));
             return;
         }
         REQUIRE(log->record());

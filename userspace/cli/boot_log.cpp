@@ -9,9 +9,9 @@
 namespace regild::cli {
 namespace {
 
-// Levels of syslog(3).
-constexpr char level_error = '3';
-constexpr char level_notice = '5';
+// LOG_DEBUG of syslog(3): in dmesg and the journal, but not once more on the console, which has it from
+// stderr.
+constexpr char kernel_log_level = '7';
 // The kernel refuses a line of more than 1024 bytes (LOG_LINE_MAX).
 constexpr std::size_t longest_kernel_line = 960;
 constexpr unsigned report_format = 1;
@@ -22,22 +22,23 @@ constexpr int json_indent = 4;
 BootLog::BootLog(std::ostream& err, const char* kernel_log)
     : console_(err), kernel_log_(open(kernel_log, O_WRONLY | O_CLOEXEC | O_NOCTTY)) {}
 
-void BootLog::to_kernel(char level, const std::string& line) {
+void BootLog::to_kernel(const std::string& line) {
     if (!kernel_log_) return;
     const std::string text =
-        (std::string("<") + level + ">regild: " + printable(line)).substr(0, longest_kernel_line) + "\n";
+        (std::string("<") + kernel_log_level + ">regild: " + printable(line)).substr(0, longest_kernel_line) +
+        "\n";
     // One write is one line. That it may be dropped is all the same: the console and the report have it.
     [[maybe_unused]] const ssize_t ignored = write(kernel_log_.get(), text.data(), text.size());
 }
 
 void BootLog::event(const std::string& line) {
     console_.event(line);
-    to_kernel(level_notice, line);
+    to_kernel(line);
     decisions_.push_back(line);
 }
 
 void BootLog::failure(const std::string& line) {
-    to_kernel(level_error, line);
+    to_kernel(line);
 }
 
 std::string to_json(const BootSummary& summary) {

@@ -28,7 +28,7 @@ class BootLog final : public engine::Observer {
     const std::vector<std::string>& decisions() const { return decisions_; }
 
   private:
-    void to_kernel(char level, const std::string& line);
+    void to_kernel(const std::string& line);
 
     PlainProgress console_;
     Fd kernel_log_;

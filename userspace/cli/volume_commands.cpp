@@ -82,6 +82,7 @@ std::string blocks_text(Blocks blocks, BlockSize block_size) {
 Result<void> Run::restore(engine::Volume& volume) {
     const Result<engine::Source> source = installed_source(volume);
     if (!source) return source.error();
+    if (Result<void> repaired = volume.log().repair(); !repaired) return repaired;
     const Result<engine::RestoreReport> report =
         engine::restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
     const BlockSize block_size = volume.log().geometry().block_size();

@@ -128,13 +128,15 @@ Result<Boot::Decision> Boot::decide(Volume& volume) {
         observer_.event("marked blocks: " + std::to_string(marked.count()) + ", state " +
                         to_string(volume.record().state) + ": restoring");
     } else {
+        if (Result<void> r = volume.check_may_format(configuration_.adopt); !r)
+            return r.error().context(volume.unusable_reason());
         observer_.event(volume.unusable_reason() + ": provisioning");
-        if (Result<void> r = volume.check_may_format(configuration_.adopt); !r) return r.error();
     }
     // Cut off between the last clear and the record, a restore has nothing left to fetch.
     const bool needs_network = !volume.has_usable_log() || marked > Blocks(0);
     if (needs_network && options_.no_network)
         return Error{Failure::network, "the network is needed to restore the volume"};
+    if (needs_network) observer_.event("asking " + net::without_credentials(configuration_.source));
 
     if (!volume.has_usable_log()) {
         Result<Source> source =

@@ -113,12 +113,20 @@ Result<std::optional<FoundSuperblock>> find_superblock(block::Storage& storage) 
     return find_second_copy(storage, std::nullopt);
 }
 
-// Zeroes whatever could be taken for a superblock, so that neither an interrupted format nor a copy that an
+// The unit at the start of a log that is being formatted: the magic of a superblock that is not valid yet.
+AlignedBuffer unfinished_unit() {
+    AlignedBuffer unit(unit_size);
+    std::memset(unit.data(), 0, unit.size());
+    std::memcpy(unit.data(), WRITELOG_MAGIC, sizeof(writelog_superblock::magic));
+    return unit;
+}
+
+// Wipes whatever could be taken for a superblock, so that neither an interrupted format nor a copy that an
 // older and longer log left behind can be found later.
 Result<void> wipe_superblocks(block::Storage& storage, const LogGeometry& geometry) {
     std::optional<Error> failed;
     std::size_t unreadable = 0;
-    std::vector<Bytes> places = {geometry.superblock_offset(0), geometry.superblock_offset(1)};
+    std::vector<Bytes> places = {geometry.superblock_offset(1)};
     if (const auto area = second_copy_area(storage)) {
         read_units(
             storage, area->first, area->second,
@@ -141,6 +149,8 @@ Result<void> wipe_superblocks(block::Storage& storage, const LogGeometry& geomet
     std::memset(unit.data(), 0, unit.size());
     for (const Bytes place : places)
         if (Result<void> r = storage.write(place, unit.span()); !r) return r;
+    AlignedBuffer start = unfinished_unit();
+    if (Result<void> r = storage.write(geometry.superblock_offset(0), start.span()); !r) return r;
     return storage.flush();
 }
 
@@ -179,6 +189,13 @@ Result<std::optional<LogStore>> LogStore::open(block::Storage& storage) {
     log.read_bitmap();
     if (Result<void> r = log.read_records(); !r) return error(r.error());
     return std::optional(std::move(log));
+}
+
+Result<bool> LogStore::is_unfinished(block::Storage& storage) {
+    if (storage.size() < Bytes(unit_size)) return false;
+    AlignedBuffer unit(unit_size);
+    if (Result<void> r = storage.read(Bytes(WRITELOG_SUPER_OFFSET), unit.span()); !r) return r.error();
+    return std::memcmp(unit.data(), unfinished_unit().data(), unit.size()) == 0;
 }
 
 void LogStore::check_second_copy() {

@@ -23,6 +23,8 @@ class LogStore {
     // mixture.
     static Result<LogStore> format(block::Storage& storage, const format::LogGeometry& geometry,
                                    format::ImageRecord record);
+    // Whether a format was cut off here: there is no log, and nobody else's data either.
+    static Result<bool> is_unfinished(block::Storage& storage);
 
     const format::Superblock& superblock() const { return superblock_; }
     const format::LogGeometry& geometry() const { return superblock_.geometry; }

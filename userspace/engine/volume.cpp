@@ -104,6 +104,9 @@ void Volume::look_for_log(std::optional<LogStore> log) {
 Result<void> Volume::check_may_format(bool adopt) {
     if (adopt || has_usable_log()) return {};
     if (Result<void> r = check_may_overwrite(*data_, WRITELOG_GPT_TYPE_DATA); !r) return r;
+    Result<bool> unfinished = LogStore::is_unfinished(*log_device_);
+    if (!unfinished) return unfinished.error();
+    if (*unfinished) return {};
     return check_may_overwrite(*log_device_, WRITELOG_GPT_TYPE_LOG);
 }
 

@@ -34,8 +34,8 @@ class Volume {
     const format::ImageRecord& record() { return *log_->record(); }  // only with a usable log
 
     // Whether the log may be formatted (invariant 10): refused unless `adopt`, or there is a usable log, or
-    // the data device is blank or of our own partition type and the log device is blank or of our own
-    // partition type.
+    // the data device is blank or of our own partition type and the log device is blank, of our own partition
+    // type or left by a format that was cut off.
     Result<void> check_may_format(bool adopt);
     // Refused when the image does not fit the data device, or its log the log device.
     Result<void> check_fits(const format::Manifest& manifest) const;
