@@ -154,7 +154,7 @@ class Kiosk {
     void dirty(std::uint64_t block) {
         with_log([&](LogStore& store) {
             const BlockRange range{BlockIndex(block), Blocks(1)};
-            REQUIRE(store.mark({&range, 1}).ok());
+            REQUIRE(store.bitmap().mark({&range, 1}).ok());
         });
         overwrite(data(), block * block_bytes, std::string(block_bytes, '!'));
     }
@@ -169,7 +169,7 @@ class Kiosk {
 
     Blocks marked() {
         Blocks count;
-        with_log([&](LogStore& store) { count = store.marks().count(); });
+        with_log([&](LogStore& store) { count = store.bitmap().marked(); });
         return count;
     }
 

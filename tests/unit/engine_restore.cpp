@@ -9,18 +9,16 @@ namespace regild::engine {
 namespace {
 
 using format::VolumeState;
+using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
+using test::is_golden;
 using test::Journal;
 using test::make_golden_image;
 using test::make_provisioning_volume;
 using test::make_session_volume;
 using test::Operation;
 using test::TestVolume;
-
-BlockRange blocks(std::uint64_t first, std::uint64_t count) {
-    return {BlockIndex(first), Blocks(count)};
-}
 
 // 300 blocks of 4 KiB with two runs of zeros; the last block is 1 KiB long.
 GoldenImage usual_image() {
@@ -29,11 +27,6 @@ GoldenImage usual_image() {
 }
 
 const std::vector<BlockRange> usual_session{blocks(3, 2), blocks(18, 10), blocks(200, 1), blocks(298, 2)};
-
-bool is_golden(const ByteVector& disk, const GoldenImage& image) {
-    const ConstByteSpan golden = image.unpadded();
-    return std::equal(golden.begin(), golden.end(), disk.begin());
-}
 
 Result<RestoreReport> run_restore(TestVolume& volume, const GoldenImage& image, FakeFetcher& fetcher,
                                   const StopFlag& stop = StopFlag()) {
@@ -44,7 +37,7 @@ Result<RestoreReport> run_restore(TestVolume& volume, const GoldenImage& image, 
 
 void require_done(TestVolume& volume, const GoldenImage& image) {
     REQUIRE(is_golden(volume.data.content(), image));
-    REQUIRE(volume.log().marks().empty());
+    REQUIRE(volume.bitmap().marked() == Blocks(0));
     REQUIRE(volume.log().record()->state == VolumeState::golden);
     REQUIRE_FALSE(volume.log().record()->unknown);
 }
@@ -154,7 +147,7 @@ TEST_CASE("while it provisions, the record never says anything else") {
     FakeFetcher fetcher(image);
     volume->journal.before_operation = [&] {
         const VolumeState state = volume->log().record()->state;
-        REQUIRE((state == VolumeState::provisioning || volume->log().marks().empty()));
+        REQUIRE((state == VolumeState::provisioning || volume->bitmap().marked() == Blocks(0)));
     };
     REQUIRE(run_restore(*volume, image, fetcher).ok());
 }
@@ -191,7 +184,7 @@ TEST_CASE("one wrong byte from the server: nothing is written and the marks stay
     REQUIRE(report.error().message.find("block 18") != std::string::npos);
     REQUIRE(volume->journal.entries.empty());
     REQUIRE(volume->data.content() == before);
-    REQUIRE(volume->log().marks().count() == Blocks(15));
+    REQUIRE(volume->bitmap().marked() == Blocks(15));
     REQUIRE(volume->log().record()->state == VolumeState::golden);
 }
 
@@ -278,7 +271,7 @@ TEST_CASE("blocks of a log sector that cannot be trusted are hashed first") {
     ByteVector log = session_volume->log_device.content();
     log[65536 + 512 + 100] ^= std::byte{1};
     TestVolume volume(session_volume->data.content(), log);
-    REQUIRE(volume.log().untrusted().count() == Blocks(8));
+    REQUIRE(volume.bitmap().untrusted() == Blocks(8));
     FakeFetcher fetcher(image);
     const Result<RestoreReport> report = run_restore(volume, image, fetcher);
     REQUIRE(report.ok());
@@ -371,7 +364,7 @@ TEST_CASE("when the network dies in the middle of a large restore, what had arri
     fetcher.fail_in = requests_for(fetcher, image.source().tree_url) + 3 + 3 * 16;
     const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
-    REQUIRE(volume->log().marks().count() == Blocks(3 * 256));
+    REQUIRE(volume->bitmap().marked() == Blocks(3 * 256));
     REQUIRE(volume->log().record()->state == VolumeState::provisioning);
     FakeFetcher second(image);
     REQUIRE(run_restore(*volume, image, second).ok());

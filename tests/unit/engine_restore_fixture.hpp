@@ -9,9 +9,9 @@
 #include <random>
 
 #include "codec/sha256.hpp"
-#include "engine/log_store.hpp"
 #include "engine/observer.hpp"
 #include "engine/source.hpp"
+#include "log_store_fixture.hpp"
 #include "memory_storage.hpp"
 
 namespace regild::test {
@@ -220,6 +220,7 @@ struct TestVolume {
         if (opened && *opened) log_store.emplace(std::move(**opened));
     }
     engine::LogStore& log() { return *log_store; }
+    engine::LogBitmap& bitmap() { return log_store->bitmap(); }
 
     Journal journal;
     JournaledStorage data;
@@ -227,17 +228,19 @@ struct TestVolume {
     std::optional<engine::LogStore> log_store;
 };
 
+inline bool is_golden(const ByteVector& disk, const GoldenImage& image) {
+    const ConstByteSpan golden = image.unpadded();
+    return std::equal(golden.begin(), golden.end(), disk.begin());
+}
+
 // A volume whose log has every block marked, in state `provisioning`.
 inline std::unique_ptr<TestVolume> make_provisioning_volume(const GoldenImage& image, ByteVector disk,
                                                             bool unknown = false) {
     const format::LogGeometry geometry =
         format::LogGeometry::make(image.manifest.size, image.manifest.block_size).value();
     MemoryStorage log(geometry.log_length());
-    format::ImageRecord record;
-    record.state = format::VolumeState::provisioning;
+    format::ImageRecord record = record_of(format::VolumeState::provisioning, image.manifest.version);
     record.unknown = unknown;
-    record.image = image.manifest.image;
-    record.image_version = image.manifest.version;
     record.manifest = format::serialize_manifest(image.manifest);
     const Result<engine::LogStore> formatted = engine::LogStore::format(log, geometry, record);
     if (!formatted) throw std::runtime_error(formatted.error().message);
@@ -252,10 +255,10 @@ inline std::unique_ptr<TestVolume> make_session_volume(const GoldenImage& image,
         make_provisioning_volume(image, ByteVector(golden.begin(), golden.end()));
     engine::LogStore& log = volume->log();
     const BlockRange all{BlockIndex(0), image.manifest.blocks()};
-    if (!log.clear({&all, 1})) throw std::runtime_error("clear");
+    if (!log.bitmap().clear({&all, 1})) throw std::runtime_error("clear");
     format::ImageRecord record = *log.record();
     record.state = format::VolumeState::golden;
-    if (!log.write_record(record) || !log.mark(dirty)) throw std::runtime_error("mark");
+    if (!log.write_record(record) || !log.bitmap().mark(dirty)) throw std::runtime_error("mark");
     const std::size_t block_bytes = image.manifest.block_size.bytes().count();
     for (const BlockRange& range : dirty) {
         const std::size_t begin = range.first.value() * block_bytes;

@@ -11,8 +11,10 @@ namespace regild::engine {
 namespace {
 
 using format::VolumeState;
+using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
+using test::is_golden;
 using test::Journal;
 using test::make_golden_image;
 using test::make_provisioning_volume;
@@ -21,10 +23,6 @@ using test::Operation;
 using test::TestVolume;
 
 constexpr std::size_t block_bytes = 4096;
-
-BlockRange blocks(std::uint64_t first, std::uint64_t count) {
-    return {BlockIndex(first), Blocks(count)};
-}
 
 // Small, so that every state can be looked at: 24 blocks, the last one short, some of them zero.
 GoldenImage small_image() {
@@ -42,22 +40,18 @@ Result<RestoreReport> run_restore(TestVolume& volume, const GoldenImage& image) 
     return restore({volume.log(), volume.data}, source, fetcher, observer, stop);
 }
 
-bool is_golden(const ByteVector& disk, const GoldenImage& image) {
-    const ConstByteSpan golden = image.unpadded();
-    return std::equal(golden.begin(), golden.end(), disk.begin());
-}
-
 // What a boot after the power cut would find.
 void check_state(const ByteVector& disk, const ByteVector& log, const ByteVector& disk_before,
                  const GoldenImage& image) {
     TestVolume volume(disk, log);
     REQUIRE(volume.log_store);
     const ConstByteSpan golden = image.unpadded();
+    const BlockSet marks = test::marks_of(volume.log());
     for (std::uint64_t n = 0; n < image.manifest.blocks().count(); ++n) {
         const std::size_t begin = n * block_bytes;
         const std::size_t length = std::min(block_bytes, golden.size() - begin);
         const bool right = std::memcmp(disk.data() + begin, golden.data() + begin, length) == 0;
-        if (!right && !volume.log().marks().test(BlockIndex(n)))
+        if (!right && !marks.test(BlockIndex(n)))
             FAIL("block " << n << " differs from golden and is not marked");
     }
     REQUIRE(volume.log().record());
@@ -66,7 +60,7 @@ void check_state(const ByteVector& disk, const ByteVector& log, const ByteVector
         REQUIRE((disk == disk_before || is_golden(disk, image)));
     REQUIRE(run_restore(volume, image).ok());
     REQUIRE(is_golden(volume.data.content(), image));
-    REQUIRE(volume.log().marks().empty());
+    REQUIRE(volume.bitmap().marked() == Blocks(0));
     REQUIRE(volume.log().record()->state == VolumeState::golden);
 }
 

@@ -141,7 +141,7 @@ TEST_CASE("a log sector whose checksum, index or uuid is wrong counts as all dir
     const auto is_all_dirty = [&](const SectorBytes& bytes, const Uuid& seed) {
         BlockSet got(Blocks(10000));
         return !read_log_sector(bytes, seed, 1, got) && got.count() == Blocks(bits) &&
-               *got.next_run(BlockIndex(0)) == BlockRange{BlockIndex(bits), Blocks(bits)};
+               *got.next_run(got.range()) == BlockRange{BlockIndex(bits), Blocks(bits)};
     };
     for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
         SectorBytes bad = good;
@@ -165,6 +165,23 @@ TEST_CASE("a mark past the last block is not believed") {
     BlockSet shorter{Blocks(bits)};  // to whom sector 1 is padding
     CHECK_FALSE(read_log_sector(bytes, uuid, 1, shorter));
     CHECK(shorter.empty());
+}
+
+TEST_CASE("a part of the marks gives the same sectors as the whole") {
+    const Uuid uuid = golden_superblock().uuid;
+    BlockSet whole(Blocks(3 * bits - 50));
+    BlockSet part({BlockIndex(bits), Blocks(2 * bits - 50)});
+    for (const std::uint64_t block : {bits, bits + 7, 2 * bits - 1, 2 * bits, 3 * bits - 51}) {
+        whole.insert({BlockIndex(block), Blocks(1)});
+        part.insert({BlockIndex(block), Blocks(1)});
+    }
+    BlockSet read(part.range());
+    for (std::uint64_t index = 1; index < 4; ++index) {
+        const SectorBytes sector = serialize_log_sector(uuid, index, part);
+        CHECK(sector == serialize_log_sector(uuid, index, whole));
+        CHECK(read_log_sector(sector, uuid, index, read));
+    }
+    CHECK(read == part);
 }
 
 TEST_CASE("a padding sector tells of no block") {

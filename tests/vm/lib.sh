@@ -9,6 +9,8 @@
 #   vm_workdir NAME                 make build/vm/NAME afresh: $VM_WORK
 #   vm_kernel                       unpack the kernel: $VM_KVER, $VM_KERNEL
 #   vm_module [--broken NAME]       build the module: $VM_MODULE, a path
+#   vm_test_module NAME             build another of these tests' modules:
+#                                   $VM_TEST_MODULE, a path
 #   vm_initramfs [PROGRAM…]         build the base initramfs with these
 #                                   programs added: $VM_INITRAMFS, a path
 #   vm_accel                        find a working accelerator: $VM_ACCEL
@@ -141,6 +143,27 @@ vm_module_build() {
 	}
 	mv "$dir/kernel/dm-writelog.ko" "$VM_MODULE" || vm_die "the build made no dm-writelog.ko"
 	echo "$key" >"$dir/key"
+}
+
+# vm_test_module NAME: build NAME.c of this folder: $VM_TEST_MODULE, a path.
+vm_test_module() {
+	vm_kernel
+	VM_TEST_MODULE=$VM_BUILD/module-$1/$1.ko
+	vm_locked "module-$1" vm_test_module_build "$1"
+}
+
+vm_test_module_build() {
+	local dir=${VM_TEST_MODULE%/*}
+	[[ $VM_TEST_MODULE -nt $VM_DIR/$1.c && $(cat "$dir/key" 2>/dev/null) == "$VM_KVER" ]] && return
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cp "$VM_DIR/$1.c" "$dir/"
+	echo "obj-m := $1.o" >"$dir/Kbuild"
+	make -C "$VM_HEADERS" M="$dir" modules >"$dir/build.log" 2>&1 || {
+		cat "$dir/build.log"
+		vm_die "the module $1 does not build"
+	}
+	echo "$VM_KVER" >"$dir/key"
 }
 
 # vm_initramfs [PROGRAM…]: an uncompressed cpio archive with init, guest.sh,

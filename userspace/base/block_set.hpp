@@ -9,24 +9,29 @@
 
 namespace regild {
 
-// Holds blocks 0 to size() - 1; one bit each. Arguments outside are a programmer's error (assert).
+// Holds blocks of range(); one bit each. Arguments outside are a programmer's error (assert).
 class BlockSet {
   public:
     BlockSet() = default;
-    explicit BlockSet(Blocks size, bool all = false);
+    explicit BlockSet(BlockRange range, bool all = false);
+    // Of a whole volume: blocks 0 to size - 1.
+    explicit BlockSet(Blocks size, bool all = false) : BlockSet({BlockIndex(0), size}, all) {}
 
-    Blocks size() const { return size_; }
-    Blocks count() const;
-    bool empty() const { return count().count() == 0; }
+    BlockRange range() const { return range_; }
+    Blocks count() const { return count(range_); }
+    Blocks count(BlockRange within) const;
+    bool empty() const { return count() == Blocks(0); }
     bool test(BlockIndex block) const;
     void insert(BlockRange range);
     void erase(BlockRange range);
-    // The first run of members at or after `from`, at most `limit` long.
-    std::optional<BlockRange> next_run(BlockIndex from, Blocks limit = Blocks(UINT64_MAX)) const;
+    // The first run of members within `within`, and of it what lies there.
+    std::optional<BlockRange> next_run(BlockRange within) const;
     bool operator==(const BlockSet&) const = default;
 
   private:
-    Blocks size_;
+    bool contains(BlockRange range) const;
+
+    BlockRange range_;
     std::vector<std::uint64_t> words_;
 };
 

@@ -2,6 +2,7 @@
 // Block indexes, counts of blocks, sectors and bytes as distinct types: adding two kinds does not compile.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <compare>
 #include <cstddef>
@@ -77,6 +78,12 @@ struct BlockRange {
     constexpr BlockIndex end() const { return first + count; }
     constexpr bool operator==(const BlockRange&) const = default;
 };
+// The blocks that are in both.
+constexpr BlockRange intersection(BlockRange a, BlockRange b) {
+    const BlockIndex first = std::max(a.first, b.first);
+    const BlockIndex end = std::min(a.end(), b.end());
+    return first < end ? BlockRange{first, end - first} : BlockRange{a.first, Blocks(0)};
+}
 
 // The unit of marking and of hashing: a power of two from 4 KiB to 512 KiB.
 class BlockSize {

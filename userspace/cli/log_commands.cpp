@@ -34,10 +34,11 @@ Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
 }
 
 // The last block may reach past the end of the volume.
-Bytes bytes_of(const BlockSet& blocks, const format::LogGeometry& geometry) {
-    const Bytes whole = geometry.block_size().bytes_of(blocks.count());
+Bytes marked_bytes(const engine::LogStore& log) {
+    const format::LogGeometry& geometry = log.geometry();
+    const Bytes whole = geometry.block_size().bytes_of(log.bitmap().marked());
     const BlockIndex last(geometry.blocks().count() - 1);
-    if (!blocks.test(last)) return whole;
+    if (!log.bitmap().read(last).marked.test(last)) return whole;
     return whole - (geometry.block_size().bytes_of(geometry.blocks()) - geometry.data_size());
 }
 
@@ -50,9 +51,9 @@ ordered_json status_json(const OpenLog& log) {
     json["size"] = geometry.data_size().count();
     json["block_size"] = geometry.block_size().bytes().count();
     json["blocks"] = geometry.blocks().count();
-    json["marked_blocks"] = log.store.marks().count().count();
-    json["marked_bytes"] = bytes_of(log.store.marks(), geometry).count();
-    json["untrusted_blocks"] = log.store.untrusted().count().count();
+    json["marked_blocks"] = log.store.bitmap().marked().count();
+    json["marked_bytes"] = marked_bytes(log.store).count();
+    json["untrusted_blocks"] = log.store.bitmap().untrusted().count();
     json["record"] = nullptr;
     if (record) {
         json["record"] = {{"image", record->image},
@@ -91,9 +92,9 @@ void print_status(std::ostream& out, const OpenLog& log) {
     }
     out << "volume      " << format_size(geometry.data_size()) << ", " << geometry.blocks().count()
         << " blocks of " << format_size(geometry.block_size().bytes()) << "\n"
-        << "marked      " << log.store.marks().count().count() << " blocks, "
-        << format_size(bytes_of(log.store.marks(), geometry)) << "\n"
-        << "untrusted   " << log.store.untrusted().count().count()
+        << "marked      " << log.store.bitmap().marked().count() << " blocks, "
+        << format_size(marked_bytes(log.store)) << "\n"
+        << "untrusted   " << log.store.bitmap().untrusted().count()
         << " blocks (marked because the log could not be read there)\n";
 }
 
@@ -109,22 +110,43 @@ Result<ExitCode> run_status(const Environment& environment, const Arguments& arg
     return ExitCode::clean;
 }
 
-// Printed run by run: a large log may have a thousand million of them.
+// Calls print(run) for each run of marked blocks, also for one that goes on in the next piece, while `out` is
+// good: a large log may have a thousand million of them.
+template <class Print>
+void for_each_run(const engine::LogStore& log, const std::ostream& out, Print print) {
+    const BlockIndex end = BlockIndex(0) + log.geometry().blocks();
+    BlockRange open_run;
+    for (BlockIndex at; at < end && out;) {
+        const BlockSet marked = log.bitmap().read(at).marked;
+        at = marked.range().first;
+        while (const std::optional<BlockRange> run = marked.next_run({at, marked.range().end() - at})) {
+            if (!out) return;
+            if (open_run.count > Blocks(0) && run->first == open_run.end()) {
+                open_run.count += run->count;
+            } else {
+                if (open_run.count > Blocks(0)) print(open_run);
+                open_run = *run;
+            }
+            at = run->end();
+        }
+        at = marked.range().end();
+    }
+    if (open_run.count > Blocks(0)) print(open_run);
+}
+
 Result<ExitCode> run_dirty(const Environment& environment, const Arguments& arguments) {
     const Result<OpenLog> log = open_log(arguments, block::Access::read);
     if (!log) return log.error();
-    const BlockSet& marks = log->store.marks();
     const bool json = arguments.has("json");
     std::ostream& out = environment.out;
     if (json)
         out << "{\n    \"block_size\": " << log->store.geometry().block_size().bytes().count()
-            << ",\n    \"blocks\": " << marks.size().count()
-            << ",\n    \"marked_blocks\": " << marks.count().count() << ",\n    \"ranges\": [";
+            << ",\n    \"blocks\": " << log->store.geometry().blocks().count()
+            << ",\n    \"marked_blocks\": " << log->store.bitmap().marked().count() << ",\n    \"ranges\": [";
     const char* separator = "";
-    for (std::optional<BlockRange> run = marks.next_run(BlockIndex(0)); run && out;
-         run = marks.next_run(run->end())) {
-        const std::uint64_t first = run->first.value();
-        const std::uint64_t last = run->end().value() - 1;
+    for_each_run(log->store, out, [&](BlockRange run) {
+        const std::uint64_t first = run.first.value();
+        const std::uint64_t last = run.end().value() - 1;
         if (json)
             out << separator << "\n        [" << first << ", " << last << "]";
         else if (first == last)
@@ -132,7 +154,7 @@ Result<ExitCode> run_dirty(const Environment& environment, const Arguments& argu
         else
             out << first << "-" << last << "\n";
         separator = ",";
-    }
+    });
     if (json) out << (*separator ? "\n    " : "") << "]\n}\n";
     return ExitCode::clean;
 }
@@ -161,9 +183,9 @@ Result<ExitCode> run_mark(const Environment& environment, const Arguments& argum
         if (!range) return range.error();
         ranges.push_back(*range);
     }
-    const Blocks before = log->store.marks().count();
-    if (Result<void> marked = log->store.mark(ranges); !marked) return marked.error();
-    const Blocks after = log->store.marks().count();
+    const Blocks before = log->store.bitmap().marked();
+    if (Result<void> marked = log->store.bitmap().mark(ranges); !marked) return marked.error();
+    const Blocks after = log->store.bitmap().marked();
     environment.out << "newly marked: " << (after - before).count() << ", marked in all: " << after.count()
                     << "\n";
     return ExitCode::clean;

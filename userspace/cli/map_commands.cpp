@@ -2,8 +2,7 @@
 // regild map, unmap: a golden volume as a device that marks what is written.
 #include "base/mapped_name.hpp"
 #include "cli/command.hpp"
-#include "dm/mapping.hpp"
-#include "engine/volume.hpp"
+#include "engine/hold.hpp"
 
 namespace regild::cli {
 namespace {
@@ -19,44 +18,21 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
     const std::string& name = arguments.operands()[0];
     if (Result<void> valid = check_name(name); !valid) return valid.error();
 
-    // The look and the hold: from there on nobody else can take the devices (invariant 5).
-    std::unique_ptr<dm::Mapping> mapping;
-    engine::VolumePaths held_paths;
-    dm::WritelogTable table;
-    const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
-    {
-        Result<engine::Volume> seen =
-            engine::Volume::open({arguments.value("data"), arguments.value("log")}, block::Access::read);
-        if (!seen) return seen.error();
-        if (Result<void> mappable = seen->check_mappable(); !mappable) return mappable.error();
-        for (const block::Device* device : {&seen->data(), &seen->log_device()}) {
-            if (!device->is_block_device())
-                return Error{Failure::usage, device->name() + " is not a block device and cannot be mapped"};
-        }
-        const format::LogGeometry& geometry = seen->log().geometry();
-        held_paths = {seen->data().name(), seen->log_device().name()};
-        table = {.length = to_sectors(geometry.data_size()),
-                 .data_path = held_paths.data,
-                 .log_path = held_paths.log,
-                 .block_size = geometry.block_size().sectors(),
-                 .allow_discards = arguments.has("allow-discards")};
-        Result<std::unique_ptr<dm::Mapping>> held = mapper->hold(name, dm::uuid_prefix + name, table);
-        if (!held) return held.error();
-        mapping = *std::move(held);
+    Result<engine::Volume> seen =
+        engine::Volume::open({arguments.value("data"), arguments.value("log")}, block::Access::read);
+    if (!seen) return seen.error();
+    if (Result<void> mappable = seen->check_mappable(); !mappable) return mappable.error();
+    for (const block::Device* device : {&seen->data(), &seen->log_device()}) {
+        if (!device->is_block_device())
+            return Error{Failure::usage, device->name() + " is not a block device and cannot be mapped"};
     }
-
-    // Whoever had the devices until the hold may have changed the log.
-    Result<engine::Volume> volume = engine::Volume::open(held_paths, block::Access::held);
-    if (!volume) return volume.error();
-    if (Result<void> mappable = volume->check_mappable(); !mappable) return mappable.error();
-    const format::LogGeometry& geometry = volume->log().geometry();
-    if (to_sectors(geometry.data_size()) != table.length ||
-        geometry.block_size().sectors() != table.block_size)
-        return Error{Failure::refused,
-                     "the log on " + held_paths.log + " was just formatted anew: try again"};
-    if (Result<void> repaired = volume->log().repair(); !repaired) return repaired.error();
-    if (Result<void> active = mapping->activate(); !active) return active.error();
-    environment.out << mapping->path() << "\n";
+    const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
+    Result<engine::HeldVolume> held =
+        engine::hold(*mapper, name, *seen, seen->log().geometry(), arguments.has("allow-discards"));
+    if (!held) return held.error();
+    if (Result<void> repaired = held->volume.log().repair(); !repaired) return repaired.error();
+    if (Result<void> active = held->mapping->activate(); !active) return active.error();
+    environment.out << held->mapping->path() << "\n";
     return ExitCode::clean;
 }
 

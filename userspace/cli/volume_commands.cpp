@@ -89,7 +89,7 @@ Result<void> Run::restore(engine::Volume& volume) {
     if (!report && report.error().kind == Failure::interrupted) return report.error();  // says what is left
     if (!report)
         return Error{report.error().kind, report.error().message + "; " +
-                                              blocks_text(volume.log().marks().count(), block_size) +
+                                              blocks_text(volume.log().bitmap().marked(), block_size) +
                                               " are still marked: run the same command again to go on"};
 
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started_;
@@ -110,7 +110,7 @@ Result<ExitCode> run_format(const Environment& environment, const Arguments& arg
     if (!volume) return volume.error();
     if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
     run.out() << image_text(volume->record()) << ": the log is formatted, "
-              << blocks_text(volume->log().marks().count(), volume->log().geometry().block_size())
+              << blocks_text(volume->log().bitmap().marked(), volume->log().geometry().block_size())
               << " are marked\n";
     return ExitCode::clean;
 }
@@ -138,7 +138,7 @@ Result<ExitCode> run_restore(const Environment& environment, const Arguments& ar
     Result<engine::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (volume->has_usable_log() && volume->record().state == VolumeState::golden &&
-        volume->log().marks().empty()) {
+        volume->log().bitmap().marked() == Blocks(0)) {
         run.out() << image_text(volume->record()) << ": golden, no block is marked\n";
         return ExitCode::clean;
     }

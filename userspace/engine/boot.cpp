@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/hold.hpp"
+
 namespace regild::engine {
 namespace {
 
@@ -26,14 +28,6 @@ Result<void> wait_for(milliseconds duration, const StopFlag& stop) {
         std::this_thread::sleep_for(poll_interval);
     }
     return {};
-}
-
-// Whether nobody touched the volume between the first look and the hold, so that the decision still stands.
-bool is_unchanged(Volume& before, Volume& now) {
-    if (before.has_usable_log() != now.has_usable_log()) return false;
-    if (!before.has_usable_log()) return true;
-    return before.log().superblock() == now.log().superblock() && before.record() == now.record() &&
-           before.log().marks() == now.log().marks();
 }
 
 // One run of `regild boot`: what the steps share.
@@ -59,7 +53,6 @@ class Boot {
 
     Result<Volume> wait_for_volume(block::Access access);
     Result<Decision> decide(Volume& volume);
-    Result<std::unique_ptr<dm::Mapping>> hold(const format::LogGeometry& geometry, Volume& looked_at);
     Result<void> make_golden(Volume& volume, const Source& source);
 
     net::Fetcher& fetcher() {
@@ -109,7 +102,7 @@ Result<Volume> Boot::wait_for_volume(block::Access access) {
 
 Result<Boot::Decision> Boot::decide(Volume& volume) {
     const bool half_done = volume.has_usable_log() && volume.record().state != format::VolumeState::golden;
-    const Blocks marked = volume.has_usable_log() ? volume.log().marks().count() : Blocks(0);
+    const Blocks marked = volume.has_usable_log() ? volume.log().bitmap().marked() : Blocks(0);
     if (options_.skip_restore && !configuration_.allow_off) {
         observer_.event("regild=off is IGNORED: the configuration does not allow it");
     } else if (options_.skip_restore && (!volume.has_usable_log() || half_done)) {
@@ -151,15 +144,8 @@ Result<Boot::Decision> Boot::decide(Volume& volume) {
                     *std::move(source)};
 }
 
-Result<std::unique_ptr<dm::Mapping>> Boot::hold(const format::LogGeometry& geometry, Volume& looked_at) {
-    const dm::WritelogTable table{to_sectors(geometry.data_size()), looked_at.data().name(),
-                                  looked_at.log_device().name(), geometry.block_size().sectors(),
-                                  configuration_.allow_discards};
-    return mapper_.hold(configuration_.name, dm::uuid_prefix + configuration_.name, table);
-}
-
 Result<void> Boot::make_golden(Volume& volume, const Source& source) {
-    const Blocks marked = volume.log().marks().count();
+    const Blocks marked = volume.log().bitmap().marked();
     Result<RestoreReport> restored = with_offline_policy([&] {
         return restore({volume.log(), volume.data()}, source, fetcher(), observer_, stop_);
     });
@@ -188,22 +174,14 @@ Result<BootReport> Boot::run() {
     if (!geometry) return geometry.error();
 
     // From here until the volume is mapped the devices are ours (invariant 5).
-    std::unique_ptr<dm::Mapping> mapping;
-    std::optional<Volume> held;
+    std::optional<HeldVolume> held;
     if (!options_.no_map) {
-        Result<std::unique_ptr<dm::Mapping>> holding = hold(*geometry, *looked_at);
+        Result<HeldVolume> holding =
+            hold(mapper_, configuration_.name, *looked_at, *geometry, configuration_.allow_discards);
         if (!holding) return holding.error();
-        mapping = *std::move(holding);
-        Result<Volume> reopened =
-            Volume::open({looked_at->data().name(), looked_at->log_device().name()}, block::Access::held);
-        if (!reopened) return reopened.error();
-        if (!is_unchanged(*looked_at, *reopened)) {
-            return Error{Failure::refused, "the log on " + looked_at->log_device().name() +
-                                               " was changed by somebody else meanwhile; start again"};
-        }
-        held.emplace(*std::move(reopened));
+        held.emplace(*std::move(holding));
     }
-    Volume& volume = held ? *held : *looked_at;
+    Volume& volume = held ? held->volume : *looked_at;
 
     if (to_format) {
         if (Result<void> r = volume.format(*decision->source, configuration_.adopt); !r) return r.error();
@@ -223,9 +201,9 @@ Result<BootReport> Boot::run() {
         report_.restore.bytes_fetched = fetcher_->totals().received;
         report_.restore.requests = fetcher_->totals().requests;
     }
-    if (mapping) {
-        if (Result<void> r = mapping->activate(); !r) return r.error();
-        report_.mapped = mapping->path();
+    if (held) {
+        if (Result<void> r = held->mapping->activate(); !r) return r.error();
+        report_.mapped = held->mapping->path();
         observer_.event("mapped " + volume.data().name() + " as " + report_.mapped);
     }
     return report_;

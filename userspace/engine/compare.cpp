@@ -17,14 +17,11 @@ constexpr unsigned max_threads = 4;
 // What the threads of one part share.
 class Part {
   public:
-    Part(const Comparison& comparison, const BlockSet& wanted, BlockRange range, BlockSet& wrong, Bytes& done,
-         Bytes total)
+    Part(const Comparison& comparison, const BlockSet& wanted, BlockRange range, BlockSet& wrong)
         : comparison_(comparison),
           wanted_(wanted),
           end_(range.end()),
           wrong_(wrong),
-          done_(done),
-          total_(total),
           position_(range.first) {}
 
     // The body of each thread: chunk after chunk until the part is done or something fails.
@@ -41,14 +38,14 @@ class Part {
     std::optional<BlockRange> take() {
         const std::lock_guard lock(mutex_);
         if (!error_ && comparison_.stop.requested()) error_ = Error{Failure::interrupted, "interrupted"};
-        if (error_ || position_ >= end_) return std::nullopt;
+        if (error_) return std::nullopt;
+        const std::optional<BlockRange> run = wanted_.next_run({position_, end_ - position_});
+        if (!run) return std::nullopt;
         const BlockSize block_size = comparison_.manifest.block_size;
         const Blocks longest(std::max<std::uint64_t>(1, chunk_size.count() / block_size.bytes().count()));
-        const std::optional<BlockRange> chunk =
-            wanted_.next_run(position_, std::min(longest, end_ - position_));
-        position_ = chunk && chunk->first < end_ ? std::min(chunk->end(), end_) : end_;
-        if (!chunk || chunk->first >= end_) return std::nullopt;
-        return BlockRange{chunk->first, position_ - chunk->first};
+        const BlockRange chunk{run->first, std::min(run->count, longest)};
+        position_ = chunk.end();
+        return chunk;
     }
 
     Result<void> compare_chunk(BlockRange chunk, codec::SaltedSha256& hash, block::AlignedBuffer& buffer) {
@@ -65,9 +62,7 @@ class Part {
             const std::lock_guard lock(mutex_);
             wrong_.insert({block, Blocks(1)});
         }
-        const std::lock_guard lock(mutex_);
-        done_ += block_size.bytes_of(chunk.count);
-        comparison_.observer.progress(comparison_.what, done_, total_);
+        comparison_.progress.add(block_size.bytes_of(chunk.count));
         return {};
     }
 
@@ -79,10 +74,8 @@ class Part {
     const Comparison& comparison_;
     const BlockSet& wanted_;
     const BlockIndex end_;
-    std::mutex mutex_;  // guards what follows and the observer
+    std::mutex mutex_;  // guards what follows
     BlockSet& wrong_;
-    Bytes& done_;
-    const Bytes total_;
     BlockIndex position_;
     std::optional<Error> error_;
 };
@@ -91,17 +84,13 @@ class Part {
 
 Result<void> compare(const Comparison& comparison, const BlockSet& wanted,
                      const std::function<Result<void>(BlockRange part, const BlockSet& wrong)>& compared) {
-    BlockSet wrong(wanted.size());
-    Bytes done;
-    const Bytes total = comparison.manifest.block_size.bytes_of(wanted.count());
+    BlockSet wrong(wanted.range());
     const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, max_threads);
-    const BlockIndex end = BlockIndex() + wanted.size();
-    BlockIndex position;
-    while (position < end) {
+    for (BlockIndex position = wanted.range().first; position < wanted.range().end();) {
         const Result<BlockIndex> until = comparison.tree.load(wanted, position);
         if (!until) return until.error();
         const BlockRange range{position, *until - position};
-        Part part(comparison, wanted, range, wrong, done, total);
+        Part part(comparison, wanted, range, wrong);
         {
             std::vector<std::jthread> workers;
             for (unsigned i = 0; i < threads; ++i)

@@ -6,7 +6,7 @@
 
 #include "base/stop.hpp"
 #include "block/storage.hpp"
-#include "engine/observer.hpp"
+#include "engine/progress.hpp"
 #include "engine/tree_reader.hpp"
 
 namespace regild::engine {
@@ -15,8 +15,7 @@ struct Comparison {
     const format::Manifest& manifest;
     block::Storage& data;
     TreeReader& tree;
-    const char* what;  // for Observer::progress
-    Observer& observer;
+    Progress& progress;
     const StopFlag& stop;
 };
 

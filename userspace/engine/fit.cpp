@@ -7,20 +7,30 @@ namespace regild::engine {
 namespace {
 
 std::string name_of(const format::Manifest& manifest) {
-    return manifest.image + " version " + std::to_string(manifest.version);
+    return "image " + manifest.image + " version " + std::to_string(manifest.version);
+}
+
+std::string in_bytes(Bytes bytes) {
+    return std::to_string(bytes.count()) + " bytes";
 }
 
 }  // namespace
 
-Result<void> check_fit(const LogStore& log, const block::Storage& data, const format::Manifest& manifest) {
+Result<void> check_fits_disk(const block::Storage& data, const format::Manifest& manifest) {
     if (data.size() < manifest.size)
-        return Error{Failure::refused, data.name() + " is too small: it has " + format_size(data.size()) +
-                                           ", " + name_of(manifest) + " needs " + format_size(manifest.size)};
-    if (manifest.size.count() % data.alignment().count() != 0)
-        return Error{Failure::refused, data.name() + " is written in units of " +
-                                           std::to_string(data.alignment().count()) +
-                                           " bytes, but the size of " + name_of(manifest) +
-                                           " is no multiple of it: pad the image and publish it again"};
+        return Error{Failure::refused, data.name() + " is too small: it has " + in_bytes(data.size()) +
+                                           ", and " + name_of(manifest) + " needs " +
+                                           in_bytes(manifest.size)};
+    const Bytes sector = data.alignment();
+    if (manifest.size.count() % sector.count() != 0 || manifest.block_size.bytes() < sector)
+        return Error{Failure::refused, data.name() + " is written in sectors of " + in_bytes(sector) +
+                                           ", and size or block size of " + name_of(manifest) +
+                                           " is no multiple of them: publish an image for such disks"};
+    return {};
+}
+
+Result<void> check_fit(const LogStore& log, const block::Storage& data, const format::Manifest& manifest) {
+    if (Result<void> r = check_fits_disk(data, manifest); !r) return r;
     if (!log.record())
         return Error{Failure::refused,
                      "the log of " + data.name() + " has no valid image record: provision the volume again"};

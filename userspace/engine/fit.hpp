@@ -8,8 +8,9 @@
 
 namespace regild::engine {
 
-// Failure::refused: the disk is too small, or the log was made for another image or version: its marks would
-// say nothing about this one.
+// Failure::refused: the disk is too small, or its sectors are too large for the image.
+Result<void> check_fits_disk(const block::Storage& data, const format::Manifest& manifest);
+// Also refused: the log was made for another image or version, so that its marks say nothing about this one.
 Result<void> check_fit(const LogStore& log, const block::Storage& data, const format::Manifest& manifest);
 
 // The length of `blocks` on the disk: the last block ends where the image ends.

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/log_units.hpp"
+
 namespace regild::engine {
 namespace {
 
@@ -14,9 +16,7 @@ using block::AlignedBuffer;
 using format::LogGeometry;
 using format::Superblock;
 
-constexpr std::size_t unit_size = WRITELOG_UNIT_SIZE;
-constexpr std::size_t chunk_size = 1 << 20;  // of reads and writes
-constexpr std::uint64_t blocks_per_unit = std::uint64_t{WRITELOG_BITS_PER_SECTOR} * WRITELOG_SECTORS_PER_UNIT;
+constexpr std::size_t unit_size = log_unit_size;
 // The second superblock copy lies nowhere else: from the shortest log's to the longest log's.
 constexpr std::uint64_t first_second_copy = WRITELOG_BITMAP_OFFSET + unit_size + WRITELOG_RECORD_SIZE;
 constexpr std::uint64_t longest_bitmap =
@@ -27,28 +27,6 @@ constexpr std::size_t max_unreadable_units = 64;
 
 std::span<const std::byte, 512> sector_at(ByteSpan bytes, std::size_t offset) {
     return bytes.subspan(offset).first<512>();
-}
-
-// Reads `range` in large pieces and calls see(offset, bytes) for each; a piece that cannot be read is tried
-// again unit by unit, and lost(offset, error) is called for each unit that stays unreadable. Both return
-// whether to go on.
-template <class See, class Lost>
-void read_units(block::Storage& storage, Bytes offset, Bytes length, See see, Lost lost) {
-    AlignedBuffer buffer(std::min<std::uint64_t>(chunk_size, length.count()));
-    const Bytes end = offset + length;
-    while (offset < end) {
-        const ByteSpan piece = buffer.span(0, std::min<std::uint64_t>(buffer.size(), (end - offset).count()));
-        if (storage.read(offset, piece)) {
-            if (!see(offset, piece)) return;
-        } else {
-            for (std::size_t at = 0; at < piece.size(); at += unit_size) {
-                const Bytes unit = offset + Bytes(at);
-                const Result<void> read = storage.read(unit, piece.subspan(at, unit_size));
-                if (!(read ? see(unit, piece.subspan(at, unit_size)) : lost(unit, read.error()))) return;
-            }
-        }
-        offset += Bytes(piece.size());
-    }
 }
 
 // Where a second superblock copy may lie on a device of this size, as offset and length; none on a small one.
@@ -165,10 +143,7 @@ Result<void> write_superblock_copy(block::Storage& storage, const Superblock& su
 }  // namespace
 
 LogStore::LogStore(block::Storage& storage, const Superblock& superblock)
-    : storage_(&storage),
-      superblock_(superblock),
-      marks_(superblock.geometry.blocks()),
-      untrusted_(superblock.geometry.blocks()) {}
+    : storage_(&storage), superblock_(superblock), bitmap_(storage, superblock) {}
 
 Result<std::optional<LogStore>> LogStore::open(block::Storage& storage) {
     const auto error = [&storage](const Error& why) { return why.context("the log on " + storage.name()); };
@@ -186,7 +161,7 @@ Result<std::optional<LogStore>> LogStore::open(block::Storage& storage) {
     LogStore log(storage, (*found)->superblock);
     log.superblock_bad_[0] = (*found)->first_bad;
     log.check_second_copy();
-    log.read_bitmap();
+    log.bitmap_.scan();
     if (Result<void> r = log.read_records(); !r) return error(r.error());
     return std::optional(std::move(log));
 }
@@ -206,31 +181,6 @@ void LogStore::check_second_copy() {
     }
     const Result<Superblock> copy = format::parse_superblock(sector_at(unit.span(), 0));
     superblock_bad_[1] = !copy || !(*copy == superblock_);
-}
-
-void LogStore::read_bitmap() {
-    const Bytes start = geometry().bitmap_offset();
-    const auto doubt = [this](std::uint64_t index) {
-        const BlockRange range = format::blocks_of_log_sector(index, geometry().blocks());
-        marks_.insert(range);
-        untrusted_.insert(range);
-    };
-    const auto index_at = [start](Bytes offset) { return (offset - start).count() / WRITELOG_SECTOR_SIZE; };
-    read_units(
-        *storage_, start, geometry().bitmap_length(),
-        [&](Bytes offset, ByteSpan bytes) {
-            for (std::size_t at = 0; at < bytes.size(); at += WRITELOG_SECTOR_SIZE) {
-                const std::uint64_t index = index_at(offset + Bytes(at));
-                if (!format::read_log_sector(sector_at(bytes, at), superblock_.uuid, index, marks_))
-                    doubt(index);
-            }
-            return true;
-        },
-        [&](Bytes offset, const Error&) {
-            for (std::uint64_t i = 0; i < WRITELOG_SECTORS_PER_UNIT; ++i)
-                doubt(index_at(offset) + i);
-            return true;
-        });
 }
 
 Result<void> LogStore::read_records() {
@@ -273,10 +223,8 @@ Result<LogStore> LogStore::format(block::Storage& storage, const LogGeometry& ge
     if (!uuid) return error(uuid.error());
 
     LogStore log(storage, {*uuid, geometry});
-    const BlockRange all{BlockIndex(0), geometry.blocks()};
     if (Result<void> r = wipe_superblocks(storage, geometry); !r) return error(r.error());
-    log.marks_.insert(all);
-    if (Result<void> r = log.write_units_of({&all, 1}); !r) return error(r.error());
+    if (Result<void> r = log.bitmap_.mark_all(); !r) return error(r.error());
     if (Result<void> r = log.write_record(std::move(record)); !r) return r.error();
     log.superblock_bad_[0] = log.superblock_bad_[1] = true;
     if (Result<void> r = log.repair(); !r) return r.error();
@@ -299,66 +247,6 @@ Result<void> LogStore::write_record(format::ImageRecord record) {
     record_sequence_ = record.sequence;
     record_ = std::move(record);
     record_slot_ = slot;
-    return {};
-}
-
-Result<void> LogStore::mark(std::span<const BlockRange> ranges) {
-    for (const BlockRange range : ranges) {
-        marks_.insert(range);
-        untrusted_.erase(range);
-    }
-    return write_units_of(ranges);
-}
-
-Result<void> LogStore::clear(std::span<const BlockRange> ranges) {
-    for (const BlockRange range : ranges)
-        marks_.erase(range);
-    if (Result<void> r = write_units_of(ranges); !r) {
-        // Nobody knows what has landed: to us they stay marked.
-        for (const BlockRange range : ranges)
-            marks_.insert(range);
-        return r;
-    }
-    for (const BlockRange range : ranges)
-        untrusted_.erase(range);
-    return {};
-}
-
-// Writes the bitmap's units that tell of `ranges` from marks_, then flushes. Where a sector in them was not
-// trusted, all its blocks are in marks_ and it becomes all-ones but for what was cleared.
-Result<void> LogStore::write_units_of(std::span<const BlockRange> ranges) {
-    struct UnitRun {
-        std::uint64_t first;
-        std::uint64_t end;
-    };
-    std::vector<UnitRun> runs;
-    for (const BlockRange range : ranges)
-        if (range.count > Blocks(0))
-            runs.push_back(
-                {range.first.value() / blocks_per_unit, divide_up(range.end().value(), blocks_per_unit)});
-    std::sort(runs.begin(), runs.end(), [](const UnitRun& a, const UnitRun& b) { return a.first < b.first; });
-
-    const auto error = [this](const Error& why) {
-        return why.context("cannot write marks to the log on " + storage_->name());
-    };
-    AlignedBuffer buffer(std::min<std::uint64_t>(chunk_size, geometry().bitmap_length().count()));
-    std::uint64_t next = 0;  // all units before it are written
-    for (const UnitRun& run : runs) {
-        next = std::max(next, run.first);
-        while (next < run.end) {
-            const std::uint64_t count = std::min<std::uint64_t>(run.end - next, buffer.size() / unit_size);
-            for (std::uint64_t i = 0; i < count * WRITELOG_SECTORS_PER_UNIT; ++i) {
-                const format::SectorBytes sector = format::serialize_log_sector(
-                    superblock_.uuid, next * WRITELOG_SECTORS_PER_UNIT + i, marks_);
-                std::memcpy(buffer.data() + i * sector.size(), sector.data(), sector.size());
-            }
-            const Bytes offset = geometry().bitmap_offset() + Bytes(next * unit_size);
-            if (Result<void> r = storage_->write(offset, buffer.span(0, count * unit_size)); !r)
-                return error(r.error());
-            next += count;
-        }
-    }
-    if (Result<void> r = storage_->flush(); !r) return error(r.error());
     return {};
 }
 

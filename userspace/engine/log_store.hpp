@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The write log on its device: opened, formatted, marked and cleared in the order that the invariants ask
-// for.
+// The write log on its device: found, formatted and repaired in the order that the invariants ask for.
 #pragma once
 
 #include <optional>
-#include <span>
 
-#include "base/block_set.hpp"
 #include "block/storage.hpp"
+#include "engine/log_bitmap.hpp"
 #include "format/image_record.hpp"
 #include "format/write_log.hpp"
 
@@ -28,33 +26,26 @@ class LogStore {
 
     const format::Superblock& superblock() const { return superblock_; }
     const format::LogGeometry& geometry() const { return superblock_.geometry; }
-    const BlockSet& marks() const { return marks_; }
-    // Blocks that are marked because their log sector could not be read or trusted; a subset of marks().
-    const BlockSet& untrusted() const { return untrusted_; }
+    LogBitmap& bitmap() { return bitmap_; }
+    const LogBitmap& bitmap() const { return bitmap_; }
     // Nothing when no slot is valid, or one cannot be read (it may hold the newer record): then everything
     // about the volume is unknown.
     const std::optional<format::ImageRecord>& record() const { return record_; }
 
-    // Durable when they return. write_record gives the record the next sequence number and the slot that does
-    // not hold the newest valid one (invariant 8).
+    // Durable when it returns. Gives the record the next sequence number and the slot that does not hold the
+    // newest valid one (invariant 8).
     Result<void> write_record(format::ImageRecord record);
-    Result<void> mark(std::span<const BlockRange> ranges);
-    // The caller has flushed the data device (invariant 2).
-    Result<void> clear(std::span<const BlockRange> ranges);
     // Rewrites a superblock copy that is bad while the other is good.
     Result<void> repair();
 
   private:
     LogStore(block::Storage& storage, const format::Superblock& superblock);
     void check_second_copy();
-    void read_bitmap();
     Result<void> read_records();
-    Result<void> write_units_of(std::span<const BlockRange> ranges);
 
     block::Storage* storage_;
     format::Superblock superblock_;
-    BlockSet marks_;
-    BlockSet untrusted_;
+    LogBitmap bitmap_;
     std::optional<format::ImageRecord> record_;
     unsigned record_slot_ = 1;           // the next record goes to the other
     std::uint64_t record_sequence_ = 0;  // the highest seen

@@ -16,20 +16,12 @@ bool joins(const Batch& batch, Step::Kind kind, BlockIndex block, const BatchLim
            (kind == Step::Kind::zero || last.blocks.count < limits.request);
 }
 
-// The first run of members within `within`.
-std::optional<BlockRange> run_within(const BlockSet& set, BlockRange within) {
-    if (within.count == Blocks(0)) return std::nullopt;
-    const std::optional<BlockRange> run = set.next_run(within.first, within.count);
-    if (!run || run->first >= within.end()) return std::nullopt;
-    return BlockRange{run->first, std::min(run->end(), within.end()) - run->first};
-}
-
 }  // namespace
 
 BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const BatchLimits& limits,
                   const Digest& zero_digest, const std::function<Digest(BlockIndex)>& digest_of) {
     BlockIndex position = within.first;
-    while (const std::optional<BlockRange> run = run_within(marks, {position, within.end() - position})) {
+    while (const std::optional<BlockRange> run = marks.next_run({position, within.end() - position})) {
         for (position = run->first; position < run->end(); position = position + Blocks(1)) {
             const Digest digest = digest_of(position);
             const Step::Kind kind = digest == zero_digest ? Step::Kind::zero : Step::Kind::fetch;
@@ -49,7 +41,7 @@ BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const 
 std::vector<BlockRange> runs_of(const BlockSet& set, BlockRange within) {
     std::vector<BlockRange> runs;
     BlockIndex position = within.first;
-    while (const std::optional<BlockRange> run = run_within(set, {position, within.end() - position})) {
+    while (const std::optional<BlockRange> run = set.next_run({position, within.end() - position})) {
         runs.push_back(*run);
         position = run->end();
     }

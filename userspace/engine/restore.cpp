@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <future>
-#include <mutex>
 
 #include "engine/compare.hpp"
 #include "engine/fit.hpp"
@@ -23,31 +22,14 @@ constexpr Bytes zero_piece = MiB(64);
 // So much is written or zeroed before a flush lets its marks be cleared.
 constexpr Bytes commit_size = MiB(256);
 
-// Progress in bytes of marked blocks, from the thread that fetches and the one that zeroes.
-class Progress {
-  public:
-    Progress(Observer& observer, Bytes total) : observer_(observer), total_(total) {}
-    void add(Bytes bytes) {
-        const std::lock_guard lock(mutex_);
-        done_ += bytes;
-        observer_.progress("restoring", done_, total_);
-    }
-
-  private:
-    std::mutex mutex_;
-    Observer& observer_;
-    Bytes done_;
-    const Bytes total_;
-};
-
 // A batch whose fetched blocks have arrived and are verified: they lie in `data` one after another.
 struct Loaded {
     Batch batch;
     block::AlignedBuffer data;
 };
 
-// Brings the marked blocks from the store to the disk. The log belongs to the thread that applies while one
-// is running; what is to be done is taken from a copy of the marks.
+// Brings the marked blocks from the store to the disk. While one thread applies what is loaded and clears its
+// marks, the other plans from marks that it read before, and reads those of later pieces.
 class Restorer {
   public:
     Restorer(RestoreTarget target, const Source& source, net::Fetcher& fetcher, TreeReader& tree,
@@ -58,8 +40,8 @@ class Restorer {
           fetcher_(fetcher),
           tree_(tree),
           stop_(stop),
-          marks_(target.log.marks()),
-          progress_(observer, manifest_.block_size.bytes_of(marks_.count())) {}
+          end_(BlockIndex() + manifest_.blocks()),
+          progress_(observer, "restoring", manifest_.block_size.bytes_of(target.log.bitmap().marked())) {}
 
     Result<void> run();
     Blocks fetched() const { return fetched_; }
@@ -80,8 +62,9 @@ class Restorer {
     net::Fetcher& fetcher_;
     TreeReader& tree_;
     const StopFlag& stop_;
-    const BlockSet marks_;  // when it began
-    Progress progress_;
+    const BlockIndex end_;
+    Progress progress_;  // in bytes of marked blocks
+    BlockSet marks_;     // of the piece that is being planned, before any of it was cleared
     BlockIndex planned_until_;
     BlockIndex tree_loaded_until_;
     // Of the thread that applies:
@@ -121,8 +104,8 @@ Result<void> Restorer::plan_next(Batch& batch) {
         return Blocks(std::max<std::uint64_t>(1, bytes.count() / manifest_.block_size.bytes().count()));
     };
     const BatchLimits limits{in_blocks(request_size), in_blocks(batch_size), max_steps};
-    const BlockIndex end = BlockIndex() + marks_.size();
-    while (planned_until_ < end) {
+    while (planned_until_ < end_) {
+        if (planned_until_ == marks_.range().end()) marks_ = target_.log.bitmap().read(planned_until_).marked;
         if (planned_until_ == tree_loaded_until_) {
             const Result<BlockIndex> until = tree_.load(marks_, planned_until_);
             if (!until) return until.error();
@@ -224,53 +207,57 @@ Result<void> Restorer::zero(BlockRange blocks) {
 Result<void> Restorer::commit() {
     if (uncommitted_.empty()) return {};
     if (Result<void> flushed = target_.data.flush(); !flushed) return flushed;
-    if (Result<void> cleared = target_.log.clear(uncommitted_); !cleared) return cleared;
+    if (Result<void> cleared = target_.log.bitmap().clear(uncommitted_); !cleared) return cleared;
     uncommitted_.clear();
     uncommitted_bytes_ = {};
     return {};
 }
 
-// The marked blocks of which nobody knows whether they differ: all of an unknown volume, else those of log
-// sectors that could not be trusted.
-BlockSet doubtful_blocks(const LogStore& log) {
-    return log.record()->unknown ? log.marks() : log.untrusted();
-}
-
-// Reads the doubtful blocks and clears those that are golden already; the others stay marked. Returns how
-// many it cleared.
+// Reads the marked blocks of which nobody knows whether they differ (all of an unknown volume, else those of
+// log sectors that could not be trusted) and clears those that are golden already; the others stay marked.
+// Returns how many it cleared.
 Result<Blocks> clear_what_is_right(RestoreTarget target, const Source& source, TreeReader& tree,
                                    Observer& observer, const StopFlag& stop) {
-    const BlockSet doubtful = doubtful_blocks(target.log);
+    LogBitmap& bitmap = target.log.bitmap();
+    const bool all_unknown = target.log.record()->unknown;
+    const Blocks total = all_unknown ? bitmap.marked() : bitmap.untrusted();
     Blocks right;
-    if (doubtful.empty()) return right;
-    observer.event("reading " + format_size(source.manifest.block_size.bytes_of(doubtful.count())) +
-                   " to see which blocks differ from the image");
-    const Comparison comparison{source.manifest, target.data, tree, "checking", observer, stop};
-    const auto clear_right = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
-        BlockSet golden = doubtful;
-        for (const BlockRange& run : runs_of(wrong, part))
-            golden.erase(run);
-        const std::vector<BlockRange> ranges = runs_of(golden, part);
-        if (ranges.empty()) return {};
-        // What was read may still be in the disk's cache (invariant 2).
-        if (Result<void> flushed = target.data.flush(); !flushed) return flushed;
-        for (const BlockRange& range : ranges)
-            right += range.count;
-        return target.log.clear(ranges);
-    };
-    if (Result<void> compared = compare(comparison, doubtful, clear_right); !compared)
-        return compared.error();
+    if (total == Blocks(0)) return right;
+    const Bytes total_bytes = source.manifest.block_size.bytes_of(total);
+    observer.event("reading " + format_size(total_bytes) + " to see which blocks differ from the image");
+    Progress progress(observer, "checking", total_bytes);
+    const Comparison comparison{source.manifest, target.data, tree, progress, stop};
+    const BlockIndex end = BlockIndex() + source.manifest.blocks();
+    for (BlockIndex at; at < end;) {
+        const Marks marks = bitmap.read(at);
+        const BlockSet& doubtful = all_unknown ? marks.marked : marks.untrusted;
+        const auto clear_right = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
+            BlockSet golden = doubtful;
+            for (const BlockRange& run : runs_of(wrong, part))
+                golden.erase(run);
+            const std::vector<BlockRange> ranges = runs_of(golden, part);
+            if (ranges.empty()) return {};
+            // What was read may still be in the disk's cache (invariant 2).
+            if (Result<void> flushed = target.data.flush(); !flushed) return flushed;
+            for (const BlockRange& range : ranges)
+                right += range.count;
+            return bitmap.clear(ranges);
+        };
+        if (Result<void> compared = compare(comparison, doubtful, clear_right); !compared)
+            return compared.error();
+        at = marks.range().end();
+    }
     return right;
 }
 
 Result<void> restore_marked(RestoreTarget target, const Source& source, net::Fetcher& fetcher,
                             Observer& observer, const StopFlag& stop, RestoreReport& report) {
-    if (!target.log.marks().empty()) {
+    if (target.log.bitmap().marked() > Blocks(0)) {
         TreeReader tree(source, fetcher);
         const Result<Blocks> right = clear_what_is_right(target, source, tree, observer, stop);
         if (!right) return right.error();
         report.already_right = *right;
-        if (!target.log.marks().empty()) {
+        if (target.log.bitmap().marked() > Blocks(0)) {
             Restorer restorer(target, source, fetcher, tree, observer, stop);
             if (Result<void> restored = restorer.run(); !restored) return restored;
             report.fetched = restorer.fetched();
@@ -290,7 +277,7 @@ Result<RestoreReport> restore(RestoreTarget target, const Source& source, net::F
     const format::Manifest& manifest = source.manifest;
     if (Result<void> fits = check_fit(target.log, target.data, manifest); !fits) return fits.error();
     RestoreReport report;
-    report.marked = target.log.marks().count();
+    report.marked = target.log.bitmap().marked();
     const format::ImageRecord& record = *target.log.record();
     if (report.marked == Blocks(0) && record.state == format::VolumeState::golden && !record.unknown)
         return report;
@@ -300,7 +287,7 @@ Result<RestoreReport> restore(RestoreTarget target, const Source& source, net::F
     if (!restored) {
         if (restored.error().kind != Failure::interrupted) return restored.error();
         const auto size_of = [&](Blocks blocks) { return format_size(manifest.block_size.bytes_of(blocks)); };
-        return Error{Failure::interrupted, "interrupted with " + size_of(target.log.marks().count()) +
+        return Error{Failure::interrupted, "interrupted with " + size_of(target.log.bitmap().marked()) +
                                                " of " + size_of(report.marked) +
                                                " left to restore: run it again to go on"};
     }

@@ -14,15 +14,22 @@ constexpr std::size_t max_held = 512;
 // Reading this many unwanted hash blocks between two wanted ones costs less than a second request.
 constexpr std::uint64_t max_gap = 4;
 constexpr std::uint64_t max_request = 256;  // hash blocks: 1 MiB
+// Hash blocks, gaps too, before those that have arrived are taken over: with the last request at most 2 MiB.
+constexpr std::uint64_t max_fetched = 256;
 
 // The hash blocks of level 0 above the members of `wanted` from `from` on, at most max_held.
 std::vector<std::uint64_t> leaves_above(const BlockSet& wanted, BlockIndex from) {
     std::vector<std::uint64_t> leaves;
-    while (from.value() < wanted.size().count() && leaves.size() < max_held) {
-        const std::optional<BlockRange> found = wanted.next_run(from, Blocks(1));
-        if (!found) break;
-        leaves.push_back(found->first.value() / format::hashes_per_block);
-        from = BlockIndex((leaves.back() + 1) * format::hashes_per_block);
+    const BlockIndex end = wanted.range().end();
+    for (BlockIndex at = from; leaves.size() < max_held;) {
+        const std::optional<BlockRange> run = wanted.next_run({at, end - at});
+        if (!run) break;
+        std::uint64_t leaf = run->first.value() / format::hashes_per_block;
+        if (!leaves.empty()) leaf = std::max(leaf, leaves.back() + 1);
+        const std::uint64_t last = (run->end().value() - 1) / format::hashes_per_block;
+        for (; leaf <= last && leaves.size() < max_held; ++leaf)
+            leaves.push_back(leaf);
+        at = run->end();
     }
     return leaves;
 }
@@ -56,7 +63,7 @@ TreeReader::TreeReader(const Source& source, net::Fetcher& fetcher)
 }
 
 Result<BlockIndex> TreeReader::load(const BlockSet& wanted, BlockIndex from) {
-    const BlockIndex end = BlockIndex() + source_.manifest.blocks();
+    const BlockIndex end = wanted.range().end();
     if (levels_.empty()) return end;
     std::vector<std::vector<std::uint64_t>> indices{leaves_above(wanted, from)};
     if (indices[0].empty()) return end;
@@ -111,23 +118,32 @@ Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint6
 }
 
 Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into) {
-    struct Span {
-        std::uint64_t first;  // hash blocks
-        std::uint64_t count;
-    };
     std::vector<Span> spans;
-    std::uint64_t total = 0;
+    std::uint64_t total = 0;  // hash blocks in `spans`
     for (const std::uint64_t index : missing) {
         if (!spans.empty() && index - (spans.back().first + spans.back().count) <= max_gap &&
             index - spans.back().first < max_request) {
             total += index + 1 - spans.back().first - spans.back().count;
             spans.back().count = index + 1 - spans.back().first;
-        } else {
-            spans.push_back({index, 1});
-            ++total;
+            continue;
         }
+        if (total >= max_fetched) {
+            if (Result<void> fetched = fetch_spans(level, spans, missing, into); !fetched) return fetched;
+            spans.clear();
+            total = 0;
+        }
+        spans.push_back({index, 1});
+        ++total;
     }
+    return fetch_spans(level, spans, missing, into);
+}
 
+// Of what lies in `spans` only the blocks that are missing are verified and kept.
+Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& spans,
+                                     const std::vector<std::uint64_t>& missing, Level& into) {
+    std::uint64_t total = 0;
+    for (const Span& span : spans)
+        total += span.count;
     ByteVector buffer(total * format::hash_block_size);
     std::vector<net::Range> ranges;
     std::size_t position = 0;

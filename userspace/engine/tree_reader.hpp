@@ -31,8 +31,15 @@ class TreeReader {
         std::vector<HashBlock> blocks;       // as many
     };
 
+    struct Span {
+        std::uint64_t first;  // hash blocks
+        std::uint64_t count;
+    };
+
     Result<void> load_level(unsigned level, const std::vector<std::uint64_t>& indices);
     Result<void> fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into);
+    Result<void> fetch_spans(unsigned level, const std::vector<Span>& spans,
+                             const std::vector<std::uint64_t>& missing, Level& into);
     Digest expected(unsigned level, std::uint64_t index) const;
     static Digest digest_in(const Level& level, std::uint64_t child);
 

@@ -12,27 +12,34 @@ Result<VerifyReport> verify(RestoreTarget target, const Source& source, net::Fet
                             Observer& observer, const StopFlag& stop) {
     if (Result<void> fits = check_fit(target.log, target.data, source.manifest); !fits) return fits.error();
     VerifyReport report;
-    report.marked_before = target.log.marks().count();
+    LogBitmap& bitmap = target.log.bitmap();
+    report.marked_before = bitmap.marked();
 
     TreeReader tree(source, fetcher);
-    const BlockSet all(source.manifest.blocks(), true);
-    const Comparison comparison{source.manifest, target.data, tree, "verifying", observer, stop};
-    const auto mark_wrong = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
-        BlockSet unmarked = wrong;
-        for (const BlockRange& marked : runs_of(target.log.marks(), part))
-            unmarked.erase(marked);
-        const std::vector<BlockRange> ranges = runs_of(unmarked, part);
-        report.checked += part.count;
-        for (const BlockRange& range : ranges)
-            report.newly_marked += range.count;
-        return ranges.empty() ? Result<void>() : target.log.mark(ranges);
-    };
-    if (Result<void> compared = compare(comparison, all, mark_wrong); !compared) {
-        if (compared.error().kind != Failure::interrupted) return compared.error();
-        return Error{Failure::interrupted,
-                     "interrupted after " + format_size(source.manifest.block_size.bytes_of(report.checked)) +
-                         " of " + format_size(source.manifest.size) +
-                         "; wrong blocks that were found are marked"};
+    const BlockIndex end = BlockIndex() + source.manifest.blocks();
+    Progress progress(observer, "verifying", source.manifest.block_size.bytes_of(source.manifest.blocks()));
+    const Comparison comparison{source.manifest, target.data, tree, progress, stop};
+    for (BlockIndex at; at < end;) {
+        const BlockSet marked = bitmap.read(at).marked;
+        const auto mark_wrong = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
+            BlockSet unmarked = wrong;
+            for (const BlockRange& range : runs_of(marked, part))
+                unmarked.erase(range);
+            const std::vector<BlockRange> ranges = runs_of(unmarked, part);
+            report.checked += part.count;
+            for (const BlockRange& range : ranges)
+                report.newly_marked += range.count;
+            return ranges.empty() ? Result<void>() : bitmap.mark(ranges);
+        };
+        if (Result<void> compared = compare(comparison, BlockSet(marked.range(), true), mark_wrong);
+            !compared) {
+            if (compared.error().kind != Failure::interrupted) return compared.error();
+            return Error{Failure::interrupted,
+                         "interrupted after " +
+                             format_size(source.manifest.block_size.bytes_of(report.checked)) + " of " +
+                             format_size(source.manifest.size) + "; wrong blocks that were found are marked"};
+        }
+        at = marked.range().end();
     }
     return report;
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "block/identity.hpp"
+#include "engine/fit.hpp"
 #include "regild/writelog_format.h"
 
 namespace regild::engine {
@@ -111,18 +112,7 @@ Result<void> Volume::check_may_format(bool adopt) {
 }
 
 Result<void> Volume::check_fits(const format::Manifest& manifest) const {
-    const std::string image = "image " + manifest.image + " version " + std::to_string(manifest.version);
-    if (data_->size() < manifest.size) {
-        return Error{Failure::refused, data_->name() + " is too small: it has " +
-                                           std::to_string(data_->size().count()) + " bytes and " + image +
-                                           " needs " + std::to_string(manifest.size.count())};
-    }
-    const Bytes alignment = data_->alignment();
-    if (manifest.size.count() % alignment.count() != 0 || manifest.block_size.bytes() < alignment) {
-        return Error{Failure::refused, data_->name() + " has sectors of " +
-                                           std::to_string(alignment.count()) + " bytes and " + image +
-                                           " is not a multiple of them; publish an image for such disks"};
-    }
+    if (Result<void> r = check_fits_disk(*data_, manifest); !r) return r;
     Result<format::LogGeometry> geometry = format::LogGeometry::make(manifest.size, manifest.block_size);
     if (!geometry) return geometry.error();
     if (log_device_->size() < geometry->log_length()) {

@@ -125,7 +125,8 @@ BlockRange blocks_of_log_sector(std::uint64_t index, Blocks blocks) {
 
 bool read_log_sector(std::span<const std::byte, 512> bytes, const Uuid& uuid, std::uint64_t index,
                      BlockSet& marks) {
-    const BlockRange range = blocks_of_log_sector(index, marks.size());
+    const BlockRange range = blocks_of_log_sector(index, marks.range().end() - BlockIndex(0));
+    const std::uint64_t blocks = range.count.count();
     writelog_sector wire;
     std::memcpy(&wire, bytes.data(), sizeof wire);
     if (le32toh(wire.crc) != log_sector_crc(uuid, bytes) || le32toh(wire.index) != index) {
@@ -133,15 +134,19 @@ bool read_log_sector(std::span<const std::byte, 512> bytes, const Uuid& uuid, st
         return false;
     }
     const auto bit = [&wire](std::uint64_t n) { return (wire.bits[n / 8] >> (n % 8) & 1) != 0; };
-    for (std::uint64_t n = range.count.count(); n < WRITELOG_BITS_PER_SECTOR; ++n) {
+    for (std::uint64_t n = blocks; n < WRITELOG_BITS_PER_SECTOR; ++n) {
         if (bit(n)) {
             marks.insert(range);
             return false;
         }
     }
-    for (std::uint64_t n = 0; n < range.count.count();) {
+    for (std::uint64_t n = 0; n < blocks;) {
+        if (n % 8 == 0 && wire.bits[n / 8] == 0) {
+            n += 8;
+            continue;
+        }
         std::uint64_t end = n;
-        while (end < range.count.count() && bit(end))
+        while (end < blocks && bit(end))
             ++end;
         marks.insert({range.first + Blocks(n), Blocks(end - n)});
         n = end + 1;
@@ -150,18 +155,14 @@ bool read_log_sector(std::span<const std::byte, 512> bytes, const Uuid& uuid, st
 }
 
 SectorBytes serialize_log_sector(const Uuid& uuid, std::uint64_t index, const BlockSet& marks) {
-    const BlockRange range = blocks_of_log_sector(index, marks.size());
+    const BlockRange range = blocks_of_log_sector(index, marks.range().end() - BlockIndex(0));
     writelog_sector wire{};
     wire.index = htole32(static_cast<std::uint32_t>(index));
     BlockIndex at = range.first;
-    while (const std::optional<BlockRange> run = marks.next_run(at)) {
-        if (run->first >= range.end()) break;
-        at = std::min(run->end(), range.end());
-        for (BlockIndex block = run->first; block < at; block = block + Blocks(1)) {
-            const std::uint64_t n = (block - range.first).count();
+    while (const std::optional<BlockRange> run = marks.next_run({at, range.end() - at})) {
+        at = run->end();
+        for (std::uint64_t n = (run->first - range.first).count(); n < (at - range.first).count(); ++n)
             wire.bits[n / 8] = static_cast<__u8>(wire.bits[n / 8] | 1u << (n % 8));
-        }
-        if (at == range.end()) break;
     }
 
     SectorBytes bytes;

@@ -47,12 +47,15 @@ struct Superblock {
 Result<Superblock> parse_superblock(std::span<const std::byte, 512> bytes);
 SectorBytes serialize_superblock(const Superblock& superblock);
 
+// Both take a set of a whole volume's blocks, or of a part that begins with a log sector's first block and
+// ends with one's last or the volume's.
 // Adds the marks of log sector `index` to `marks`. False (and every block of the sector is added) when its
 // checksum or its index is wrong or a bit past the last block is set: doubt is dirty (invariant 3).
 bool read_log_sector(std::span<const std::byte, 512> bytes, const Uuid& uuid, std::uint64_t index,
                      BlockSet& marks);
 // Log sector `index` with the marks in `marks`.
 SectorBytes serialize_log_sector(const Uuid& uuid, std::uint64_t index, const BlockSet& marks);
+
 // The blocks that log sector `index` tells of, clipped to `blocks`; empty for a padding sector.
 BlockRange blocks_of_log_sector(std::uint64_t index, Blocks blocks);
 
