@@ -135,3 +135,44 @@ TEST_CASE("a unit that becomes unreadable is marked but for what is cleared, and
     CHECK(marks_of(log) == expected);
     CHECK(marks_of(opened(disk)) == expected);
 }
+
+TEST_CASE("a unit that could not be read stays marked when it can be read again") {
+    MemoryStorage disk = clean_disk();
+    disk.make_unreadable(bitmap + MiB(1), Bytes(512));
+    disk.heal_after(2);  // the scan, and its second try unit by unit
+    LogStore log = opened(disk);
+    const BlockRange unit = blocks(piece, std::uint64_t{8} * 4032);
+    BlockSet expected = test::set_of(Blocks(size), {unit});
+    REQUIRE(log.bitmap().untrusted() == unit.count);
+    CHECK(test::all_marks(log).untrusted == expected);
+
+    SECTION("but for what is cleared") {
+        const BlockRange restored = blocks(piece + 10, 5);
+        REQUIRE(log.bitmap().clear({&restored, 1}).ok());
+        expected.erase(restored);
+    }
+    SECTION("and all of it is marked on the log when that is asked for") {
+        REQUIRE(log.bitmap().mark_untrusted().ok());
+    }
+    CHECK(log.bitmap().untrusted() == Blocks(0));
+    CHECK(log.bitmap().marked() == expected.count());
+    CHECK(marks_of(log) == expected);
+    CHECK(marks_of(opened(disk)) == expected);
+}
+
+TEST_CASE("what may not have landed is not trusted") {
+    for (const Operation::Kind kind : {Operation::Kind::write, Operation::Kind::flush}) {
+        for (const bool to_mark : {true, false}) {
+            MemoryStorage disk = clean_disk();
+            LogStore log = opened(disk);
+            const BlockRange some = blocks(piece + 10, 5);
+            REQUIRE(log.bitmap().mark({&some, 1}).ok());
+            disk.fail_only(kind);
+            disk.fail_at(1);
+            REQUIRE_FALSE((to_mark ? log.bitmap().mark({&some, 1}) : log.bitmap().clear({&some, 1})).ok());
+            const BlockSet unit = test::set_of(Blocks(size), {blocks(piece, std::uint64_t{8} * 4032)});
+            CHECK(log.bitmap().marked() == unit.count());
+            CHECK(test::all_marks(log).untrusted == unit);
+        }
+    }
+}

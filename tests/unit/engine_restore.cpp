@@ -280,6 +280,64 @@ TEST_CASE("blocks of a log sector that cannot be trusted are hashed first") {
     REQUIRE(report->fetched == Blocks(2));
 }
 
+TEST_CASE("a log sector that reads well again later is not believed") {
+    // The log says that nothing is marked, but for a while nobody could read it; and block 7 is wrong.
+    const GoldenImage image = usual_image();
+    for (std::uint64_t read_errors = 2; read_errors < 12; ++read_errors) {
+        const auto volume = make_session_volume(image, {});
+        volume->data.memory().overwrite(Bytes(7 * 4096), ByteVector(512, std::byte{0xee}));
+        volume->log_device.memory().make_unreadable(volume->log().geometry().bitmap_offset(), Bytes(512));
+        volume->log_device.memory().heal_after(read_errors);
+        volume->log_store = *LogStore::open(volume->log_device);
+        REQUIRE(volume->bitmap().marked() == Blocks(300));
+        FakeFetcher fetcher(image);
+        REQUIRE(run_restore(*volume, image, fetcher).ok());
+        require_done(*volume, image);
+    }
+}
+
+TEST_CASE("a log unit that cannot be read when its marks are cleared is restored whole") {
+    const GoldenImage image = usual_image();
+    const auto volume = make_session_volume(image, usual_session);
+    bool failed = false;
+    volume->journal.before_operation = [&] {
+        if (failed || volume->journal.entries.empty() || volume->journal.entries.back().to_log) return;
+        failed = true;  // after the first block is written
+        volume->log_device.memory().make_unreadable(volume->log().geometry().bitmap_offset(), Bytes(512));
+    };
+    FakeFetcher fetcher(image);
+    const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
+    REQUIRE(report.ok());
+    require_done(*volume, image);
+    REQUIRE(report->fetched + report->zeroed > Blocks(15));
+    REQUIRE(test::marks_of(**LogStore::open(volume->log_device)).empty());
+}
+
+TEST_CASE("a log sector that cannot be trusted is all-ones on the disk before a block of it is written") {
+    const GoldenImage image = usual_image();
+    const std::vector<BlockRange> session{blocks(0, 300)};  // none is right, so that no mark is cleared first
+    const auto session_volume = make_session_volume(image, session);
+    ByteVector log = session_volume->log_device.content();
+    log[65536 + 100] ^= std::byte{1};
+    TestVolume volume(session_volume->data.content(), log);
+    bool checked = false;
+    volume.journal.before_operation = [&] {
+        const std::vector<Journal::Entry>& entries = volume.journal.entries;
+        if (checked || entries.empty() || entries.back().to_log ||
+            entries.back().operation.kind == Operation::Kind::flush)
+            return;
+        checked = true;
+        test::MemoryStorage now(volume.log_device.content());
+        const LogStore after_power_cut = **LogStore::open(now);
+        REQUIRE(after_power_cut.bitmap().untrusted() == Blocks(0));
+        REQUIRE(after_power_cut.bitmap().marked() == Blocks(300));
+    };
+    FakeFetcher fetcher(image);
+    REQUIRE(run_restore(volume, image, fetcher).ok());
+    require_done(volume, image);
+    REQUIRE(checked);
+}
+
 TEST_CASE("a disk that is too small is refused") {
     const GoldenImage image = usual_image();
     const auto volume = make_provisioning_volume(image, ByteVector(299 * 4096 + 512));

@@ -71,6 +71,22 @@ TEST_CASE("marked blocks stay marked and are not counted again") {
     REQUIRE(volume->bitmap().marked() == Blocks(6));
 }
 
+TEST_CASE("a wrong block below a log sector that cannot be trusted gets its mark on the log") {
+    const GoldenImage image = usual_image();
+    const auto clean_volume = make_session_volume(image, {});
+    ByteVector log = clean_volume->log_device.content();
+    log[65536 + 100] ^= std::byte{1};
+    TestVolume volume(clean_volume->data.content(), log);
+    flip_bit(volume, 500 * 4096);
+    FakeFetcher fetcher(image);
+    const Result<VerifyReport> report = run_verify(volume, image, fetcher);
+    REQUIRE(report.ok());
+    REQUIRE(report->newly_marked == Blocks(1));
+    const LogStore reopened = **LogStore::open(volume.log_device);
+    REQUIRE(reopened.bitmap().untrusted() == Blocks(0));
+    REQUIRE(test::marks_of(reopened).test(BlockIndex(500)));
+}
+
 TEST_CASE("verify fetches the tree and no data") {
     const GoldenImage image = usual_image();
     const auto volume = make_session_volume(image, {});

@@ -40,8 +40,10 @@ class MemoryStorage final : public block::Storage {
         const std::lock_guard lock(mutex_);
         const Bytes length(into.size());
         if (Result<void> r = begin(Operation::Kind::read, offset, length); !r) return r;
-        if (const std::optional<Bytes> bad = first_unreadable(offset, length))
+        if (const std::optional<Bytes> bad = first_unreadable(offset, length)) {
+            if (heals_in_ && --*heals_in_ == 0) unreadable_.clear();
             return Error{Failure::failed, name_ + ": read error at byte " + std::to_string(bad->count())};
+        }
         if (!into.empty()) std::memcpy(into.data(), bytes_.data() + offset.count(), into.size());
         note({Operation::Kind::read, offset, length, {}});
         return {};
@@ -106,6 +108,9 @@ class MemoryStorage final : public block::Storage {
         std::fill_n(unreadable_.begin() + static_cast<std::ptrdiff_t>(offset.count()), length.count(), true);
     }
 
+    // Everything can be read again after so many read errors.
+    void heal_after(std::uint64_t read_errors) { heals_in_ = read_errors; }
+
     // Everything since the last flush is gone.
     void cut_power() { bytes_ = durable_; }
 
@@ -147,6 +152,7 @@ class MemoryStorage final : public block::Storage {
     ByteVector bytes_;    // what a read returns
     ByteVector durable_;  // what survives a power cut
     std::vector<bool> unreadable_;
+    std::optional<std::uint64_t> heals_in_;
     std::uint64_t flushes_ = 0;
     bool tracing_ = false;
     std::vector<Operation> trace_;

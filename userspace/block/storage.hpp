@@ -13,7 +13,7 @@ namespace regild::block {
 
 // Offsets and lengths are multiples of alignment(); buffers come from AlignedBuffer. A range that leaves the
 // storage is an error. read, write and zero may be called from several threads at once on ranges that do not
-// overlap.
+// overlap, and flush at any time.
 class Storage {
   public:
     virtual ~Storage() = default;

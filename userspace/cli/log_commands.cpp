@@ -118,7 +118,6 @@ void for_each_run(const engine::LogStore& log, const std::ostream& out, Print pr
     BlockRange open_run;
     for (BlockIndex at; at < end && out;) {
         const BlockSet marked = log.bitmap().read(at).marked;
-        at = marked.range().first;
         while (const std::optional<BlockRange> run = marked.next_run({at, marked.range().end() - at})) {
             if (!out) return;
             if (open_run.count > Blocks(0) && run->first == open_run.end()) {
@@ -142,8 +141,9 @@ Result<ExitCode> run_dirty(const Environment& environment, const Arguments& argu
     if (json)
         out << "{\n    \"block_size\": " << log->store.geometry().block_size().bytes().count()
             << ",\n    \"blocks\": " << log->store.geometry().blocks().count()
-            << ",\n    \"marked_blocks\": " << log->store.bitmap().marked().count() << ",\n    \"ranges\": [";
+            << ",\n    \"ranges\": [";
     const char* separator = "";
+    Blocks listed;  // while the volume is mapped, marks come as we read
     for_each_run(log->store, out, [&](BlockRange run) {
         const std::uint64_t first = run.first.value();
         const std::uint64_t last = run.end().value() - 1;
@@ -154,8 +154,10 @@ Result<ExitCode> run_dirty(const Environment& environment, const Arguments& argu
         else
             out << first << "-" << last << "\n";
         separator = ",";
+        listed += run.count;
     });
-    if (json) out << (*separator ? "\n    " : "") << "]\n}\n";
+    if (json)
+        out << (*separator ? "\n    " : "") << "],\n    \"marked_blocks\": " << listed.count() << "\n}\n";
     return ExitCode::clean;
 }
 

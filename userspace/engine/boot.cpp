@@ -157,31 +157,32 @@ Result<void> Boot::make_golden(Volume& volume, const Source& source) {
 
 Result<BootReport> Boot::run() {
     const block::Access look_access = options_.no_map ? block::Access::exclusive : block::Access::read;
-    Result<Volume> looked_at = wait_for_volume(look_access);
-    if (!looked_at) return looked_at.error();
-    Result<Decision> decision = decide(*looked_at);
+    Result<Volume> opened = wait_for_volume(look_access);
+    if (!opened) return opened.error();
+    Volume& volume = *opened;
+    Result<Decision> decision = decide(volume);
     if (!decision) return decision.error();
     report_.outcome = decision->outcome;
 
-    const bool to_format = !looked_at->has_usable_log();
+    const bool to_format = !volume.has_usable_log();
     if (to_format) {
-        if (Result<void> r = looked_at->check_fits(decision->source->manifest); !r) return r.error();
+        if (Result<void> r = volume.check_fits(decision->source->manifest); !r) return r.error();
     }
     Result<format::LogGeometry> geometry =
         to_format ? format::LogGeometry::make(decision->source->manifest.size,
                                               decision->source->manifest.block_size)
-                  : Result<format::LogGeometry>(looked_at->log().geometry());
+                  : Result<format::LogGeometry>(volume.log().geometry());
     if (!geometry) return geometry.error();
 
     // From here until the volume is mapped the devices are ours (invariant 5).
-    std::optional<HeldVolume> held;
+    std::unique_ptr<dm::Mapping> mapping;
     if (!options_.no_map) {
         Result<HeldVolume> holding =
-            hold(mapper_, configuration_.name, *looked_at, *geometry, configuration_.allow_discards);
+            hold(mapper_, configuration_.name, volume, *geometry, configuration_.allow_discards);
         if (!holding) return holding.error();
-        held.emplace(*std::move(holding));
+        mapping = std::move(holding->mapping);
+        volume = std::move(holding->volume);
     }
-    Volume& volume = held ? held->volume : *looked_at;
 
     if (to_format) {
         if (Result<void> r = volume.format(*decision->source, configuration_.adopt); !r) return r.error();
@@ -201,9 +202,9 @@ Result<BootReport> Boot::run() {
         report_.restore.bytes_fetched = fetcher_->totals().received;
         report_.restore.requests = fetcher_->totals().requests;
     }
-    if (held) {
-        if (Result<void> r = held->mapping->activate(); !r) return r.error();
-        report_.mapped = held->mapping->path();
+    if (mapping) {
+        if (Result<void> r = mapping->activate(); !r) return r.error();
+        report_.mapped = mapping->path();
         observer_.event("mapped " + volume.data().name() + " as " + report_.mapped);
     }
     return report_;

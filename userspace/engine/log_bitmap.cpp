@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/log_bitmap.hpp"
 
-#include <cstring>
+#include <algorithm>
+#include <cassert>
 
 #include "engine/log_units.hpp"
 
@@ -51,7 +52,8 @@ Marks LogBitmap::read_units_of(Units units) const {
             for (std::size_t at = 0; at < bytes.size(); at += WRITELOG_SECTOR_SIZE) {
                 const std::uint64_t index = index_at(offset + Bytes(at));
                 if (!format::read_log_sector(bytes.subspan(at).first<WRITELOG_SECTOR_SIZE>(),
-                                             superblock_.uuid, index, marks.marked))
+                                             superblock_.uuid, index, marks.marked) ||
+                    sectors_[index].untrusted)
                     doubt(index);
             }
             return true;
@@ -103,6 +105,7 @@ Result<void> LogBitmap::clear(std::span<const BlockRange> ranges) {
 std::vector<LogBitmap::Units> LogBitmap::units_of(std::span<const BlockRange> sorted) const {
     std::vector<Units> runs;
     for (const BlockRange range : sorted) {
+        assert(range.end() <= BlockIndex(0) + blocks_);
         if (range.count == Blocks(0)) continue;
         std::uint64_t next = range.first.value() / blocks_per_unit;
         if (!runs.empty()) next = std::max(next, runs.back().end);
@@ -130,21 +133,28 @@ Result<void> LogBitmap::change(std::span<const BlockRange> ranges, bool to_marke
         const std::uint64_t piece_end = piece_at(first->first).end;
         const auto last =
             std::find_if(first, runs.end(), [&](const Units& run) { return run.first >= piece_end; });
-        const Units span{first->first, (last - 1)->end};
-        Marks marks{read_units_of(span).marked, BlockSet(blocks_of(span))};
+        Marks marks = read_units_of({first->first, (last - 1)->end});
         for (const BlockRange range : sorted) {
             const BlockRange here = intersection(marks.range(), range);
             to_marked ? marks.marked.insert(here) : marks.marked.erase(here);
         }
-        const auto count_all = [&] { std::for_each(first, last, [&](Units run) { count(run, marks); }); };
-        if (to_marked) count_all();
+        const BlockSet all(marks.range(), true);
+        std::for_each(first, last, [&](Units run) { count(run, {all, all}); });
         for (auto run = first; run != last; ++run)
             if (Result<void> r = write(*run, marks.marked); !r) return r;
         if (Result<void> r = flush(); !r) return r;
-        count_all();
+        marks.untrusted = BlockSet(marks.range());
+        std::for_each(first, last, [&](Units run) { count(run, marks); });
         first = last;
     }
     return {};
+}
+
+Result<void> LogBitmap::mark_untrusted() {
+    std::vector<BlockRange> ranges;
+    for (std::uint64_t index = 0; index < sectors_.size(); ++index)
+        if (sectors_[index].untrusted) ranges.push_back(format::blocks_of_log_sector(index, blocks_));
+    return ranges.empty() ? Result<void>() : mark(ranges);
 }
 
 Result<void> LogBitmap::mark_all() {

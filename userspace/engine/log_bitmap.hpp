@@ -31,15 +31,18 @@ class LogBitmap {
     // As the last scan, mark or clear left them.
     Blocks marked() const { return marked_; }
     Blocks untrusted() const { return untrusted_; }
-    // The piece that holds block `from`: all pieces are equally long but the last. May run while another
-    // thread changes other pieces.
+    // The piece that holds block `from`: all pieces are equally long but the last. What was not trusted once
+    // stays so until it is written, also when it can be read again. May run while another thread changes
+    // other pieces.
     Marks read(BlockIndex from) const;
 
-    // Durable when they return, and in ascending order. On an error nobody knows what has landed: it counts
-    // as marked.
+    // Durable when they return. On an error nobody knows what has landed: the log sectors concerned are not
+    // trusted any more.
     Result<void> mark(std::span<const BlockRange> ranges);
     // The caller has flushed the data device (invariant 2).
     Result<void> clear(std::span<const BlockRange> ranges);
+    // Marks on the log what counts as marked because it is not trusted: before blocks of it are written.
+    Result<void> mark_untrusted();
     // Marks every block without looking at what was there.
     Result<void> mark_all();
 

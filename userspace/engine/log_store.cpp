@@ -153,7 +153,7 @@ Result<std::optional<LogStore>> LogStore::open(block::Storage& storage) {
     if (!found) return error(found.error());
     if (!*found) return std::optional<LogStore>();
 
-    // Before there is memory for its marks: anybody can write a superblock of 2^31 blocks.
+    // Before its marks are counted: anybody can write a superblock of 2^31 blocks.
     const LogGeometry& geometry = (*found)->superblock.geometry;
     if (geometry.log_length() > storage.size())
         return error({Failure::refused, "is " + format_size(geometry.log_length()) +

@@ -2,6 +2,7 @@
 // How far a piece of work has come, from whichever threads do it.
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 
 #include "engine/observer.hpp"
@@ -15,8 +16,8 @@ class Progress {
         : observer_(observer), what_(what), total_(total) {}
     void add(Bytes bytes) {
         const std::lock_guard lock(mutex_);
-        done_ += bytes;
-        observer_.progress(what_, done_, total_);
+        done_ += bytes;  // more than the total when a log sector becomes unreadable after it was counted
+        observer_.progress(what_, std::min(done_, total_), total_);
     }
 
   private:

@@ -154,9 +154,11 @@ Result<void> Restorer::fetch(Loaded& into) {
     return fetcher_.get_ranges(source_.data_url, ranges, verify);
 }
 
-// Before the first write: from here on the disk is a mixture (invariant 9). What is still marked is known to
-// need its content, so that a run after an interruption does not look at it again.
+// Before the first write: from here on the disk is a mixture (invariant 9), and no mark may hang on a log
+// sector that reads otherwise the next time. What is still marked is known to need its content, so that a run
+// after an interruption does not look at it again.
 Result<void> Restorer::declare_restoring() {
+    if (Result<void> marked = target_.log.bitmap().mark_untrusted(); !marked) return marked;
     format::ImageRecord record = *target_.log.record();
     if (record.state != format::VolumeState::golden && !record.unknown) return {};
     if (record.state == format::VolumeState::golden) record.state = format::VolumeState::restoring;
@@ -231,6 +233,8 @@ Result<Blocks> clear_what_is_right(RestoreTarget target, const Source& source, T
     for (BlockIndex at; at < end;) {
         const Marks marks = bitmap.read(at);
         const BlockSet& doubtful = all_unknown ? marks.marked : marks.untrusted;
+        at = marks.range().end();
+        if (doubtful.empty()) continue;
         const auto clear_right = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
             BlockSet golden = doubtful;
             for (const BlockRange& run : runs_of(wrong, part))
@@ -245,25 +249,26 @@ Result<Blocks> clear_what_is_right(RestoreTarget target, const Source& source, T
         };
         if (Result<void> compared = compare(comparison, doubtful, clear_right); !compared)
             return compared.error();
-        at = marks.range().end();
     }
     return right;
 }
 
 Result<void> restore_marked(RestoreTarget target, const Source& source, net::Fetcher& fetcher,
                             Observer& observer, const StopFlag& stop, RestoreReport& report) {
-    if (target.log.bitmap().marked() > Blocks(0)) {
-        TreeReader tree(source, fetcher);
-        const Result<Blocks> right = clear_what_is_right(target, source, tree, observer, stop);
-        if (!right) return right.error();
-        report.already_right = *right;
-        if (target.log.bitmap().marked() > Blocks(0)) {
-            Restorer restorer(target, source, fetcher, tree, observer, stop);
-            if (Result<void> restored = restorer.run(); !restored) return restored;
-            report.fetched = restorer.fetched();
-            report.zeroed = restorer.zeroed();
-        }
+    const LogBitmap& bitmap = target.log.bitmap();
+    TreeReader tree(source, fetcher);
+    const Result<Blocks> right = clear_what_is_right(target, source, tree, observer, stop);
+    if (!right) return right.error();
+    report.already_right = *right;
+    // Twice: a log unit that cannot be read when its marks are to be cleared leaves others marked.
+    for (int run = 0; run < 2 && bitmap.marked() > Blocks(0); ++run) {
+        Restorer restorer(target, source, fetcher, tree, observer, stop);
+        if (Result<void> restored = restorer.run(); !restored) return restored;
+        report.fetched += restorer.fetched();
+        report.zeroed += restorer.zeroed();
     }
+    if (bitmap.marked() > Blocks(0))
+        return Error{Failure::failed, "marks cannot be cleared: the log has read errors"};
     format::ImageRecord record = *target.log.record();
     record.state = format::VolumeState::golden;
     record.unknown = false;

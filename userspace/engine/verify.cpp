@@ -20,7 +20,10 @@ Result<VerifyReport> verify(RestoreTarget target, const Source& source, net::Fet
     Progress progress(observer, "verifying", source.manifest.block_size.bytes_of(source.manifest.blocks()));
     const Comparison comparison{source.manifest, target.data, tree, progress, stop};
     for (BlockIndex at; at < end;) {
-        const BlockSet marked = bitmap.read(at).marked;
+        const Marks marks = bitmap.read(at);
+        BlockSet marked = marks.marked;  // on the log, beyond doubt
+        for (const BlockRange& range : runs_of(marks.untrusted, marks.range()))
+            marked.erase(range);
         const auto mark_wrong = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
             BlockSet unmarked = wrong;
             for (const BlockRange& range : runs_of(marked, part))

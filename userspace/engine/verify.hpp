@@ -9,7 +9,7 @@ namespace regild::engine {
 struct VerifyReport {
     Blocks checked;
     Blocks marked_before;
-    Blocks newly_marked;  // wrong, and were not marked
+    Blocks newly_marked;  // wrong, and not marked on the log
 };
 
 Result<VerifyReport> verify(RestoreTarget target, const Source& source, net::Fetcher& fetcher,

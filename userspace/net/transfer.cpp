@@ -4,6 +4,7 @@
 #include "net/transfer.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace regild::net {
@@ -44,8 +45,11 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
     const auto set = [easy](CURLoption option, auto value) {
         return curl_easy_setopt(easy, option, value) == CURLE_OK;
     };
-    const bool all_set = set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https,file") &&
-                         set(CURLOPT_FOLLOWLOCATION, 1L) && set(CURLOPT_MAXREDIRS, max_redirects) &&
+    // libcurl itself knows only the CA certificates of the system.
+    const char* const certificates = getenv("SSL_CERT_FILE");
+    const bool all_set = (!certificates || set(CURLOPT_CAINFO, certificates)) && set(CURLOPT_NOSIGNAL, 1L) &&
+                         set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
+                         set(CURLOPT_MAXREDIRS, max_redirects) &&
                          set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
                          set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
                          set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
