@@ -140,8 +140,7 @@ Result<ExitCode> run_dirty(const Environment& environment, const Arguments& argu
     std::ostream& out = environment.out;
     if (json)
         out << "{\n    \"block_size\": " << log->store.geometry().block_size().bytes().count()
-            << ",\n    \"blocks\": " << log->store.geometry().blocks().count()
-            << ",\n    \"ranges\": [";
+            << ",\n    \"blocks\": " << log->store.geometry().blocks().count() << ",\n    \"ranges\": [";
     const char* separator = "";
     Blocks listed;  // while the volume is mapped, marks come as we read
     for_each_run(log->store, out, [&](BlockRange run) {
