@@ -14,24 +14,18 @@ using format::LogGeometry;
 using test::blocks;
 using test::marks_of;
 using test::MemoryStorage;
+using test::opened;
 using test::Operation;
+using test::piece;
 
 namespace {
 
-constexpr std::uint64_t piece = std::uint64_t{256} * 8 * 4032;  // 1 MiB of log
 constexpr std::uint64_t size = 2 * piece + 100000;
 constexpr Bytes bitmap(65536);
 
 LogGeometry geometry() {
     const BlockSize block_size = *BlockSize::from_bytes(4096);
     return *LogGeometry::make(block_size.bytes_of(Blocks(size)), block_size);
-}
-
-LogStore opened(MemoryStorage& disk) {
-    auto log = LogStore::open(disk);
-    REQUIRE(log.ok());
-    REQUIRE(*log);
-    return **log;
 }
 
 // A log without a mark.

@@ -19,6 +19,7 @@ using format::VolumeState;
 using test::all_marks;
 using test::marks_of;
 using test::MemoryStorage;
+using test::opened;
 using test::Operation;
 using test::record_of;
 using test::set_of;
@@ -42,13 +43,6 @@ MemoryStorage formatted(const LogGeometry& geometry) {
     MemoryStorage disk(geometry.log_length());
     REQUIRE(LogStore::format(disk, geometry, record_of(VolumeState::provisioning)).ok());
     return MemoryStorage(disk.content());
-}
-
-LogStore opened(MemoryStorage& disk) {
-    auto log = LogStore::open(disk);
-    REQUIRE(log.ok());
-    REQUIRE(*log);
-    return **log;
 }
 
 void damage(MemoryStorage& disk, Bytes offset) {

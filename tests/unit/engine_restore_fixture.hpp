@@ -20,6 +20,19 @@ inline BlockSize block_size_of(std::uint64_t bytes) {
     return BlockSize::from_bytes(bytes).value();
 }
 
+// Of an image whose root hash is not known yet.
+inline format::Manifest manifest_of(BlockSize block_size, Bytes size) {
+    return {.image = "kiosk",
+            .version = 1,
+            .size = size,
+            .block_size = block_size,
+            .data_file = "image.raw",
+            .tree_file = "image.verity",
+            .salt = ByteVector(32, std::byte{7}),
+            .tree_uuid = {},
+            .root_hash = {}};
+}
+
 // An image of which every block is different but for those that are zero, and what publish would make of it.
 struct GoldenImage {
     format::Manifest manifest;
@@ -41,17 +54,7 @@ struct GoldenImage {
 
 inline GoldenImage make_golden_image(BlockSize block_size, Bytes size,
                                      const std::function<bool(std::uint64_t)>& is_zero) {
-    GoldenImage image{.manifest = {.image = "kiosk",
-                                   .version = 1,
-                                   .size = size,
-                                   .block_size = block_size,
-                                   .data_file = "image.raw",
-                                   .tree_file = "image.verity",
-                                   .salt = ByteVector(32, std::byte{7}),
-                                   .tree_uuid = {},
-                                   .root_hash = {}},
-                      .padded = {},
-                      .tree_file = {}};
+    GoldenImage image{.manifest = manifest_of(block_size, size), .padded = {}, .tree_file = {}};
     image.padded.resize(image.manifest.padded_size().count());
     std::mt19937 random(1);  // NOLINT: the same image in every run
     const std::size_t block_bytes = block_size.bytes().count();

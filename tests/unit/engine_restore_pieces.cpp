@@ -12,22 +12,14 @@ namespace {
 using test::FakeFetcher;
 using test::GoldenImage;
 using test::MemoryStorage;
+using test::piece;
 
-constexpr std::uint64_t image_blocks = 1 << 24;                 // 64 GiB of zeros
-constexpr std::uint64_t piece = std::uint64_t{256} * 8 * 4032;  // blocks: 1 MiB of log
+constexpr std::uint64_t image_blocks = 1 << 24;  // 64 GiB of zeros
 
 // All its hash blocks but the top one are full of one digest each, so that only the top one is ever fetched.
 GoldenImage zero_image() {
     const BlockSize block_size = test::block_size_of(4096);
-    GoldenImage image{.manifest = {.image = "kiosk",
-                                   .version = 1,
-                                   .size = block_size.bytes_of(Blocks(image_blocks)),
-                                   .block_size = block_size,
-                                   .data_file = "image.raw",
-                                   .tree_file = "image.verity",
-                                   .salt = ByteVector(32, std::byte{7}),
-                                   .tree_uuid = {},
-                                   .root_hash = {}},
+    GoldenImage image{.manifest = test::manifest_of(block_size, block_size.bytes_of(Blocks(image_blocks))),
                       .padded = {},
                       .tree_file = ByteVector(8192)};
     codec::SaltedSha256 hash(image.manifest.salt);

@@ -2,9 +2,21 @@
 // For tests that look at a write log: its marks as one set, records, ranges.
 #pragma once
 
+#include <catch2/catch.hpp>
+
 #include "engine/log_store.hpp"
+#include "engine/plan.hpp"
 
 namespace regild::test {
+
+constexpr std::uint64_t piece = std::uint64_t{256} * 8 * 4032;  // blocks: 1 MiB of log
+
+inline engine::LogStore opened(block::Storage& disk) {
+    auto log = engine::LogStore::open(disk);
+    REQUIRE(log.ok());
+    REQUIRE(*log);
+    return **log;
+}
 
 inline BlockRange blocks(std::uint64_t first, std::uint64_t count) {
     return {BlockIndex(first), Blocks(count)};
@@ -22,17 +34,14 @@ inline engine::Marks all_marks(const engine::LogStore& log) {
     const Blocks size = log.geometry().blocks();
     engine::Marks all{BlockSet(size), BlockSet(size)};
     const auto add = [](BlockSet& to, const BlockSet& from) {
-        BlockIndex at = from.range().first;
-        while (const std::optional<BlockRange> run = from.next_run({at, from.range().end() - at})) {
-            to.insert(*run);
-            at = run->end();
-        }
+        for (const BlockRange& run : engine::runs_of(from, from.range()))
+            to.insert(run);
     };
     for (BlockIndex at; at < all.range().end();) {
-        const engine::Marks piece = log.bitmap().read(at);
-        add(all.marked, piece.marked);
-        add(all.untrusted, piece.untrusted);
-        at = piece.range().end();
+        const engine::Marks part = log.bitmap().read(at);
+        add(all.marked, part.marked);
+        add(all.untrusted, part.untrusted);
+        at = part.range().end();
     }
     return all;
 }

@@ -137,12 +137,17 @@ vm_module_build() {
 			vm_die "tests/vm/broken/$broken.patch does not apply to kernel/ any more: make it anew"
 		}
 	fi
-	make -C "$VM_HEADERS" M="$dir/kernel" modules >"$dir/build.log" 2>&1 || {
-		cat "$dir/build.log"
-		vm_die "the module does not build"
-	}
+	vm_kbuild "$dir/kernel"
 	mv "$dir/kernel/dm-writelog.ko" "$VM_MODULE" || vm_die "the build made no dm-writelog.ko"
 	echo "$key" >"$dir/key"
+}
+
+# vm_kbuild DIR: build the module in that folder.
+vm_kbuild() {
+	make -C "$VM_HEADERS" M="$1" modules >"$1/build.log" 2>&1 || {
+		cat "$1/build.log"
+		vm_die "the module in $1 does not build"
+	}
 }
 
 # vm_test_module NAME: build NAME.c of this folder: $VM_TEST_MODULE, a path.
@@ -159,10 +164,7 @@ vm_test_module_build() {
 	mkdir -p "$dir"
 	cp "$VM_DIR/$1.c" "$dir/"
 	echo "obj-m := $1.o" >"$dir/Kbuild"
-	make -C "$VM_HEADERS" M="$dir" modules >"$dir/build.log" 2>&1 || {
-		cat "$dir/build.log"
-		vm_die "the module $1 does not build"
-	}
+	vm_kbuild "$dir"
 	echo "$VM_KVER" >"$dir/key"
 }
 

@@ -15,10 +15,7 @@ constexpr std::uint64_t units_per_piece = log_piece_size / log_unit_size;  // 82
 }  // namespace
 
 LogBitmap::LogBitmap(block::Storage& storage, const format::Superblock& superblock)
-    : storage_(&storage),
-      superblock_(superblock),
-      blocks_(superblock.geometry.blocks()),
-      sectors_(superblock.geometry.log_sectors()) {}
+    : storage_(&storage), superblock_(superblock), sectors_(superblock.geometry.log_sectors()) {}
 
 Error LogBitmap::error(const Error& why) const {
     return why.context("cannot write marks to the log on " + storage_->name());
@@ -30,7 +27,7 @@ LogBitmap::Units LogBitmap::piece_at(std::uint64_t unit) const {
 }
 
 BlockRange LogBitmap::blocks_of(Units units) const {
-    const BlockRange all{BlockIndex(0), blocks_};
+    const BlockRange all{BlockIndex(0), blocks()};
     return intersection(all, {BlockIndex(units.first * blocks_per_unit),
                               Blocks((units.end - units.first) * blocks_per_unit)});
 }
@@ -41,7 +38,7 @@ Marks LogBitmap::read_units_of(Units units) const {
     const Bytes start = superblock_.geometry.bitmap_offset();
     const auto index_at = [start](Bytes offset) { return (offset - start).count() / WRITELOG_SECTOR_SIZE; };
     const auto doubt = [&](std::uint64_t index) {
-        const BlockRange doubted = format::blocks_of_log_sector(index, blocks_);
+        const BlockRange doubted = format::blocks_of_log_sector(index, blocks());
         marks.marked.insert(doubted);
         marks.untrusted.insert(doubted);
     };
@@ -69,7 +66,7 @@ Marks LogBitmap::read_units_of(Units units) const {
 void LogBitmap::count(Units units, const Marks& marks) {
     for (std::uint64_t index = units.first * WRITELOG_SECTORS_PER_UNIT;
          index < units.end * WRITELOG_SECTORS_PER_UNIT; ++index) {
-        const BlockRange range = format::blocks_of_log_sector(index, blocks_);
+        const BlockRange range = format::blocks_of_log_sector(index, blocks());
         SectorTally& tally = sectors_[index];
         marked_ -= Blocks(tally.marked);
         if (tally.untrusted) untrusted_ -= range.count;
@@ -105,7 +102,7 @@ Result<void> LogBitmap::clear(std::span<const BlockRange> ranges) {
 std::vector<LogBitmap::Units> LogBitmap::units_of(std::span<const BlockRange> sorted) const {
     std::vector<Units> runs;
     for (const BlockRange range : sorted) {
-        assert(range.end() <= BlockIndex(0) + blocks_);
+        assert(range.end() <= BlockIndex(0) + blocks());
         if (range.count == Blocks(0)) continue;
         std::uint64_t next = range.first.value() / blocks_per_unit;
         if (!runs.empty()) next = std::max(next, runs.back().end);
@@ -153,7 +150,7 @@ Result<void> LogBitmap::change(std::span<const BlockRange> ranges, bool to_marke
 Result<void> LogBitmap::mark_untrusted() {
     std::vector<BlockRange> ranges;
     for (std::uint64_t index = 0; index < sectors_.size(); ++index)
-        if (sectors_[index].untrusted) ranges.push_back(format::blocks_of_log_sector(index, blocks_));
+        if (sectors_[index].untrusted) ranges.push_back(format::blocks_of_log_sector(index, blocks()));
     return ranges.empty() ? Result<void>() : mark(ranges);
 }
 

@@ -65,12 +65,12 @@ class LogBitmap {
     Result<void> write(Units units, const BlockSet& marked);
     Result<void> flush();
     void count(Units units, const Marks& marks);
+    Blocks blocks() const { return superblock_.geometry.blocks(); }
     std::uint64_t units() const { return sectors_.size() / WRITELOG_SECTORS_PER_UNIT; }
     Error error(const Error& why) const;
 
     block::Storage* storage_;
     format::Superblock superblock_;
-    Blocks blocks_;
     std::vector<SectorTally> sectors_;
     Blocks marked_;
     Blocks untrusted_;

@@ -16,12 +16,11 @@ using block::AlignedBuffer;
 using format::LogGeometry;
 using format::Superblock;
 
-constexpr std::size_t unit_size = log_unit_size;
 // The second superblock copy lies nowhere else: from the shortest log's to the longest log's.
-constexpr std::uint64_t first_second_copy = WRITELOG_BITMAP_OFFSET + unit_size + WRITELOG_RECORD_SIZE;
+constexpr std::uint64_t first_second_copy = WRITELOG_BITMAP_OFFSET + log_unit_size + WRITELOG_RECORD_SIZE;
 constexpr std::uint64_t longest_bitmap =
     divide_up(divide_up(WRITELOG_MAX_BLOCKS, WRITELOG_BITS_PER_SECTOR), WRITELOG_SECTORS_PER_UNIT) *
-    unit_size;
+    log_unit_size;
 constexpr std::uint64_t last_second_copy = WRITELOG_BITMAP_OFFSET + longest_bitmap + WRITELOG_RECORD_SIZE;
 constexpr std::size_t max_unreadable_units = 64;
 
@@ -31,14 +30,14 @@ std::span<const std::byte, 512> sector_at(ByteSpan bytes, std::size_t offset) {
 
 // Where a second superblock copy may lie on a device of this size, as offset and length; none on a small one.
 std::optional<std::pair<Bytes, Bytes>> second_copy_area(const block::Storage& storage) {
-    const std::uint64_t end =
-        std::min<std::uint64_t>(storage.size().count() / unit_size * unit_size, last_second_copy + unit_size);
+    const std::uint64_t end = std::min<std::uint64_t>(storage.size().count() / log_unit_size * log_unit_size,
+                                                      last_second_copy + log_unit_size);
     if (end <= first_second_copy) return std::nullopt;
     return std::pair(Bytes(first_second_copy), Bytes(end - first_second_copy));
 }
 
 Result<void> check_storage(const block::Storage& storage) {
-    if (unit_size % storage.alignment().count() == 0) return {};
+    if (log_unit_size % storage.alignment().count() == 0) return {};
     return Error{Failure::refused, storage.name() + " has sectors of " + format_size(storage.alignment()) +
                                        "; a log needs 4 KiB or less"};
 }
@@ -60,7 +59,7 @@ Result<std::optional<FoundSuperblock>> find_second_copy(block::Storage& storage,
         read_units(
             storage, area->first, area->second,
             [&](Bytes offset, ByteSpan bytes) {
-                for (std::size_t at = 0; at < bytes.size(); at += unit_size) {
+                for (std::size_t at = 0; at < bytes.size(); at += log_unit_size) {
                     const Result<Superblock> copy = format::parse_superblock(sector_at(bytes, at));
                     if (copy && copy->geometry.superblock_offset(1) == offset + Bytes(at)) {
                         found = FoundSuperblock{*copy, true};
@@ -82,7 +81,7 @@ Result<std::optional<FoundSuperblock>> find_second_copy(block::Storage& storage,
 }
 
 Result<std::optional<FoundSuperblock>> find_superblock(block::Storage& storage) {
-    AlignedBuffer unit(unit_size);
+    AlignedBuffer unit(log_unit_size);
     if (const Result<void> read = storage.read(Bytes(WRITELOG_SUPER_OFFSET), unit.span()); !read)
         return find_second_copy(storage, read.error());
     const Result<Superblock> first = format::parse_superblock(sector_at(unit.span(), 0));
@@ -93,7 +92,7 @@ Result<std::optional<FoundSuperblock>> find_superblock(block::Storage& storage) 
 
 // The unit at the start of a log that is being formatted: the magic of a superblock that is not valid yet.
 AlignedBuffer unfinished_unit() {
-    AlignedBuffer unit(unit_size);
+    AlignedBuffer unit(log_unit_size);
     std::memset(unit.data(), 0, unit.size());
     std::memcpy(unit.data(), WRITELOG_MAGIC, sizeof(writelog_superblock::magic));
     return unit;
@@ -109,7 +108,7 @@ Result<void> wipe_superblocks(block::Storage& storage, const LogGeometry& geomet
         read_units(
             storage, area->first, area->second,
             [&](Bytes offset, ByteSpan bytes) {
-                for (std::size_t at = 0; at < bytes.size(); at += unit_size)
+                for (std::size_t at = 0; at < bytes.size(); at += log_unit_size)
                     if (std::memcmp(bytes.data() + at, WRITELOG_MAGIC, sizeof(writelog_superblock::magic)) ==
                         0)
                         places.push_back(offset + Bytes(at));
@@ -123,7 +122,7 @@ Result<void> wipe_superblocks(block::Storage& storage, const LogGeometry& geomet
             });
     }
     if (failed) return *failed;
-    AlignedBuffer unit(unit_size);
+    AlignedBuffer unit(log_unit_size);
     std::memset(unit.data(), 0, unit.size());
     for (const Bytes place : places)
         if (Result<void> r = storage.write(place, unit.span()); !r) return r;
@@ -133,7 +132,7 @@ Result<void> wipe_superblocks(block::Storage& storage, const LogGeometry& geomet
 }
 
 Result<void> write_superblock_copy(block::Storage& storage, const Superblock& superblock, unsigned copy) {
-    AlignedBuffer unit(unit_size);
+    AlignedBuffer unit(log_unit_size);
     std::memset(unit.data(), 0, unit.size());
     const format::SectorBytes bytes = format::serialize_superblock(superblock);
     std::memcpy(unit.data(), bytes.data(), bytes.size());
@@ -148,7 +147,7 @@ LogStore::LogStore(block::Storage& storage, const Superblock& superblock)
 Result<std::optional<LogStore>> LogStore::open(block::Storage& storage) {
     const auto error = [&storage](const Error& why) { return why.context("the log on " + storage.name()); };
     if (Result<void> r = check_storage(storage); !r) return r.error();
-    if (storage.size() < Bytes(unit_size)) return std::optional<LogStore>();
+    if (storage.size() < Bytes(log_unit_size)) return std::optional<LogStore>();
     const Result<std::optional<FoundSuperblock>> found = find_superblock(storage);
     if (!found) return error(found.error());
     if (!*found) return std::optional<LogStore>();
@@ -167,14 +166,14 @@ Result<std::optional<LogStore>> LogStore::open(block::Storage& storage) {
 }
 
 Result<bool> LogStore::is_unfinished(block::Storage& storage) {
-    if (storage.size() < Bytes(unit_size)) return false;
-    AlignedBuffer unit(unit_size);
+    if (storage.size() < Bytes(log_unit_size)) return false;
+    AlignedBuffer unit(log_unit_size);
     if (Result<void> r = storage.read(Bytes(WRITELOG_SUPER_OFFSET), unit.span()); !r) return r.error();
     return std::memcmp(unit.data(), unfinished_unit().data(), unit.size()) == 0;
 }
 
 void LogStore::check_second_copy() {
-    AlignedBuffer unit(unit_size);
+    AlignedBuffer unit(log_unit_size);
     if (!storage_->read(geometry().superblock_offset(1), unit.span())) {
         superblock_bad_[1] = true;
         return;

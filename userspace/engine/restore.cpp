@@ -236,10 +236,7 @@ Result<Blocks> clear_what_is_right(RestoreTarget target, const Source& source, T
         at = marks.range().end();
         if (doubtful.empty()) continue;
         const auto clear_right = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
-            BlockSet golden = doubtful;
-            for (const BlockRange& run : runs_of(wrong, part))
-                golden.erase(run);
-            const std::vector<BlockRange> ranges = runs_of(golden, part);
+            const std::vector<BlockRange> ranges = runs_of(difference(doubtful, wrong, part), part);
             if (ranges.empty()) return {};
             // What was read may still be in the disk's cache (invariant 2).
             if (Result<void> flushed = target.data.flush(); !flushed) return flushed;

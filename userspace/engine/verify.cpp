@@ -21,20 +21,15 @@ Result<VerifyReport> verify(RestoreTarget target, const Source& source, net::Fet
     const Comparison comparison{source.manifest, target.data, tree, progress, stop};
     for (BlockIndex at; at < end;) {
         const Marks marks = bitmap.read(at);
-        BlockSet marked = marks.marked;  // on the log, beyond doubt
-        for (const BlockRange& range : runs_of(marks.untrusted, marks.range()))
-            marked.erase(range);
+        const BlockSet on_the_log = difference(marks.marked, marks.untrusted, marks.range());
         const auto mark_wrong = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
-            BlockSet unmarked = wrong;
-            for (const BlockRange& range : runs_of(marked, part))
-                unmarked.erase(range);
-            const std::vector<BlockRange> ranges = runs_of(unmarked, part);
+            const std::vector<BlockRange> ranges = runs_of(difference(wrong, on_the_log, part), part);
             report.checked += part.count;
             for (const BlockRange& range : ranges)
                 report.newly_marked += range.count;
             return ranges.empty() ? Result<void>() : bitmap.mark(ranges);
         };
-        if (Result<void> compared = compare(comparison, BlockSet(marked.range(), true), mark_wrong);
+        if (Result<void> compared = compare(comparison, BlockSet(marks.range(), true), mark_wrong);
             !compared) {
             if (compared.error().kind != Failure::interrupted) return compared.error();
             return Error{Failure::interrupted,
@@ -42,7 +37,7 @@ Result<VerifyReport> verify(RestoreTarget target, const Source& source, net::Fet
                              format_size(source.manifest.block_size.bytes_of(report.checked)) + " of " +
                              format_size(source.manifest.size) + "; wrong blocks that were found are marked"};
         }
-        at = marked.range().end();
+        at = marks.range().end();
     }
     return report;
 }
