@@ -47,18 +47,18 @@ TEST_CASE("the report of a restore has every figure") {
     summary.exit_code = ExitCode::restored;
     summary.seconds = 1.23456;
     summary.decisions = {"restoring"};
-    summary.report = engine::BootReport{.outcome = engine::BootOutcome::restored,
-                                        .image = "kiosk",
-                                        .version = 3,
-                                        .block_size = *BlockSize::from_bytes(4096),
-                                        .blocks = Blocks(100),
-                                        .restore = {.marked = Blocks(10),
-                                                    .fetched = Blocks(5),
-                                                    .zeroed = Blocks(3),
-                                                    .already_right = Blocks(2),
-                                                    .bytes_fetched = Bytes(24576),
-                                                    .requests = 4},
-                                        .mapped = "/dev/mapper/kiosk"};
+    summary.report = boot::BootReport{.outcome = boot::BootOutcome::restored,
+                                      .image = "kiosk",
+                                      .version = 3,
+                                      .block_size = *BlockSize::from_bytes(4096),
+                                      .blocks = Blocks(100),
+                                      .restore = {.marked = Blocks(10),
+                                                  .fetched = Blocks(5),
+                                                  .zeroed = Blocks(3),
+                                                  .already_right = Blocks(2),
+                                                  .bytes_fetched = Bytes(24576),
+                                                  .requests = 4},
+                                      .mapped = "/dev/mapper/kiosk"};
     const nlohmann::json expected = {{"format", 1},
                                      {"outcome", "restored"},
                                      {"exit_code", 3},

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/replace_file.hpp"
 #include "cli/boot_log.hpp"
 #include "cli/command.hpp"
-#include "engine/replace_file.hpp"
 
 namespace regild::cli {
 namespace {
@@ -34,30 +34,29 @@ Result<void> write_report(const std::filesystem::path& path, const BootSummary& 
     if (error)
         return Error{Failure::failed,
                      "cannot create folder " + path.parent_path().string() + ": " + error.message()};
-    return engine::replace_file(path, to_json(summary), report_mode);
+    return replace_file(path, to_json(summary), report_mode);
 }
 
-ExitCode code_of_outcome(engine::BootOutcome outcome) {
-    const bool written =
-        outcome == engine::BootOutcome::restored || outcome == engine::BootOutcome::provisioned;
+ExitCode code_of_outcome(boot::BootOutcome outcome) {
+    const bool written = outcome == boot::BootOutcome::restored || outcome == boot::BootOutcome::provisioned;
     return written ? ExitCode::restored : ExitCode::clean;
 }
 
-Result<engine::BootReport> boot(const Environment& environment, const Arguments& arguments, BootLog& log) {
+Result<boot::BootReport> boot(const Environment& environment, const Arguments& arguments, BootLog& log) {
     const Result<format::Configuration> configuration = read_configuration(arguments.value("config"));
     if (!configuration) return configuration.error();
-    const engine::BootOptions options{.no_network = arguments.has("no-network"),
-                                      .skip_restore = arguments.has("skip-restore"),
-                                      .no_map = arguments.has("no-map")};
-    const engine::MakeFetcher make_fetcher = [&] { return net::make_http_fetcher({}, environment.stop); };
+    const boot::BootOptions options{.no_network = arguments.has("no-network"),
+                                    .skip_restore = arguments.has("skip-restore"),
+                                    .no_map = arguments.has("no-map")};
+    const boot::MakeFetcher make_fetcher = [&] { return net::make_http_fetcher({}, environment.stop); };
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
-    return engine::boot(*configuration, options, make_fetcher, *mapper, log, environment.stop);
+    return boot::boot(*configuration, options, make_fetcher, *mapper, log, environment.stop);
 }
 
 Result<ExitCode> run_boot(const Environment& environment, const Arguments& arguments) {
     const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
     BootLog log(environment.err);
-    const Result<engine::BootReport> report = boot(environment, arguments, log);
+    const Result<boot::BootReport> report = boot(environment, arguments, log);
 
     BootSummary summary;
     if (report) {

@@ -45,13 +45,13 @@ std::string to_json(const BootSummary& summary) {
     using nlohmann::ordered_json;
     ordered_json json;
     json["format"] = report_format;
-    json["outcome"] = summary.report ? engine::to_string(summary.report->outcome) : "failed";
+    json["outcome"] = summary.report ? boot::to_string(summary.report->outcome) : "failed";
     json["exit_code"] = static_cast<int>(summary.exit_code);
     json["error"] = summary.report ? ordered_json(nullptr) : ordered_json(summary.error);
     json["seconds"] = std::round(summary.seconds * 1000) / 1000;
     if (summary.report) {
-        const engine::BootReport& report = *summary.report;
-        const engine::RestoreReport& restore = report.restore;
+        const boot::BootReport& report = *summary.report;
+        const volume::RestoreReport& restore = report.restore;
         json["mapped"] = report.mapped.empty() ? ordered_json(nullptr) : ordered_json(report.mapped);
         json["image"] = report.image;
         json["version"] = report.version;

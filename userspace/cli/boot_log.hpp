@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "boot/boot.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/progress.hpp"
-#include "engine/boot.hpp"
 
 namespace regild::cli {
 
 // Each decision to `err`, to the kernel's log where that can be written, and into decisions(). Progress goes
 // to `err` alone: the kernel's log keeps few lines a second of ours.
-class BootLog final : public engine::Observer {
+class BootLog final : public Observer {
   public:
     explicit BootLog(std::ostream& err, const char* kernel_log = "/dev/kmsg");
     void event(const std::string& line) override;
@@ -36,7 +36,7 @@ class BootLog final : public engine::Observer {
 };
 
 struct BootSummary {
-    std::optional<engine::BootReport> report;  // nothing when it failed
+    std::optional<boot::BootReport> report;  // nothing when it failed
     std::string error;
     ExitCode exit_code = ExitCode::failed;
     double seconds = 0;

@@ -5,7 +5,7 @@
 #include "block/device.hpp"
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
-#include "engine/log_store.hpp"
+#include "log/write_log.hpp"
 
 namespace regild::cli {
 namespace {
@@ -19,7 +19,7 @@ constexpr int json_indent = 4;
 // The store refers to the device.
 struct OpenLog {
     std::unique_ptr<block::Device> device;
-    engine::LogStore store;
+    log::WriteLog store;
 };
 
 Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
@@ -27,14 +27,14 @@ Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
     if (!path) return path.error();
     Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, access);
     if (!device) return device.error();
-    Result<std::optional<engine::LogStore>> store = engine::LogStore::open(**device);
+    Result<std::optional<log::WriteLog>> store = log::WriteLog::open(**device);
     if (!store) return store.error();
     if (!*store) return Error{Failure::failed, "there is no log on " + *path};
     return OpenLog{*std::move(device), **std::move(store)};
 }
 
 // The last block may reach past the end of the volume.
-Bytes marked_bytes(const engine::LogStore& log) {
+Bytes marked_bytes(const log::WriteLog& log) {
     const format::LogGeometry& geometry = log.geometry();
     const Bytes whole = geometry.block_size().bytes_of(log.bitmap().marked());
     const BlockIndex last(geometry.blocks().count() - 1);
@@ -113,7 +113,7 @@ Result<ExitCode> run_status(const Environment& environment, const Arguments& arg
 // Calls print(run) for each run of marked blocks, also for one that goes on in the next piece, while `out` is
 // good: a large log may have a thousand million of them.
 template <class Print>
-void for_each_run(const engine::LogStore& log, const std::ostream& out, Print print) {
+void for_each_run(const log::WriteLog& log, const std::ostream& out, Print print) {
     const BlockIndex end = BlockIndex(0) + log.geometry().blocks();
     BlockRange open_run;
     for (BlockIndex at; at < end && out;) {

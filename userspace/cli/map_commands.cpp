@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // regild map, unmap: a golden volume as a device that marks what is written.
 #include "base/mapped_name.hpp"
+#include "boot/hold.hpp"
 #include "cli/command.hpp"
-#include "engine/hold.hpp"
 
 namespace regild::cli {
 namespace {
@@ -18,8 +18,8 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
     const std::string& name = arguments.operands()[0];
     if (Result<void> valid = check_name(name); !valid) return valid.error();
 
-    Result<engine::Volume> seen =
-        engine::Volume::open({arguments.value("data"), arguments.value("log")}, block::Access::read);
+    Result<volume::Volume> seen =
+        volume::Volume::open({arguments.value("data"), arguments.value("log")}, block::Access::read);
     if (!seen) return seen.error();
     if (Result<void> mappable = seen->check_mappable(); !mappable) return mappable.error();
     for (const block::Device* device : {&seen->data(), &seen->log_device()}) {
@@ -27,8 +27,8 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
             return Error{Failure::usage, device->name() + " is not a block device and cannot be mapped"};
     }
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
-    Result<engine::HeldVolume> held =
-        engine::hold(*mapper, name, *seen, seen->log().geometry(), arguments.has("allow-discards"));
+    Result<boot::HeldVolume> held =
+        boot::hold(*mapper, name, *seen, seen->log().geometry(), arguments.has("allow-discards"));
     if (!held) return held.error();
     if (Result<void> repaired = held->volume.log().repair(); !repaired) return repaired.error();
     if (Result<void> active = held->mapping->activate(); !active) return active.error();

@@ -117,7 +117,7 @@ void BarProgress::progress(const char* what, Bytes done, Bytes total) {
     out_ << clear_line << line << std::flush;
 }
 
-std::unique_ptr<engine::Observer> make_progress(const Environment& environment) {
+std::unique_ptr<Observer> make_progress(const Environment& environment) {
     if (environment.err_is_terminal) return std::make_unique<BarProgress>(environment.err, stderr_width);
     return std::make_unique<PlainProgress>(environment.err);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What people see while the engine works: a bar on a terminal, plain lines in a log or on a serial console.
+// What people see while work goes on: a bar on a terminal, plain lines in a log or on a serial console.
 #pragma once
 
 #include <chrono>
@@ -8,8 +8,8 @@
 #include <ostream>
 #include <string>
 
+#include "base/observer.hpp"
 #include "cli/command.hpp"
-#include "engine/observer.hpp"
 
 namespace regild::cli {
 
@@ -40,7 +40,7 @@ class Meter {
 using Clock = std::function<Meter::Time()>;
 
 // Lines; of progress one every five seconds, so that short work prints none.
-class PlainProgress final : public engine::Observer {
+class PlainProgress final : public Observer {
   public:
     explicit PlainProgress(std::ostream& out, Clock clock = std::chrono::steady_clock::now)
         : out_(out), clock_(std::move(clock)) {}
@@ -56,7 +56,7 @@ class PlainProgress final : public engine::Observer {
 
 // One line that is redrawn at most ten times a second, on a terminal `width()` columns wide, and cleared at
 // the end of the work.
-class BarProgress final : public engine::Observer {
+class BarProgress final : public Observer {
   public:
     BarProgress(std::ostream& out, std::function<unsigned()> width,
                 Clock clock = std::chrono::steady_clock::now)
@@ -79,6 +79,6 @@ class BarProgress final : public engine::Observer {
 };
 
 // The one of the two that suits `environment`.
-std::unique_ptr<engine::Observer> make_progress(const Environment& environment);
+std::unique_ptr<Observer> make_progress(const Environment& environment);
 
 }  // namespace regild::cli

@@ -2,14 +2,14 @@
 // regild publish: an image file into a store.
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
-#include "engine/publish.hpp"
+#include "publish/publish.hpp"
 
 namespace regild::cli {
 namespace {
 
 constexpr const char* default_block_size = "64K";
 
-void print_report(std::ostream& out, const engine::PublishReport& report) {
+void print_report(std::ostream& out, const publish::PublishReport& report) {
     const format::Manifest& manifest = report.manifest;
     const std::uint64_t blocks = manifest.blocks().count();
     const std::uint64_t zero_percent = report.zero_blocks.count() * 100 / blocks;
@@ -32,15 +32,15 @@ Result<ExitCode> run_publish(const Environment& environment, const Arguments& ar
     const Result<BlockSize> block_size = BlockSize::from_bytes(block_bytes->count());
     if (!block_size) return Error{Failure::usage, block_size.error().message}.context("--block-size");
 
-    engine::PublishRequest request{.image_file = arguments.operands()[0],
-                                   .store = arguments.value("store"),
-                                   .image = arguments.value("image"),
-                                   .version = *version,
-                                   .block_size = *block_size,
-                                   .channel = {}};
+    publish::PublishRequest request{.image_file = arguments.operands()[0],
+                                    .store = arguments.value("store"),
+                                    .image = arguments.value("image"),
+                                    .version = *version,
+                                    .block_size = *block_size,
+                                    .channel = {}};
     if (arguments.has("channel")) request.channel = arguments.value("channel");
-    const std::unique_ptr<engine::Observer> observer = make_progress(environment);
-    const Result<engine::PublishReport> report = engine::publish(request, *observer, environment.stop);
+    const std::unique_ptr<Observer> observer = make_progress(environment);
+    const Result<publish::PublishReport> report = publish::publish(request, *observer, environment.stop);
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: nothing was published"};
     if (!report) return report.error();

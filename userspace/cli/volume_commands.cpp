@@ -5,8 +5,8 @@
 
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
-#include "engine/verify.hpp"
-#include "engine/volume.hpp"
+#include "volume/verify.hpp"
+#include "volume/volume.hpp"
 
 namespace regild::cli {
 namespace {
@@ -30,7 +30,7 @@ class Run {
     const std::string& url() const { return arguments_.value("source"); }
     bool adopt() const { return arguments_.has("adopt"); }
     std::ostream& out() { return environment_.out; }
-    engine::Observer& observer() { return *observer_; }
+    Observer& observer() { return *observer_; }
     const StopFlag& stop() const { return environment_.stop; }
     // Made when it is needed: without work there is no request.
     net::Fetcher& fetcher() {
@@ -38,8 +38,8 @@ class Run {
         return *fetcher_;
     }
 
-    Result<engine::Volume> open_volume() const {
-        return engine::Volume::open({arguments_.value("data"), arguments_.value("log")},
+    Result<volume::Volume> open_volume() const {
+        return volume::Volume::open({arguments_.value("data"), arguments_.value("log")},
                                     block::Access::exclusive);
     }
     // "; to ...: regild <command> --data ... --log ... --source ..."
@@ -47,25 +47,25 @@ class Run {
         return "; to " + purpose + ": regild " + command + " --data " + arguments_.value("data") + " --log " +
                arguments_.value("log") + " --source " + net::without_credentials(url());
     }
-    Result<void> format(engine::Volume& volume) {
-        const Result<engine::Source> source = engine::offered_source(fetcher(), url());
+    Result<void> format(volume::Volume& volume) {
+        const Result<store::Source> source = store::offered_source(fetcher(), url());
         if (!source) return source.error();
         return volume.format(*source, adopt());
     }
     // Restores what is marked and prints what that took.
-    Result<void> restore(engine::Volume& volume);
+    Result<void> restore(volume::Volume& volume);
     // The source of the version that the volume holds; refused without a usable log.
-    Result<engine::Source> installed_source(engine::Volume& volume) const {
+    Result<store::Source> installed_source(volume::Volume& volume) const {
         if (!volume.has_usable_log())
             return Error{Failure::refused,
                          volume.unusable_reason() + advice("provision the disk", "provision")};
-        return engine::installed_source(url(), volume.record().manifest);
+        return store::installed_source(url(), volume.record().manifest);
     }
 
   private:
     const Environment& environment_;
     const Arguments& arguments_;
-    std::unique_ptr<engine::Observer> observer_;
+    std::unique_ptr<Observer> observer_;
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
 };
@@ -79,12 +79,12 @@ std::string blocks_text(Blocks blocks, BlockSize block_size) {
            format_size(block_size.bytes_of(blocks)) + ")";
 }
 
-Result<void> Run::restore(engine::Volume& volume) {
-    const Result<engine::Source> source = installed_source(volume);
+Result<void> Run::restore(volume::Volume& volume) {
+    const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired;
-    const Result<engine::RestoreReport> report =
-        engine::restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
+    const Result<volume::RestoreReport> report =
+        volume::restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!report && report.error().kind == Failure::interrupted) return report.error();  // says what is left
     if (!report)
@@ -106,7 +106,7 @@ Result<void> Run::restore(engine::Volume& volume) {
 
 Result<ExitCode> run_format(const Environment& environment, const Arguments& arguments) {
     Run run(environment, arguments);
-    Result<engine::Volume> volume = run.open_volume();
+    Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
     run.out() << image_text(volume->record()) << ": the log is formatted, "
@@ -117,7 +117,7 @@ Result<ExitCode> run_format(const Environment& environment, const Arguments& arg
 
 Result<ExitCode> run_provision(const Environment& environment, const Arguments& arguments) {
     Run run(environment, arguments);
-    Result<engine::Volume> volume = run.open_volume();
+    Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (!volume->has_usable_log()) {
         run.observer().event(volume->unusable_reason() + ": provisioning");
@@ -135,7 +135,7 @@ Result<ExitCode> run_provision(const Environment& environment, const Arguments& 
 
 Result<ExitCode> run_restore(const Environment& environment, const Arguments& arguments) {
     Run run(environment, arguments);
-    Result<engine::Volume> volume = run.open_volume();
+    Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (volume->has_usable_log() && volume->record().state == VolumeState::golden &&
         volume->log().bitmap().marked() == Blocks(0)) {
@@ -148,12 +148,12 @@ Result<ExitCode> run_restore(const Environment& environment, const Arguments& ar
 
 Result<ExitCode> run_verify(const Environment& environment, const Arguments& arguments) {
     Run run(environment, arguments);
-    Result<engine::Volume> volume = run.open_volume();
+    Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
-    const Result<engine::Source> source = run.installed_source(*volume);
+    const Result<store::Source> source = run.installed_source(*volume);
     if (!source) return source.error();
-    const Result<engine::VerifyReport> report =
-        engine::verify({volume->log(), volume->data()}, *source, run.fetcher(), run.observer(), run.stop());
+    const Result<volume::VerifyReport> report =
+        volume::verify({volume->log(), volume->data()}, *source, run.fetcher(), run.observer(), run.stop());
     if (!report) return report.error();
 
     const BlockSize block_size = volume->log().geometry().block_size();

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/source.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "volume_fixture.hpp"
+
+namespace regild::store {
+namespace {
+
+using test::FakeFetcher;
+
+const BlockSize block_size = test::block_size_of(4096);
+
+format::Manifest manifest_of(std::uint64_t version) {
+    format::Manifest manifest =
+        test::make_golden_image(block_size, Bytes(8192), [](std::uint64_t) { return false; }).manifest;
+    manifest.version = version;
+    return manifest;
+}
+
+void put(FakeFetcher& fetcher, const std::string& url, const std::string& text) {
+    const ConstByteSpan bytes = as_bytes(text);
+    fetcher.files[url] = ByteVector(bytes.begin(), bytes.end());
+}
+
+TEST_CASE("a manifest's URL tells where its files are") {
+    FakeFetcher fetcher;
+    put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
+    const Result<Source> source = offered_source(fetcher, "http://h/kiosk/3/manifest.json");
+    REQUIRE(source.ok());
+    REQUIRE(source->manifest == manifest_of(3));
+    REQUIRE(source->manifest_text == format::serialize_manifest(manifest_of(3)));
+    REQUIRE(source->data_url == "http://h/kiosk/3/image.raw");
+    REQUIRE(source->tree_url == "http://h/kiosk/3/image.verity");
+}
+
+TEST_CASE("a channel is followed to its version") {
+    FakeFetcher fetcher;
+    put(fetcher, "http://u:p@h/kiosk/stable.json", format::serialize_channel({"kiosk", 3}));
+    put(fetcher, "http://u:p@h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
+    const Result<Source> source = offered_source(fetcher, "http://u:p@h/kiosk/stable.json");
+    REQUIRE(source.ok());
+    REQUIRE(source->data_url == "http://u:p@h/kiosk/3/image.raw");
+}
+
+TEST_CASE("a channel that points at another version's manifest is an error") {
+    FakeFetcher fetcher;
+    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"kiosk", 3}));
+    put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(2)));
+    const Result<Source> version = offered_source(fetcher, "http://h/kiosk/stable.json");
+    REQUIRE_FALSE(version.ok());
+    REQUIRE(version.error().message.find("version 2") != std::string::npos);
+
+    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"other", 2}));
+    put(fetcher, "http://h/kiosk/2/manifest.json", format::serialize_manifest(manifest_of(2)));
+    REQUIRE_FALSE(offered_source(fetcher, "http://h/kiosk/stable.json").ok());
+}
+
+TEST_CASE("a channel cannot lead to another channel") {
+    FakeFetcher fetcher;
+    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"kiosk", 3}));
+    put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_channel({"kiosk", 3}));
+    REQUIRE_FALSE(offered_source(fetcher, "http://h/kiosk/stable.json").ok());
+}
+
+TEST_CASE("a source that is neither manifest nor channel is an error without its credentials") {
+    FakeFetcher fetcher;
+    put(fetcher, "http://user:secret@h/x.json?token=secret", "{\"hello\": 1}");
+    const Result<Source> source = offered_source(fetcher, "http://user:secret@h/x.json?token=secret");
+    REQUIRE_FALSE(source.ok());
+    REQUIRE(source.error().message.find("http://h/x.json") != std::string::npos);
+    REQUIRE(source.error().message.find("secret") == std::string::npos);
+}
+
+TEST_CASE("the installed version is found beside a channel") {
+    const std::string text = format::serialize_manifest(manifest_of(2));
+    const Result<Source> source = installed_source("http://h/kiosk/stable.json", text);
+    REQUIRE(source.ok());
+    REQUIRE(source->manifest_text == text);
+    REQUIRE(source->data_url == "http://h/kiosk/2/image.raw");
+    REQUIRE(source->tree_url == "http://h/kiosk/2/image.verity");
+}
+
+TEST_CASE("the installed version is found beside another version's manifest") {
+    const std::string text = format::serialize_manifest(manifest_of(2));
+    REQUIRE(installed_source("http://h/kiosk/3/manifest.json", text)->data_url ==
+            "http://h/kiosk/2/image.raw");
+    REQUIRE(installed_source("file:///srv/store/kiosk/2/manifest.json", text)->tree_url ==
+            "file:///srv/store/kiosk/2/image.verity");
+}
+
+TEST_CASE("a damaged manifest in the record is an error") {
+    REQUIRE_FALSE(installed_source("http://h/kiosk/stable.json", "{}").ok());
+}
+
+}  // namespace
+}  // namespace regild::store

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A golden image with its hash tree, a server in memory that has it, and a disk with
+// a log whose operations are recorded in one common order.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+
+#include "base/observer.hpp"
+#include "codec/sha256.hpp"
+#include "log_fixture.hpp"
+#include "memory_storage.hpp"
+#include "store/source.hpp"
+
+namespace regild::test {
+
+inline BlockSize block_size_of(std::uint64_t bytes) {
+    return BlockSize::from_bytes(bytes).value();
+}
+
+// Of an image whose root hash is not known yet.
+inline format::Manifest manifest_of(BlockSize block_size, Bytes size) {
+    return {.image = "kiosk",
+            .version = 1,
+            .size = size,
+            .block_size = block_size,
+            .data_file = "image.raw",
+            .tree_file = "image.verity",
+            .salt = ByteVector(32, std::byte{7}),
+            .tree_uuid = {},
+            .root_hash = {}};
+}
+
+// An image of which every block is different but for those that are zero, and what publish would make of it.
+struct GoldenImage {
+    format::Manifest manifest;
+    ByteVector padded;
+    ByteVector tree_file;
+
+    ConstByteSpan block(std::uint64_t index) const {
+        const std::size_t bytes = manifest.block_size.bytes().count();
+        return ConstByteSpan(padded).subspan(index * bytes, bytes);
+    }
+    ConstByteSpan unpadded() const { return ConstByteSpan(padded).first(manifest.size.count()); }
+    store::Source source() const {
+        return {manifest, format::serialize_manifest(manifest), "http://store/1/image.raw",
+                "http://store/1/image.verity"};
+    }
+    // Blocks to rewrite in the tree or the data by hand need the tree made again.
+    void make_tree();
+};
+
+inline GoldenImage make_golden_image(BlockSize block_size, Bytes size,
+                                     const std::function<bool(std::uint64_t)>& is_zero) {
+    GoldenImage image{.manifest = manifest_of(block_size, size), .padded = {}, .tree_file = {}};
+    image.padded.resize(image.manifest.padded_size().count());
+    std::mt19937 random(1);  // NOLINT: the same image in every run
+    const std::size_t block_bytes = block_size.bytes().count();
+    for (std::size_t at = 0; at < size.count(); at += sizeof(std::uint32_t)) {
+        if (is_zero(at / block_bytes)) continue;
+        const auto word = static_cast<std::uint32_t>(random());
+        std::memcpy(image.padded.data() + at, &word, sizeof(word));
+    }
+    image.make_tree();
+    return image;
+}
+
+// The levels bottom up, written out from the definition of the format.
+inline void GoldenImage::make_tree() {
+    codec::SaltedSha256 hash(manifest.salt);
+    std::vector<Digest> digests;
+    for (std::uint64_t i = 0; i < manifest.blocks().count(); ++i)
+        digests.push_back(hash(block(i)));
+    ByteVector levels;  // the top one first
+    while (digests.size() > 1) {
+        ByteVector level(divide_up(digests.size(), 128) * 4096);
+        for (std::size_t i = 0; i < digests.size(); ++i)
+            std::memcpy(level.data() + i * 32, digests[i].data(), 32);
+        digests.clear();
+        for (std::size_t at = 0; at < level.size(); at += 4096)
+            digests.push_back(hash(ConstByteSpan(level).subspan(at, 4096)));
+        levels.insert(levels.begin(), level.begin(), level.end());
+    }
+    manifest.root_hash = digests[0];
+    tree_file.assign(4096, std::byte{0});
+    tree_file.insert(tree_file.end(), levels.begin(), levels.end());
+}
+
+// A server in memory. Ranges arrive in descending order, so that nothing can lean on an order.
+class FakeFetcher final : public net::Fetcher {
+  public:
+    struct Request {
+        std::string url;
+        Bytes offset;
+        Bytes length;
+    };
+
+    FakeFetcher() = default;
+    explicit FakeFetcher(const GoldenImage& image) {
+        files[image.source().data_url] = image.padded;
+        files[image.source().tree_url] = image.tree_file;
+    }
+
+    Result<std::string> get(const std::string& url, std::size_t limit) override {
+        const auto file = files.find(url);
+        if (file == files.end()) return Error{Failure::failed, url + ": there is no such file"};
+        if (file->second.size() > limit) return Error{Failure::failed, url + ": too long"};
+        requests.push_back({url, Bytes(0), Bytes(file->second.size())});
+        return std::string(as_text(file->second));
+    }
+
+    Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
+                            const std::function<Result<void>(std::size_t)>& arrived) override {
+        const auto file = files.find(url);
+        if (file == files.end()) return Error{Failure::failed, url + ": there is no such file"};
+        Bytes in_this_call;
+        for (std::size_t i = ranges.size(); i-- > 0;) {
+            const Bytes length(ranges[i].into.size());
+            if (before_range) before_range();
+            if (fail_in && (*fail_in)-- == 0) return failure;
+            if ((ranges[i].offset + length).count() > file->second.size())
+                return Error{Failure::failed, url + ": too short"};
+            std::memcpy(ranges[i].into.data(), file->second.data() + ranges[i].offset.count(),
+                        length.count());
+            requests.push_back({url, ranges[i].offset, length});
+            totals_.requests += 1;
+            totals_.received += length;
+            in_this_call += length;
+            if (Result<void> taken = arrived(i); !taken) return taken;
+        }
+        most_in_one_call = std::max(most_in_one_call, in_this_call);
+        return {};
+    }
+
+    net::Totals totals() const override { return totals_; }
+
+    std::map<std::string, ByteVector> files;
+    std::vector<Request> requests;
+    Bytes most_in_one_call;
+    std::optional<std::uint64_t> fail_in;  // so many ranges arrive before one fails
+    Error failure{Failure::network, "the network is gone"};
+    std::function<void()> before_range;
+
+  private:
+    net::Totals totals_;
+};
+
+class SilentObserver final : public Observer {
+  public:
+    void event(const std::string& line) override { events.push_back(line); }
+    void progress(const char*, Bytes done, Bytes total) override {
+        last_done = done;
+        last_total = total;
+    }
+    std::vector<std::string> events;
+    Bytes last_done;
+    Bytes last_total;
+};
+
+// What was done to disk and log, in the order in which it was done.
+struct Journal {
+    struct Entry {
+        bool to_log;
+        Operation operation;
+    };
+    std::mutex mutex;
+    std::vector<Entry> entries;
+    std::optional<std::uint64_t> fail_in;  // so many operations succeed before all fail
+    std::function<void()> before_operation;
+};
+
+// A MemoryStorage whose writes, zeroes and flushes are put down in a journal.
+class JournaledStorage final : public block::Storage {
+  public:
+    JournaledStorage(ByteVector content, bool is_log, Journal& journal)
+        : memory_(std::move(content), Bytes(512), is_log ? "the log" : "the disk"),
+          is_log_(is_log),
+          journal_(journal) {}
+
+    const std::string& name() const override { return memory_.name(); }
+    Bytes size() const override { return memory_.size(); }
+    Bytes alignment() const override { return memory_.alignment(); }
+    Result<void> read(Bytes offset, ByteSpan into) override { return memory_.read(offset, into); }
+    Result<void> write(Bytes offset, ConstByteSpan from) override {
+        return carry_out({Operation::Kind::write, offset, Bytes(from.size()), {from.begin(), from.end()}},
+                         [&] { return memory_.write(offset, from); });
+    }
+    Result<void> zero(Bytes offset, Bytes length) override {
+        return carry_out({Operation::Kind::zero, offset, length, {}},
+                         [&] { return memory_.zero(offset, length); });
+    }
+    Result<void> flush() override {
+        return carry_out({Operation::Kind::flush, {}, {}, {}}, [&] { return memory_.flush(); });
+    }
+    const ByteVector& content() const { return memory_.content(); }
+    MemoryStorage& memory() { return memory_; }
+
+  private:
+    Result<void> carry_out(Operation operation, const std::function<Result<void>()>& what) {
+        const std::lock_guard lock(journal_.mutex);
+        if (journal_.before_operation) journal_.before_operation();
+        if (journal_.fail_in) {
+            if (*journal_.fail_in == 0) return Error{Failure::failed, name() + ": error on demand"};
+            --*journal_.fail_in;
+        }
+        if (Result<void> done = what(); !done) return done;
+        journal_.entries.push_back({is_log_, std::move(operation)});
+        return {};
+    }
+
+    MemoryStorage memory_;
+    bool is_log_;
+    Journal& journal_;
+};
+
+// A disk and its log for `image`.
+struct TestVolume {
+    TestVolume(ByteVector disk, ByteVector log)
+        : data(std::move(disk), false, journal), log_device(std::move(log), true, journal) {
+        Result<std::optional<log::WriteLog>> opened = log::WriteLog::open(log_device);
+        if (opened && *opened) log_store.emplace(std::move(**opened));
+    }
+    log::WriteLog& log() { return *log_store; }
+    log::Bitmap& bitmap() { return log_store->bitmap(); }
+
+    Journal journal;
+    JournaledStorage data;
+    JournaledStorage log_device;
+    std::optional<log::WriteLog> log_store;
+};
+
+inline bool is_golden(const ByteVector& disk, const GoldenImage& image) {
+    const ConstByteSpan golden = image.unpadded();
+    return std::equal(golden.begin(), golden.end(), disk.begin());
+}
+
+// A volume whose log has every block marked, in state `provisioning`.
+inline std::unique_ptr<TestVolume> make_provisioning_volume(const GoldenImage& image, ByteVector disk,
+                                                            bool unknown = false) {
+    const format::LogGeometry geometry =
+        format::LogGeometry::make(image.manifest.size, image.manifest.block_size).value();
+    MemoryStorage log(geometry.log_length());
+    format::ImageRecord record = record_of(format::VolumeState::provisioning, image.manifest.version);
+    record.unknown = unknown;
+    record.manifest = format::serialize_manifest(image.manifest);
+    const Result<log::WriteLog> formatted = log::WriteLog::format(log, geometry, record);
+    if (!formatted) throw std::runtime_error(formatted.error().message);
+    return std::make_unique<TestVolume>(std::move(disk), log.content());
+}
+
+// A golden volume on which a session wrote `dirty` blocks.
+inline std::unique_ptr<TestVolume> make_session_volume(const GoldenImage& image,
+                                                       std::span<const BlockRange> dirty) {
+    const ConstByteSpan golden = image.unpadded();
+    std::unique_ptr<TestVolume> volume =
+        make_provisioning_volume(image, ByteVector(golden.begin(), golden.end()));
+    log::WriteLog& log = volume->log();
+    const BlockRange all{BlockIndex(0), image.manifest.blocks()};
+    if (!log.bitmap().clear({&all, 1})) throw std::runtime_error("clear");
+    format::ImageRecord record = *log.record();
+    record.state = format::VolumeState::golden;
+    if (!log.write_record(record) || !log.bitmap().mark(dirty)) throw std::runtime_error("mark");
+    const std::size_t block_bytes = image.manifest.block_size.bytes().count();
+    for (const BlockRange& range : dirty) {
+        const std::size_t begin = range.first.value() * block_bytes;
+        const std::size_t end = std::min<std::size_t>(range.end().value() * block_bytes, golden.size());
+        volume->data.memory().overwrite(Bytes(begin), ByteVector(end - begin, std::byte{0xee}));
+    }
+    volume->journal.entries.clear();
+    return volume;
+}
+
+}  // namespace regild::test

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume/plan.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace regild::volume {
+namespace {
+
+constexpr BatchLimits wide{Blocks(16), Blocks(1000), 1000};
+const Digest zero_digest{std::byte{0xff}};
+
+// Block n has a digest of its own, but for the ones that `is_zero` names.
+std::function<Digest(BlockIndex)> digests(const std::function<bool(std::uint64_t)>& is_zero) {
+    return [is_zero](BlockIndex block) {
+        Digest digest{};
+        digest[1] = static_cast<std::byte>(block.value());
+        digest[2] = std::byte{1};
+        return is_zero(block.value()) ? zero_digest : digest;
+    };
+}
+
+BlockRange blocks(std::uint64_t first, std::uint64_t count) {
+    return {BlockIndex(first), Blocks(count)};
+}
+
+BlockSet set_of(std::uint64_t size, std::initializer_list<BlockRange> ranges) {
+    BlockSet set{Blocks(size)};
+    for (const BlockRange& range : ranges)
+        set.insert(range);
+    return set;
+}
+
+const auto none_zero = digests([](std::uint64_t) { return false; });
+
+TEST_CASE("neighbouring marked blocks become one request") {
+    Batch batch;
+    const BlockSet marks = set_of(100, {blocks(3, 5), blocks(40, 1)});
+    REQUIRE(extend(batch, marks, blocks(0, 100), wide, zero_digest, none_zero) == BlockIndex(100));
+    REQUIRE(batch.steps ==
+            std::vector<Step>{{Step::Kind::fetch, blocks(3, 5)}, {Step::Kind::fetch, blocks(40, 1)}});
+    REQUIRE(batch.digests.size() == 6);
+    REQUIRE(batch.digests[5] == none_zero(BlockIndex(40)));
+}
+
+TEST_CASE("a gap between marked blocks is never planned, however small") {
+    Batch batch;
+    const BlockSet marks = set_of(10, {blocks(0, 1), blocks(2, 1), blocks(4, 1)});
+    REQUIRE(extend(batch, marks, blocks(0, 10), wide, zero_digest, none_zero) == BlockIndex(10));
+    REQUIRE(batch.steps.size() == 3);
+}
+
+TEST_CASE("zero blocks are zeroed and not fetched") {
+    Batch batch;
+    const BlockSet marks = set_of(64, {blocks(0, 64)});
+    const auto zero_in_the_middle = digests([](std::uint64_t n) { return n >= 10 && n < 60; });
+    REQUIRE(extend(batch, marks, blocks(0, 64), wide, zero_digest, zero_in_the_middle) == BlockIndex(64));
+    REQUIRE(batch.steps == std::vector<Step>{{Step::Kind::fetch, blocks(0, 10)},
+                                             {Step::Kind::zero, blocks(10, 50)},
+                                             {Step::Kind::fetch, blocks(60, 4)}});
+    REQUIRE(batch.fetched() == Blocks(14));
+}
+
+TEST_CASE("a request is no longer than its limit") {
+    Batch batch;
+    const BlockSet marks = set_of(40, {blocks(0, 40)});
+    REQUIRE(extend(batch, marks, blocks(0, 40), wide, zero_digest, none_zero) == BlockIndex(40));
+    REQUIRE(batch.steps == std::vector<Step>{{Step::Kind::fetch, blocks(0, 16)},
+                                             {Step::Kind::fetch, blocks(16, 16)},
+                                             {Step::Kind::fetch, blocks(32, 8)}});
+}
+
+TEST_CASE("a batch ends where its memory does, and the next goes on there") {
+    const BlockSet marks = set_of(100, {blocks(10, 20), blocks(50, 30)});
+    const BatchLimits limits{Blocks(8), Blocks(24), 1000};
+    BlockSet planned{Blocks(100)};
+    BlockIndex position;
+    unsigned batches = 0;
+    while (position < BlockIndex(100)) {
+        Batch batch;
+        position =
+            extend(batch, marks, {position, BlockIndex(100) - position}, limits, zero_digest, none_zero);
+        REQUIRE(batch.fetched() <= Blocks(24));
+        for (const Step& step : batch.steps) {
+            BlockSet before = planned;
+            planned.insert(step.blocks);
+            REQUIRE(planned.count() == before.count() + step.blocks.count);
+        }
+        ++batches;
+    }
+    REQUIRE(batches == 3);
+    REQUIRE(planned == marks);
+}
+
+TEST_CASE("a batch that is full of requests still takes the zero blocks that follow") {
+    Batch batch;
+    const BlockSet marks = set_of(20, {blocks(0, 20)});
+    const BatchLimits limits{Blocks(4), Blocks(4), 1000};
+    const auto zero_after_four = digests([](std::uint64_t n) { return n >= 4 && n < 10; });
+    REQUIRE(extend(batch, marks, blocks(0, 20), limits, zero_digest, zero_after_four) == BlockIndex(10));
+    REQUIRE(batch.steps ==
+            std::vector<Step>{{Step::Kind::fetch, blocks(0, 4)}, {Step::Kind::zero, blocks(4, 6)}});
+}
+
+TEST_CASE("the number of steps is bounded too") {
+    Batch batch;
+    BlockSet marks{Blocks(100)};
+    for (std::uint64_t n = 0; n < 100; n += 2)
+        marks.insert(blocks(n, 1));
+    const BatchLimits limits{Blocks(16), Blocks(1000), 7};
+    REQUIRE(extend(batch, marks, blocks(0, 100), limits, zero_digest, none_zero) == BlockIndex(14));
+    REQUIRE(batch.steps.size() == 7);
+}
+
+TEST_CASE("a batch goes on across windows") {
+    Batch batch;
+    const BlockSet marks = set_of(100, {blocks(8, 4)});
+    REQUIRE(extend(batch, marks, blocks(0, 10), wide, zero_digest, none_zero) == BlockIndex(10));
+    REQUIRE(extend(batch, marks, blocks(10, 90), wide, zero_digest, none_zero) == BlockIndex(100));
+    REQUIRE(batch.steps == std::vector<Step>{{Step::Kind::fetch, blocks(8, 4)}});
+}
+
+TEST_CASE("the runs of a set stay within the range that is asked for") {
+    const BlockSet set = set_of(50, {blocks(0, 10), blocks(20, 10)});
+    REQUIRE(runs_of(set, blocks(5, 20)) == std::vector<BlockRange>{blocks(5, 5), blocks(20, 5)});
+    REQUIRE(runs_of(set, blocks(10, 10)).empty());
+    REQUIRE(runs_of(set, blocks(50, 0)).empty());
+}
+
+TEST_CASE("the difference of two sets is that of the range that is asked for") {
+    const BlockSet set = set_of(50, {blocks(0, 10), blocks(20, 10)});
+    const BlockSet without = set_of(50, {blocks(3, 4), blocks(28, 10)});
+    const BlockSet rest = difference(set, without, blocks(5, 30));
+    REQUIRE(rest.range() == blocks(5, 30));
+    REQUIRE(runs_of(rest, rest.range()) == std::vector<BlockRange>{blocks(7, 3), blocks(20, 8)});
+}
+
+}  // namespace
+}  // namespace regild::volume

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boot/hold.hpp"
+
+namespace regild::boot {
+namespace {
+
+// Whether what was decided at the first look still stands.
+bool is_unchanged(volume::Volume& before, volume::Volume& now) {
+    if (before.has_usable_log() != now.has_usable_log()) return false;
+    if (!before.has_usable_log()) return true;
+    return before.log().superblock() == now.log().superblock() && before.record() == now.record() &&
+           before.log().bitmap().marked() == now.log().bitmap().marked();
+}
+
+}  // namespace
+
+Result<HeldVolume> hold(dm::Mapper& mapper, const std::string& name, volume::Volume& seen,
+                        const format::LogGeometry& geometry, bool allow_discards) {
+    const dm::WritelogTable table{.length = to_sectors(geometry.data_size()),
+                                  .data_path = seen.data().name(),
+                                  .log_path = seen.log_device().name(),
+                                  .block_size = geometry.block_size().sectors(),
+                                  .allow_discards = allow_discards};
+    Result<std::unique_ptr<dm::Mapping>> mapping = mapper.hold(name, dm::uuid_prefix + name, table);
+    if (!mapping) return mapping.error();
+    Result<volume::Volume> volume =
+        volume::Volume::open({table.data_path, table.log_path}, block::Access::held);
+    if (!volume) return volume.error();
+    if (!is_unchanged(seen, *volume))
+        return Error{Failure::refused,
+                     "the log on " + table.log_path + " was changed by somebody else meanwhile; start again"};
+    return HeldVolume{*std::move(mapping), *std::move(volume)};
+}
+
+}  // namespace regild::boot

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "publish/image.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "codec/sha256.hpp"
+
+namespace regild::publish {
+namespace {
+
+constexpr Bytes chunk_size = MiB(1);
+constexpr Blocks longest_hole{1 << 16};  // so that the consumer sees a stop request soon
+constexpr unsigned most_workers = 8;
+constexpr unsigned chunks_per_worker = 4;
+
+// A ring of chunks. The reader fills them in order, each worker takes the next filled one, the consumer gets
+// them in order again: written <= taken <= filled <= written + ring size.
+class Pipeline {
+  public:
+    Pipeline(const ImageFile& image, BlockSize block_size, ConstByteSpan salt, const Digest& zero_digest);
+    ~Pipeline() { end({}); }
+    Pipeline(const Pipeline&) = delete;
+    Pipeline& operator=(const Pipeline&) = delete;
+
+    Result<void> run(const StopFlag& stop, const std::function<Result<void>(const HashedChunk&)>& consume);
+
+  private:
+    struct Slot {
+        BlockRange range;
+        bool hole = false;
+        bool hashed = false;
+        ByteVector bytes;
+        std::vector<Digest> digests;
+    };
+    Slot& slot(std::uint64_t number) { return ring_[number % ring_.size()]; }
+    std::size_t block_bytes() const { return block_size_.bytes().count(); }
+
+    void read_image();
+    Result<void> fill(Slot& chunk, BlockIndex from);
+    void hash_chunks();
+    void hash_blocks(Slot& chunk, codec::SaltedSha256& hasher) const;
+    // Everybody stops as soon as they look; the first error counts.
+    void end(std::optional<Error> error);
+
+    const ImageFile& image_;
+    const BlockSize block_size_;
+    const ConstByteSpan salt_;
+    const Digest& zero_digest_;
+    const BlockIndex end_;
+    ImageFile::Extent data_{};  // the reader's: where the image was last seen to have data
+
+    std::mutex mutex_;  // guards what follows, and each slot's `hashed`
+    std::condition_variable changed_;
+    std::uint64_t filled_ = 0;
+    std::uint64_t taken_ = 0;
+    std::uint64_t written_ = 0;
+    bool all_filled_ = false;
+    bool ended_ = false;
+    std::optional<Error> error_;
+
+    std::vector<Slot> ring_;
+    std::vector<std::jthread> threads_;  // last: joined before the rest goes
+};
+
+Pipeline::Pipeline(const ImageFile& image, BlockSize block_size, ConstByteSpan salt,
+                   const Digest& zero_digest)
+    : image_(image),
+      block_size_(block_size),
+      salt_(salt),
+      zero_digest_(zero_digest),
+      end_(block_size.blocks_in(image.size()).count()) {
+    const unsigned workers = std::clamp(std::thread::hardware_concurrency(), 1u, most_workers);
+    ring_.resize(std::size_t{workers} * chunks_per_worker);
+    for (Slot& slot : ring_) {
+        slot.bytes.resize(chunk_size.count());
+        slot.digests.resize(chunk_size.count() / block_bytes());
+    }
+    threads_.emplace_back([this] { read_image(); });
+    for (unsigned i = 0; i < workers; i++)
+        threads_.emplace_back([this] { hash_chunks(); });
+}
+
+void Pipeline::end(std::optional<Error> error) {
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+        if (!error_) error_ = std::move(error);
+    }
+    changed_.notify_all();
+}
+
+// The next chunk from `from` on: a run of blocks that are all hole, or of blocks that were read.
+Result<void> Pipeline::fill(Slot& chunk, BlockIndex from) {
+    const Bytes offset = block_size_.offset_of(from);
+    if (offset >= data_.end) {
+        Result<ImageFile::Extent> data = image_.next_data(offset);
+        if (!data) return data.error();
+        data_ = *data;
+    }
+    const BlockIndex data_start =
+        std::min(BlockIndex(data_.start.count() / block_bytes()), end_);  // rounded outward
+    chunk.hole = data_start > from;
+    if (chunk.hole) {
+        chunk.range = {from, std::min(data_start - from, longest_hole)};
+        return {};
+    }
+    const Blocks data_blocks = BlockIndex(block_size_.blocks_in(data_.end).count()) - from;
+    chunk.range = {from, std::min(data_blocks, Blocks(chunk.digests.size()))};
+    const std::size_t length = block_size_.bytes_of(chunk.range.count).count();
+    return image_.read(offset, ByteSpan(chunk.bytes).first(length));
+}
+
+void Pipeline::read_image() {
+    for (BlockIndex next; next < end_;) {
+        std::uint64_t number;
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return ended_ || filled_ < written_ + ring_.size(); });
+            if (ended_) return;
+            number = filled_;
+        }
+        // Filled by nobody else and not yet visible to the workers: no lock.
+        Slot& free = slot(number);
+        if (Result<void> filled = fill(free, next); !filled) return end(filled.error());
+        next = free.range.end();
+        {
+            const std::lock_guard lock(mutex_);
+            free.hashed = false;
+            filled_++;
+            all_filled_ = next >= end_;
+        }
+        changed_.notify_all();
+    }
+}
+
+void Pipeline::hash_blocks(Slot& chunk, codec::SaltedSha256& hasher) const {
+    if (chunk.hole) return;
+    for (std::size_t i = 0; i < chunk.range.count.count(); i++) {
+        const ConstByteSpan block = ConstByteSpan(chunk.bytes).subspan(i * block_bytes(), block_bytes());
+        chunk.digests[i] = all_zero(block) ? zero_digest_ : hasher(block);
+    }
+}
+
+void Pipeline::hash_chunks() {
+    codec::SaltedSha256 hasher(salt_);
+    for (;;) {
+        std::uint64_t number;
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return ended_ || all_filled_ || taken_ < filled_; });
+            if (ended_ || taken_ == filled_) return;
+            number = taken_++;
+        }
+        hash_blocks(slot(number), hasher);
+        {
+            const std::lock_guard lock(mutex_);
+            slot(number).hashed = true;
+        }
+        changed_.notify_all();
+    }
+}
+
+Result<void> Pipeline::run(const StopFlag& stop,
+                           const std::function<Result<void>(const HashedChunk&)>& consume) {
+    for (std::uint64_t number = 0;; number++) {
+        Slot& ready = slot(number);
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] {
+                return ended_ || (number < filled_ && ready.hashed) || (all_filled_ && number == filled_);
+            });
+            if (ended_) return *error_;
+            if (number == filled_) return {};
+        }
+        if (stop.requested()) return Error{Failure::interrupted, "interrupted"};
+        const std::size_t blocks = ready.hole ? 0 : ready.range.count.count();
+        const HashedChunk chunk{ready.range, ready.hole,
+                                ConstByteSpan(ready.bytes).first(blocks * block_bytes()),
+                                std::span(ready.digests).first(blocks)};
+        if (Result<void> consumed = consume(chunk); !consumed) return consumed;
+        {
+            const std::lock_guard lock(mutex_);
+            written_++;
+        }
+        changed_.notify_all();
+    }
+}
+
+}  // namespace
+
+Result<ImageFile> ImageFile::open(const std::filesystem::path& path) {
+    struct stat opened {};
+    if (stat(path.c_str(), &opened) != 0) return errno_error("cannot open image " + path.string());
+    if (!S_ISREG(opened.st_mode) && !S_ISBLK(opened.st_mode))
+        return Error{Failure::usage, "image " + path.string() + " is neither a file nor a block device"};
+    // O_EXCL on a block device: nobody has it mounted, so nobody changes it while it is read.
+    const int exclusive = S_ISBLK(opened.st_mode) ? O_EXCL : 0;
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | exclusive));
+    if (!fd && errno == EBUSY)
+        return Error{Failure::refused, "image " + path.string() + " is in use: unmount it first"};
+    if (!fd || fstat(fd.get(), &opened) != 0) return errno_error("cannot open image " + path.string());
+    const off_t size = lseek(fd.get(), 0, SEEK_END);
+    if (size < 0) return errno_error("cannot find the size of image " + path.string());
+    posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    return ImageFile(std::move(fd), path, opened, Bytes(static_cast<std::uint64_t>(size)));
+}
+
+Result<void> ImageFile::read(Bytes offset, ByteSpan into) const {
+    off_t at = static_cast<off_t>(offset.count());
+    while (!into.empty() && at < static_cast<off_t>(size_.count())) {
+        const ssize_t n = pread(fd_.get(), into.data(), into.size(), at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno_error("cannot read image " + path_.string());
+        if (n == 0)
+            return Error{Failure::failed, "image " + path_.string() + " became shorter while it was read"};
+        into = into.subspan(static_cast<std::size_t>(n));
+        at += n;
+    }
+    std::fill(into.begin(), into.end(), std::byte{0});
+    return {};
+}
+
+Result<ImageFile::Extent> ImageFile::next_data(Bytes offset) const {
+    const off_t start = lseek(fd_.get(), static_cast<off_t>(offset.count()), SEEK_DATA);
+    if (start < 0 && errno == ENXIO) return Extent{size_, size_};
+    // Block devices and some file systems know no holes.
+    if (start < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) return Extent{offset, size_};
+    const off_t end = start < 0 ? start : lseek(fd_.get(), start, SEEK_HOLE);
+    if (end < 0) return errno_error("cannot look for holes in image " + path_.string());
+    return Extent{Bytes(static_cast<std::uint64_t>(start)), Bytes(static_cast<std::uint64_t>(end))};
+}
+
+Result<void> ImageFile::check_unchanged() const {
+    if (!S_ISREG(opened_.st_mode)) return {};
+    struct stat now {};
+    if (fstat(fd_.get(), &now) != 0) return errno_error("cannot look at image " + path_.string());
+    if (now.st_size != opened_.st_size || now.st_mtim.tv_sec != opened_.st_mtim.tv_sec ||
+        now.st_mtim.tv_nsec != opened_.st_mtim.tv_nsec)
+        return Error{Failure::failed, "image " + path_.string() +
+                                          " changed while it was read: stop what writes it, then try again"};
+    return {};
+}
+
+Result<void> hash_image(const ImageFile& image, BlockSize block_size, ConstByteSpan salt,
+                        const Digest& zero_digest, const StopFlag& stop,
+                        const std::function<Result<void>(const HashedChunk&)>& consume) {
+    return Pipeline(image, block_size, salt, zero_digest).run(stop, consume);
+}
+
+}  // namespace regild::publish

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The image that is being published: read once from start to end, its blocks hashed on several threads.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/fd.hpp"
+#include "base/stop.hpp"
+#include "base/units.hpp"
+
+namespace regild::publish {
+
+class ImageFile {
+  public:
+    // A regular file or a block device that nobody has mounted (Failure::refused).
+    static Result<ImageFile> open(const std::filesystem::path& path);
+    Bytes size() const { return size_; }
+    // Fills `into` from `offset`, with zeros past the end.
+    Result<void> read(Bytes offset, ByteSpan into) const;
+    // The next stretch at or after `offset` that is not a hole: its start and its end; {size, size} if none.
+    struct Extent {
+        Bytes start;
+        Bytes end;
+    };
+    Result<Extent> next_data(Bytes offset) const;
+    // Failure::failed when somebody wrote the file since it was opened: the bytes read are a mixture.
+    Result<void> check_unchanged() const;
+
+  private:
+    ImageFile(Fd fd, std::filesystem::path path, const struct stat& opened, Bytes size)
+        : fd_(std::move(fd)), path_(std::move(path)), opened_(opened), size_(size) {}
+    Fd fd_;
+    std::filesystem::path path_;
+    struct stat opened_;
+    Bytes size_;
+};
+
+// Some blocks in a row with their hashes.
+struct HashedChunk {
+    BlockRange range;
+    bool hole = false;    // every block is zero; `bytes` and `digests` are empty
+    ConstByteSpan bytes;  // whole blocks, padded with zeros past the end of the image
+    std::span<const Digest> digests;
+};
+
+// Hands the whole image to `consume`, chunk by chunk in order, on the calling thread; an Error from it ends
+// the stream. A reader and one hash worker a processor (8 at most) run ahead of it by at most 4 MiB a worker.
+// `zero_digest` is the hash of a block of zeros: such blocks are not hashed again.
+Result<void> hash_image(const ImageFile& image, BlockSize block_size, ConstByteSpan salt,
+                        const Digest& zero_digest, const StopFlag& stop,
+                        const std::function<Result<void>(const HashedChunk&)>& consume);
+
+}  // namespace regild::publish

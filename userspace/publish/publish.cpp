@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "publish/publish.hpp"
+
+#include <regild/writelog_format.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/replace_file.hpp"
+#include "codec/sha256.hpp"
+#include "publish/folder.hpp"
+#include "publish/image.hpp"
+#include "publish/tree.hpp"
+
+namespace regild::publish {
+namespace {
+
+constexpr std::uint64_t last_version = (std::uint64_t{1} << 53) - 1;  // exact in every JSON reader
+constexpr mode_t channel_mode = 0644;
+constexpr const char* activity = "publishing";
+
+Digest image_salt(const std::string& image) {
+    return codec::SaltedSha256(as_bytes("regild salt "))(as_bytes(image));
+}
+
+Uuid version_uuid(const std::string& image, std::uint64_t version) {
+    const Digest digest =
+        codec::SaltedSha256(as_bytes("regild tree "))(as_bytes(image + " " + std::to_string(version)));
+    Uuid uuid;
+    std::copy_n(digest.begin(), uuid.bytes.size(), uuid.bytes.begin());
+    uuid.bytes[6] = (uuid.bytes[6] & std::byte{0x0f}) | std::byte{0x80};  // version 8
+    uuid.bytes[8] = (uuid.bytes[8] & std::byte{0x3f}) | std::byte{0x80};  // RFC variant
+    return uuid;
+}
+
+Result<void> check_names(const PublishRequest& request) {
+    if (!format::is_valid_name(request.image))
+        return Error{Failure::usage, "'" + request.image +
+                                         "' cannot be the name of an image: use small letters, digits and "
+                                         "._-, beginning with a letter or digit, at most 63"};
+    if (request.channel && !format::is_valid_name(*request.channel))
+        return Error{Failure::usage, "'" + *request.channel +
+                                         "' cannot be the name of a channel: use small letters, digits and "
+                                         "._-, beginning with a letter or digit, at most 63"};
+    if (request.version == 0 || request.version > last_version)
+        return Error{Failure::usage, "a version is a number from 1 to " + std::to_string(last_version)};
+    return {};
+}
+
+Result<void> check_size(const PublishRequest& request, Bytes size) {
+    const std::string image = "image " + request.image_file.string();
+    if (size == Bytes(0)) return Error{Failure::usage, image + " is empty"};
+    if (size.count() % WRITELOG_SECTOR_SIZE != 0)
+        return Error{Failure::usage, image + " is " + std::to_string(size.count()) +
+                                         " bytes long, which is not a multiple of 512: it is no disk image"};
+    if (request.block_size.blocks_in(size) > Blocks(WRITELOG_MAX_BLOCKS))
+        return Error{Failure::usage, image + " has more than " + std::to_string(WRITELOG_MAX_BLOCKS) +
+                                         " blocks: take a larger block size"};
+    return {};
+}
+
+// A client that follows a channel must never be led back to an older version.
+Result<void> check_channel(const std::filesystem::path& path, const PublishRequest& request) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file && !std::filesystem::exists(path)) return {};
+    std::string text(format::max_channel_size + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (file.bad() || !(file || file.eof()))
+        return Error{Failure::failed, "cannot read channel " + path.string()};
+
+    const Result<format::Channel> current = format::parse_channel(text);
+    if (!current) return current.error().context("channel " + path.string());
+    if (current->image != request.image)
+        return Error{Failure::refused, "channel " + path.string() + " is of image " + current->image +
+                                           ", not of " + request.image};
+    if (current->version > request.version)
+        return Error{Failure::refused,
+                     "channel " + path.string() + " is at version " + std::to_string(current->version) +
+                         " already and never goes back to " + std::to_string(request.version)};
+    return {};
+}
+
+// Runs of blocks that are not zero; the others stay holes.
+Result<void> write_data(OutputFile& data, const HashedChunk& chunk, BlockSize block_size,
+                        const Digest& zero_digest) {
+    const std::size_t block_bytes = block_size.bytes().count();
+    const auto is_zero = [&](const Digest& digest) { return digest == zero_digest; };
+    const auto end = chunk.digests.end();  // of a hole there are none
+    for (auto first = std::find_if_not(chunk.digests.begin(), end, is_zero); first != end;) {
+        const auto last = std::find_if(first, end, is_zero);
+        const auto index = static_cast<std::size_t>(first - chunk.digests.begin());
+        const auto count = static_cast<std::size_t>(last - first);
+        if (Result<void> written = data.write(block_size.offset_of(chunk.range.first + Blocks(index)),
+                                              chunk.bytes.subspan(index * block_bytes, count * block_bytes));
+            !written)
+            return written;
+        first = std::find_if_not(last, end, is_zero);
+    }
+    return {};
+}
+
+// Writes image.raw and image.verity into the folder; adds the root hash to the manifest.
+Result<Blocks> write_version(const ImageFile& image, const std::filesystem::path& folder,
+                             format::Manifest& manifest, Observer& observer, const StopFlag& stop) {
+    const BlockSize block_size = manifest.block_size;
+    const Digest zero_digest = codec::SaltedSha256(manifest.salt)(ByteVector(block_size.bytes().count()));
+    const format::HashTreeShape shape(manifest.blocks());
+
+    Result<OutputFile> data = OutputFile::create(folder / manifest.data_file, manifest.padded_size());
+    if (!data) return data.error();
+    Result<OutputFile> tree_file = OutputFile::create(folder / manifest.tree_file, shape.file_size());
+    if (!tree_file) return tree_file.error();
+    if (Result<void> written =
+            tree_file->write(Bytes(0), format::serialize_verity_superblock(manifest.tree_uuid, block_size,
+                                                                           manifest.blocks(), manifest.salt));
+        !written)
+        return written.error();
+    HashTreeWriter tree(*tree_file, manifest.blocks(), manifest.salt);
+
+    Blocks zero_blocks;
+    const auto consume = [&](const HashedChunk& chunk) -> Result<void> {
+        if (Result<void> written = write_data(*data, chunk, block_size, zero_digest); !written)
+            return written;
+        for (std::uint64_t i = 0; i < chunk.range.count.count(); i++) {
+            const Digest& digest = chunk.hole ? zero_digest : chunk.digests[i];
+            if (digest == zero_digest) zero_blocks += Blocks(1);
+            if (Result<void> added = tree.add(digest); !added) return added;
+        }
+        observer.progress(activity, std::min(block_size.offset_of(chunk.range.end()), manifest.size),
+                          manifest.size);
+        return {};
+    };
+    if (Result<void> streamed = hash_image(image, block_size, manifest.salt, zero_digest, stop, consume);
+        !streamed)
+        return streamed.error();
+    if (Result<void> unchanged = image.check_unchanged(); !unchanged) return unchanged.error();
+
+    const Result<Digest> root = tree.finish();
+    if (!root) return root.error();
+    manifest.root_hash = *root;
+    if (Result<void> synced = data->sync(); !synced) return synced.error();
+    if (Result<void> synced = tree_file->sync(); !synced) return synced.error();
+    return zero_blocks;
+}
+
+}  // namespace
+
+Result<PublishReport> publish(const PublishRequest& request, Observer& observer, const StopFlag& stop) {
+    if (Result<void> valid = check_names(request); !valid) return valid.error();
+    const Result<ImageFile> image = ImageFile::open(request.image_file);
+    if (!image) return image.error();
+    if (Result<void> valid = check_size(request, image->size()); !valid) return valid.error();
+
+    Result<ImageFolder> folder = ImageFolder::open(request.store, request.image);
+    if (!folder) return folder.error();
+    const std::filesystem::path version_path = folder->path() / std::to_string(request.version);
+    if (std::filesystem::exists(version_path))
+        return Error{Failure::refused, version_path.string() +
+                                           " exists; a version is never overwritten: publish under the next "
+                                           "number"};
+    std::filesystem::path channel_path;
+    if (request.channel) {
+        channel_path = folder->path() / (*request.channel + ".json");
+        if (Result<void> valid = check_channel(channel_path, request); !valid) return valid.error();
+    }
+    if (Result<void> removed = folder->remove_leftovers(); !removed) return removed.error();
+
+    const Digest salt = image_salt(request.image);
+    format::Manifest manifest{.image = request.image,
+                              .version = request.version,
+                              .size = image->size(),
+                              .block_size = request.block_size,
+                              .data_file = "image.raw",
+                              .tree_file = "image.verity",
+                              .salt = ByteVector(salt.begin(), salt.end()),
+                              .tree_uuid = version_uuid(request.image, request.version),
+                              .root_hash = {}};
+    Result<PartialVersion> partial = PartialVersion::create(*folder, request.version);
+    if (!partial) return partial.error();
+    const Result<Blocks> zero_blocks = write_version(*image, partial->path(), manifest, observer, stop);
+    if (!zero_blocks) return zero_blocks.error();
+
+    const std::string manifest_text = format::serialize_manifest(manifest);
+    const std::filesystem::path manifest_name = "manifest.json";
+    Result<OutputFile> manifest_file = OutputFile::create(partial->path() / manifest_name, Bytes(0));
+    if (!manifest_file) return manifest_file.error();
+    if (Result<void> written = manifest_file->write(Bytes(0), as_bytes(manifest_text)); !written)
+        return written.error();
+    if (Result<void> synced = manifest_file->sync(); !synced) return synced.error();
+    if (Result<void> committed = partial->commit(); !committed) return committed.error();
+
+    if (request.channel) {
+        const format::Channel channel{.image = request.image, .version = request.version};
+        if (Result<void> written =
+                replace_file(channel_path, format::serialize_channel(channel), channel_mode);
+            !written)
+            return written.error().context("version " + std::to_string(request.version) +
+                                           " is published, but its channel is not");
+    }
+    return PublishReport{.manifest = std::move(manifest),
+                         .zero_blocks = *zero_blocks,
+                         .manifest_path = version_path / manifest_name,
+                         .channel_path = channel_path};
+}
+
+}  // namespace regild::publish

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Publish: an image file becomes one immutable version in a store of plain files.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/observer.hpp"
+#include "base/stop.hpp"
+#include "format/manifest.hpp"
+
+namespace regild::publish {
+
+struct PublishRequest {
+    std::filesystem::path image_file;  // a file or a block device; its size is a multiple of 512 bytes
+    std::filesystem::path store;
+    std::string image;
+    std::uint64_t version = 0;
+    BlockSize block_size;
+    std::optional<std::string> channel;  // point this channel at the version
+};
+
+struct PublishReport {
+    format::Manifest manifest;
+    Blocks zero_blocks;
+    std::filesystem::path manifest_path;
+    std::filesystem::path channel_path;  // empty without a channel
+};
+
+// Streams the image once, hashing on several threads, in bounded memory. The version is built in a temporary
+// folder and renamed into place, so that it is there whole or not at all. Failure::refused: the version
+// exists, another publisher of this image is at work, or the channel already points at a later version.
+//
+// The same bytes under the same name and version give the same files, whoever publishes them:
+//   salt       SHA-256("regild salt " + image): one per image, so that two versions of it can be compared
+//              from their hash trees alone
+//   tree uuid  the first 16 bytes of SHA-256("regild tree " + image + " " + version), with the version (8,
+//              "custom") and variant bits of RFC 9562, the successor of RFC 4122
+Result<PublishReport> publish(const PublishRequest& request, Observer& observer, const StopFlag& stop);
+
+}  // namespace regild::publish

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The store's layout as URLs: <image>/<version>/manifest.json, and <image>/<channel>.json beside the
+// versions.
+#include "store/source.hpp"
+
+#include <algorithm>
+
+namespace regild::store {
+namespace {
+
+constexpr const char* manifest_name = "manifest.json";
+
+Result<Source> source_of(const std::string& manifest_url, std::string manifest_text) {
+    Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
+    if (!manifest) return manifest.error().context(net::without_credentials(manifest_url));
+    const Result<std::string> data_url = net::sibling(manifest_url, manifest->data_file);
+    if (!data_url) return data_url.error();
+    const Result<std::string> tree_url = net::sibling(manifest_url, manifest->tree_file);
+    if (!tree_url) return tree_url.error();
+    return Source{std::move(*manifest), std::move(manifest_text), *data_url, *tree_url};
+}
+
+Result<Source> channel_source(net::Fetcher& fetcher, const std::string& url, const std::string& text) {
+    const Result<format::Channel> channel = format::parse_channel(text);
+    if (!channel) return channel.error().context(net::without_credentials(url));
+    const Result<std::string> manifest_url =
+        net::sibling(url, std::to_string(channel->version) + "/" + manifest_name);
+    if (!manifest_url) return manifest_url.error();
+    Result<std::string> manifest_text = fetcher.get(*manifest_url, format::max_manifest_size);
+    if (!manifest_text) return manifest_text.error();
+    Result<Source> source = source_of(*manifest_url, std::move(*manifest_text));
+    if (!source) return source;
+    if (source->manifest.image != channel->image || source->manifest.version != channel->version)
+        return Error{Failure::failed, net::without_credentials(url) + " points at version " +
+                                          std::to_string(channel->version) + " of " + channel->image +
+                                          ", but the manifest there is of version " +
+                                          std::to_string(source->manifest.version) + " of " +
+                                          source->manifest.image};
+    return source;
+}
+
+bool names_a_manifest(const std::string& url) {
+    const std::string path = net::without_credentials(url);
+    return path.substr(path.rfind('/') + 1) == manifest_name;
+}
+
+}  // namespace
+
+Result<Source> offered_source(net::Fetcher& fetcher, const std::string& url) {
+    Result<std::string> text =
+        fetcher.get(url, std::max(format::max_manifest_size, format::max_channel_size));
+    if (!text) return text.error();
+    const Result<format::DocumentType> type = format::document_type(*text);
+    if (!type) return type.error().context(net::without_credentials(url));
+    if (*type == format::DocumentType::channel) return channel_source(fetcher, url, *text);
+    return source_of(url, std::move(*text));
+}
+
+Result<Source> installed_source(const std::string& url, const std::string& manifest_text) {
+    const Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
+    if (!manifest) return manifest.error().context("the manifest in the log's image record");
+    const std::string beside = std::to_string(manifest->version) + "/" + manifest_name;
+    const Result<std::string> manifest_url =
+        net::sibling(url, names_a_manifest(url) ? "../" + beside : beside);
+    if (!manifest_url) return manifest_url.error();
+    return source_of(*manifest_url, manifest_text);
+}
+
+}  // namespace regild::store

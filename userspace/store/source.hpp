@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// From the URL that the owner gave to the files of one image version.
+#pragma once
+
+#include <string>
+
+#include "format/manifest.hpp"
+#include "net/fetcher.hpp"
+
+namespace regild::store {
+
+struct Source {
+    format::Manifest manifest;
+    std::string manifest_text;  // as it was received, for the image record
+    std::string data_url;
+    std::string tree_url;
+};
+
+// What `url` (a manifest or a channel) offers now.
+Result<Source> offered_source(net::Fetcher& fetcher, const std::string& url);
+// The version that a volume holds, from the manifest in its record. `url` tells where: beside a channel at
+// <version>/, or beside a manifest at ../<version>/, as the store lays them out. No request is made.
+Result<Source> installed_source(const std::string& url, const std::string& manifest_text);
+
+}  // namespace regild::store

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The tree is walked top down, level by level, so that every block is checked against one that was checked.
+#include "store/tree_reader.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace regild::store {
+namespace {
+
+// Hash blocks that are held of each level: 2 MiB a level, 4 GiB of data at 64 KiB blocks.
+constexpr std::size_t max_held = 512;
+// Reading this many unwanted hash blocks between two wanted ones costs less than a second request.
+constexpr std::uint64_t max_gap = 4;
+constexpr std::uint64_t max_request = 256;  // hash blocks: 1 MiB
+// Hash blocks, gaps too, before those that have arrived are taken over: with the last request at most 2 MiB.
+constexpr std::uint64_t max_fetched = 256;
+
+// The hash blocks of level 0 above the members of `wanted` from `from` on, at most max_held.
+std::vector<std::uint64_t> leaves_above(const BlockSet& wanted, BlockIndex from) {
+    std::vector<std::uint64_t> leaves;
+    const BlockIndex end = wanted.range().end();
+    for (BlockIndex at = from; leaves.size() < max_held;) {
+        const std::optional<BlockRange> run = wanted.next_run({at, end - at});
+        if (!run) break;
+        std::uint64_t leaf = run->first.value() / format::hashes_per_block;
+        if (!leaves.empty()) leaf = std::max(leaf, leaves.back() + 1);
+        const std::uint64_t last = (run->end().value() - 1) / format::hashes_per_block;
+        for (; leaf <= last && leaves.size() < max_held; ++leaf)
+            leaves.push_back(leaf);
+        at = run->end();
+    }
+    return leaves;
+}
+
+std::vector<std::uint64_t> parents_of(const std::vector<std::uint64_t>& indices) {
+    std::vector<std::uint64_t> parents;
+    for (const std::uint64_t index : indices) {
+        const std::uint64_t parent = index / format::hashes_per_block;
+        if (parents.empty() || parents.back() != parent) parents.push_back(parent);
+    }
+    return parents;
+}
+
+}  // namespace
+
+TreeReader::TreeReader(const Source& source, net::Fetcher& fetcher)
+    : source_(source),
+      fetcher_(fetcher),
+      shape_(source.manifest.blocks()),
+      hash_(source.manifest.salt),
+      levels_(shape_.levels()) {
+    const ByteVector zeros(source.manifest.block_size.bytes().count());
+    zero_digests_.push_back(hash_(zeros));
+    for (unsigned level = 0; level < shape_.levels(); ++level) {
+        HashBlock block;
+        for (std::size_t i = 0; i < format::hashes_per_block; ++i)
+            std::ranges::copy(zero_digests_[level],
+                              block.begin() + static_cast<std::ptrdiff_t>(i * sizeof(Digest)));
+        zero_digests_.push_back(hash_(block));
+    }
+}
+
+Result<BlockIndex> TreeReader::load(const BlockSet& wanted, BlockIndex from) {
+    const BlockIndex end = wanted.range().end();
+    if (levels_.empty()) return end;
+    std::vector<std::vector<std::uint64_t>> indices{leaves_above(wanted, from)};
+    if (indices[0].empty()) return end;
+    while (indices.size() < levels_.size())
+        indices.push_back(parents_of(indices.back()));
+    for (unsigned level = shape_.levels(); level-- > 0;)
+        if (Result<void> loaded = load_level(level, indices[level]); !loaded) return loaded.error();
+    if (indices[0].size() < max_held) return end;
+    return std::min(end, BlockIndex((indices[0].back() + 1) * format::hashes_per_block));
+}
+
+Digest TreeReader::digest(BlockIndex block) const {
+    return levels_.empty() ? source_.manifest.root_hash : digest_in(levels_[0], block.value());
+}
+
+// The digest that the level above holds of hash block `index` of `level`.
+Digest TreeReader::expected(unsigned level, std::uint64_t index) const {
+    return level + 1 == shape_.levels() ? source_.manifest.root_hash : digest_in(levels_[level + 1], index);
+}
+
+Digest TreeReader::digest_in(const Level& level, std::uint64_t child) {
+    const auto found = std::ranges::lower_bound(level.indices, child / format::hashes_per_block);
+    assert(found != level.indices.end() && *found == child / format::hashes_per_block);
+    const HashBlock& block = level.blocks[static_cast<std::size_t>(found - level.indices.begin())];
+    Digest digest;
+    std::memcpy(digest.data(), block.data() + child % format::hashes_per_block * sizeof(Digest),
+                sizeof(Digest));
+    return digest;
+}
+
+Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint64_t>& indices) {
+    const Level old = std::move(levels_[level]);
+    Level fresh{indices, std::vector<HashBlock>(indices.size())};
+    std::vector<std::uint64_t> missing;
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+        const auto held = std::ranges::lower_bound(old.indices, indices[i]);
+        if (held != old.indices.end() && *held == indices[i]) {
+            fresh.blocks[i] = old.blocks[static_cast<std::size_t>(held - old.indices.begin())];
+        } else if (expected(level, indices[i]) == zero_digests_[level + 1]) {
+            // A subtree of zeros: its hash blocks are known without a request.
+            for (std::size_t n = 0; n < format::hashes_per_block; ++n)
+                std::memcpy(fresh.blocks[i].data() + n * sizeof(Digest), zero_digests_[level].data(),
+                            sizeof(Digest));
+        } else {
+            missing.push_back(indices[i]);
+        }
+    }
+    if (!missing.empty())
+        if (Result<void> fetched = fetch(level, missing, fresh); !fetched) return fetched;
+    levels_[level] = std::move(fresh);
+    return {};
+}
+
+Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into) {
+    std::vector<Span> spans;
+    std::uint64_t total = 0;  // hash blocks in `spans`
+    for (const std::uint64_t index : missing) {
+        if (!spans.empty() && index - (spans.back().first + spans.back().count) <= max_gap &&
+            index - spans.back().first < max_request) {
+            total += index + 1 - spans.back().first - spans.back().count;
+            spans.back().count = index + 1 - spans.back().first;
+            continue;
+        }
+        if (total >= max_fetched) {
+            if (Result<void> fetched = fetch_spans(level, spans, missing, into); !fetched) return fetched;
+            spans.clear();
+            total = 0;
+        }
+        spans.push_back({index, 1});
+        ++total;
+    }
+    return fetch_spans(level, spans, missing, into);
+}
+
+// Of what lies in `spans` only the blocks that are missing are verified and kept.
+Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& spans,
+                                     const std::vector<std::uint64_t>& missing, Level& into) {
+    std::uint64_t total = 0;
+    for (const Span& span : spans)
+        total += span.count;
+    ByteVector buffer(total * format::hash_block_size);
+    std::vector<net::Range> ranges;
+    std::size_t position = 0;
+    for (const Span& span : spans) {
+        const std::size_t length = span.count * format::hash_block_size;
+        ranges.push_back({shape_.offset_of(level, span.first), ByteSpan(buffer).subspan(position, length)});
+        position += length;
+    }
+
+    const auto verify = [&](std::size_t number) -> Result<void> {
+        const Span& span = spans[number];
+        for (auto wanted = std::ranges::lower_bound(missing, span.first);
+             wanted != missing.end() && *wanted < span.first + span.count; ++wanted) {
+            const ConstByteSpan block = ranges[number].into.subspan(
+                (*wanted - span.first) * format::hash_block_size, format::hash_block_size);
+            if (hash_(block) != expected(level, *wanted))
+                return Error{Failure::failed,
+                             net::without_credentials(source_.tree_url) + ": hash block " +
+                                 std::to_string(*wanted) + " of level " + std::to_string(level) +
+                                 " does not match the manifest's root hash: publish the version again"};
+            const auto slot = std::ranges::lower_bound(into.indices, *wanted) - into.indices.begin();
+            std::ranges::copy(block, into.blocks[static_cast<std::size_t>(slot)].begin());
+        }
+        return {};
+    };
+    return fetcher_.get_ranges(source_.tree_url, ranges, verify);
+}
+
+}  // namespace regild::store

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Reads the hash tree from the store: only the blocks above the wanted data blocks, each verified against the
+// one above it, up to the root hash of the manifest (invariant 4).
+#pragma once
+
+#include <vector>
+
+#include "base/block_set.hpp"
+#include "codec/sha256.hpp"
+#include "store/source.hpp"
+
+namespace regild::store {
+
+class TreeReader {
+  public:
+    // Both must outlive the reader.
+    TreeReader(const Source& source, net::Fetcher& fetcher);
+
+    // Reads what lies above the members of `wanted` from block `from` on, as many as fit in bounded memory.
+    // Returns the block up to which digests are then known; what an earlier call read is forgotten.
+    Result<BlockIndex> load(const BlockSet& wanted, BlockIndex from);
+    // Of a member of `wanted` in the range that load() covered. May be called from several threads.
+    Digest digest(BlockIndex block) const;
+    // Of a block of zeros.
+    const Digest& zero_digest() const { return zero_digests_[0]; }
+
+  private:
+    using HashBlock = std::array<std::byte, format::hash_block_size>;
+    struct Level {
+        std::vector<std::uint64_t> indices;  // of the hash blocks that are held, ascending
+        std::vector<HashBlock> blocks;       // as many
+    };
+
+    struct Span {
+        std::uint64_t first;  // hash blocks
+        std::uint64_t count;
+    };
+
+    Result<void> load_level(unsigned level, const std::vector<std::uint64_t>& indices);
+    Result<void> fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into);
+    Result<void> fetch_spans(unsigned level, const std::vector<Span>& spans,
+                             const std::vector<std::uint64_t>& missing, Level& into);
+    Digest expected(unsigned level, std::uint64_t index) const;
+    static Digest digest_in(const Level& level, std::uint64_t child);
+
+    const Source& source_;
+    net::Fetcher& fetcher_;
+    format::HashTreeShape shape_;
+    codec::SaltedSha256 hash_;
+    std::vector<Level> levels_;         // [0] holds the data blocks' digests
+    std::vector<Digest> zero_digests_;  // [0] of a zero data block, [n + 1] of a hash block full of [n]
+};
+
+}  // namespace regild::store

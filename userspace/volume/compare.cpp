@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One thread loads the tree part by part; for each part a few threads read and hash the disk.
+#include "volume/compare.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include "volume/fit.hpp"
+
+namespace regild::volume {
+namespace {
+
+constexpr Bytes chunk_size = MiB(1);  // one read
+constexpr unsigned max_threads = 4;
+
+// What the threads of one part share.
+class Part {
+  public:
+    Part(const Comparison& comparison, const BlockSet& wanted, BlockRange range, BlockSet& wrong)
+        : comparison_(comparison),
+          wanted_(wanted),
+          end_(range.end()),
+          wrong_(wrong),
+          position_(range.first) {}
+
+    // The body of each thread: chunk after chunk until the part is done or something fails.
+    void work() {
+        codec::SaltedSha256 hash(comparison_.manifest.salt);
+        block::AlignedBuffer buffer(std::max(chunk_size, comparison_.manifest.block_size.bytes()).count());
+        while (const std::optional<BlockRange> chunk = take()) {
+            if (Result<void> result = compare_chunk(*chunk, hash, buffer); !result) fail(result.error());
+        }
+    }
+    const std::optional<Error>& error() const { return error_; }
+
+  private:
+    std::optional<BlockRange> take() {
+        const std::lock_guard lock(mutex_);
+        if (!error_ && comparison_.stop.requested()) error_ = Error{Failure::interrupted, "interrupted"};
+        if (error_) return std::nullopt;
+        const std::optional<BlockRange> run = wanted_.next_run({position_, end_ - position_});
+        if (!run) return std::nullopt;
+        const BlockSize block_size = comparison_.manifest.block_size;
+        const Blocks longest(std::max<std::uint64_t>(1, chunk_size.count() / block_size.bytes().count()));
+        const BlockRange chunk{run->first, std::min(run->count, longest)};
+        position_ = chunk.end();
+        return chunk;
+    }
+
+    Result<void> compare_chunk(BlockRange chunk, codec::SaltedSha256& hash, block::AlignedBuffer& buffer) {
+        const BlockSize block_size = comparison_.manifest.block_size;
+        const std::size_t length = length_on_disk(comparison_.manifest, chunk).count();
+        const std::size_t padded = block_size.bytes_of(chunk.count).count();
+        Result<void> read = comparison_.data.read(block_size.offset_of(chunk.first), buffer.span(0, length));
+        if (!read) return read;
+        std::ranges::fill(buffer.span(length, padded - length), std::byte{0});
+        const std::size_t block_bytes = block_size.bytes().count();
+        for (std::uint64_t i = 0; i < chunk.count.count(); ++i) {
+            const BlockIndex block = chunk.first + Blocks(i);
+            if (hash(buffer.span(i * block_bytes, block_bytes)) == comparison_.tree.digest(block)) continue;
+            const std::lock_guard lock(mutex_);
+            wrong_.insert({block, Blocks(1)});
+        }
+        comparison_.progress.add(block_size.bytes_of(chunk.count));
+        return {};
+    }
+
+    void fail(const Error& error) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = error;
+    }
+
+    const Comparison& comparison_;
+    const BlockSet& wanted_;
+    const BlockIndex end_;
+    std::mutex mutex_;  // guards what follows
+    BlockSet& wrong_;
+    BlockIndex position_;
+    std::optional<Error> error_;
+};
+
+}  // namespace
+
+Result<void> compare(const Comparison& comparison, const BlockSet& wanted,
+                     const std::function<Result<void>(BlockRange part, const BlockSet& wrong)>& compared) {
+    BlockSet wrong(wanted.range());
+    const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, max_threads);
+    for (BlockIndex position = wanted.range().first; position < wanted.range().end();) {
+        const Result<BlockIndex> until = comparison.tree.load(wanted, position);
+        if (!until) return until.error();
+        const BlockRange range{position, *until - position};
+        Part part(comparison, wanted, range, wrong);
+        {
+            std::vector<std::jthread> workers;
+            for (unsigned i = 0; i < threads; ++i)
+                workers.emplace_back([&part] { part.work(); });
+        }
+        if (part.error()) return *part.error();
+        if (Result<void> taken = compared(range, wrong); !taken) return taken;
+        position = *until;
+    }
+    return {};
+}
+
+}  // namespace regild::volume

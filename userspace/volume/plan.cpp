@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The set of blocks that is written is the set that is planned here: nothing between two marked blocks is
+// taken in to join their requests.
+#include "volume/plan.hpp"
+
+#include <algorithm>
+
+namespace regild::volume {
+namespace {
+
+// Whether `block` can join the batch's last step.
+bool joins(const Batch& batch, Step::Kind kind, BlockIndex block, const BatchLimits& limits) {
+    if (batch.steps.empty()) return false;
+    const Step& last = batch.steps.back();
+    return last.kind == kind && last.blocks.end() == block &&
+           (kind == Step::Kind::zero || last.blocks.count < limits.request);
+}
+
+template <class Visit>
+void for_each_run(const BlockSet& set, BlockRange within, Visit visit) {
+    BlockIndex position = within.first;
+    while (const std::optional<BlockRange> run = set.next_run({position, within.end() - position})) {
+        visit(*run);
+        position = run->end();
+    }
+}
+
+}  // namespace
+
+BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const BatchLimits& limits,
+                  const Digest& zero_digest, const std::function<Digest(BlockIndex)>& digest_of) {
+    BlockIndex position = within.first;
+    while (const std::optional<BlockRange> run = marks.next_run({position, within.end() - position})) {
+        for (position = run->first; position < run->end(); position = position + Blocks(1)) {
+            const Digest digest = digest_of(position);
+            const Step::Kind kind = digest == zero_digest ? Step::Kind::zero : Step::Kind::fetch;
+            if (kind == Step::Kind::fetch && batch.fetched() >= limits.fetched) return position;
+            if (joins(batch, kind, position, limits)) {
+                batch.steps.back().blocks.count += Blocks(1);
+            } else {
+                if (batch.steps.size() >= limits.steps) return position;
+                batch.steps.push_back({kind, {position, Blocks(1)}});
+            }
+            if (kind == Step::Kind::fetch) batch.digests.push_back(digest);
+        }
+    }
+    return within.end();
+}
+
+BlockSet difference(const BlockSet& set, const BlockSet& without, BlockRange within) {
+    BlockSet rest(within);
+    for_each_run(set, within, [&](BlockRange run) { rest.insert(run); });
+    for_each_run(without, within, [&](BlockRange run) { rest.erase(run); });
+    return rest;
+}
+
+std::vector<BlockRange> runs_of(const BlockSet& set, BlockRange within) {
+    std::vector<BlockRange> runs;
+    for_each_run(set, within, [&](BlockRange run) { runs.push_back(run); });
+    return runs;
+}
+
+}  // namespace regild::volume

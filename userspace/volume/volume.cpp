@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume/volume.hpp"
+
+#include <sys/stat.h>
+
+#include <regild/writelog_format.h>
+#include "block/identity.hpp"
+#include "volume/fit.hpp"
+
+namespace regild::volume {
+namespace {
+
+// Whether both are the same device or file, perhaps under two names.
+bool is_same(const block::Device& a, const block::Device& b) {
+    struct stat sa;
+    struct stat sb;
+    if (fstat(a.fd(), &sa) != 0 || fstat(b.fd(), &sb) != 0) return false;
+    if (a.is_block_device() && b.is_block_device()) return sa.st_rdev == sb.st_rdev;
+    return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+std::string describe(const DiskIdentity& disk) {
+    return "PARTUUID \"" + disk.partuuid + "\", WWID \"" + disk.wwid + "\", start " +
+           std::to_string(disk.start.count()) + ", " + std::to_string(disk.size.count()) + " sectors";
+}
+
+// What speaks against using `log` for the disk at hand; empty when nothing does.
+std::string objection_to(const log::WriteLog& log, const DiskIdentity& identity, const block::Device& data,
+                         const std::string& log_name) {
+    const std::optional<format::ImageRecord>& record = log.record();
+    if (!record) return "the log on " + log_name + " has no valid image record";
+    if (record->disk != identity) {
+        return "the log on " + log_name + " was made for another disk (" + describe(record->disk) +
+               "), and " + data.name() + " is (" + describe(identity) + ")";
+    }
+    const Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
+    if (!manifest)
+        return "the manifest in the log on " + log_name + " is damaged: " + manifest.error().message;
+    const format::LogGeometry& geometry = log.geometry();
+    if (manifest->size != geometry.data_size() || manifest->block_size != geometry.block_size() ||
+        manifest->image != record->image || manifest->version != record->image_version) {
+        return "the log on " + log_name + " and the manifest in its image record contradict each other";
+    }
+    if (data.size() < geometry.data_size())
+        return data.name() + " is smaller than the volume in the log on " + log_name;
+    return "";
+}
+
+Result<void> check_may_overwrite(block::Device& device, const std::string& own_partition_type) {
+    Result<block::Content> content = block::probe_content(device);
+    if (!content) return content.error();
+    if (content->blank || content->partition_type == own_partition_type) return {};
+    return Error{Failure::refused,
+                 device.name() + " holds " + content->description +
+                     " and is not a partition of regild's own type (" + own_partition_type +
+                     "); to overwrite it, adopt it (--adopt, or \"adopt\": true in the configuration)"};
+}
+
+}  // namespace
+
+Result<Volume> Volume::open(const VolumePaths& paths, block::Access access) {
+    Result<std::string> data_path = block::resolve(paths.data);
+    if (!data_path) return data_path.error().context("data device");
+    Result<std::string> log_path = block::resolve(paths.log);
+    if (!log_path) return log_path.error().context("log device");
+
+    Result<std::unique_ptr<block::Device>> data = block::Device::open(*data_path, access);
+    if (!data) return data.error().context("data device");
+    // A second exclusive open of one file would fail as "in use", which would mislead.
+    struct stat data_stat;
+    struct stat log_stat;
+    if (stat(data_path->c_str(), &data_stat) == 0 && stat(log_path->c_str(), &log_stat) == 0 &&
+        data_stat.st_dev == log_stat.st_dev && data_stat.st_ino == log_stat.st_ino) {
+        return Error{Failure::refused, "data and log are the same device, " + *data_path +
+                                           "; give the log a partition or a file of its own"};
+    }
+    Result<std::unique_ptr<block::Device>> log_device = block::Device::open(*log_path, access);
+    if (!log_device) return log_device.error().context("log device");
+
+    Volume volume;
+    volume.data_ = std::move(*data);
+    volume.log_device_ = std::move(*log_device);
+    if (is_same(*volume.data_, *volume.log_device_)) {
+        return Error{Failure::refused, "data and log are the same device, " + *data_path +
+                                           "; give the log a partition or a file of its own"};
+    }
+    Result<DiskIdentity> identity = block::identify(*volume.data_);
+    if (!identity) return identity.error();
+    volume.identity_ = *std::move(identity);
+    Result<std::optional<log::WriteLog>> log = log::WriteLog::open(*volume.log_device_);
+    if (!log) return log.error();
+    volume.look_for_log(*std::move(log));
+    return volume;
+}
+
+void Volume::look_for_log(std::optional<log::WriteLog> log) {
+    if (!log) {
+        unusable_reason_ = "there is no log on " + log_device_->name();
+        return;
+    }
+    unusable_reason_ = objection_to(*log, identity_, *data_, log_device_->name());
+    if (unusable_reason_.empty()) log_ = std::move(log);
+}
+
+Result<void> Volume::check_may_format(bool adopt) {
+    if (adopt || has_usable_log()) return {};
+    if (Result<void> r = check_may_overwrite(*data_, WRITELOG_GPT_TYPE_DATA); !r) return r;
+    Result<bool> unfinished = log::WriteLog::is_unfinished(*log_device_);
+    if (!unfinished) return unfinished.error();
+    if (*unfinished) return {};
+    return check_may_overwrite(*log_device_, WRITELOG_GPT_TYPE_LOG);
+}
+
+Result<void> Volume::check_fits(const format::Manifest& manifest) const {
+    if (Result<void> r = check_fits_disk(*data_, manifest); !r) return r;
+    Result<format::LogGeometry> geometry = format::LogGeometry::make(manifest.size, manifest.block_size);
+    if (!geometry) return geometry.error();
+    if (log_device_->size() < geometry->log_length()) {
+        return Error{Failure::refused, log_device_->name() + " is too small for the log: it has " +
+                                           std::to_string(log_device_->size().count()) +
+                                           " bytes and the log needs " +
+                                           std::to_string(geometry->log_length().count())};
+    }
+    return {};
+}
+
+Result<void> Volume::format(const store::Source& source, bool adopt) {
+    if (Result<void> r = check_fits(source.manifest); !r) return r;
+    if (Result<void> r = check_may_format(adopt); !r) return r;
+    Result<format::LogGeometry> geometry =
+        format::LogGeometry::make(source.manifest.size, source.manifest.block_size);
+    if (!geometry) return geometry.error();
+    Result<block::Content> content = block::probe_content(*data_);
+    if (!content) return content.error();
+
+    format::ImageRecord record;
+    record.state = format::VolumeState::provisioning;
+    record.unknown = !content->blank;
+    record.image = source.manifest.image;
+    record.image_version = source.manifest.version;
+    record.version_floor = source.manifest.version;
+    record.disk = identity_;
+    record.manifest = source.manifest_text;
+    log_.reset();
+    unusable_reason_ = "the log on " + log_device_->name() + " is being formatted";
+    Result<log::WriteLog> log = log::WriteLog::format(*log_device_, *geometry, std::move(record));
+    if (!log) return log.error();
+    look_for_log(*std::move(log));
+    if (!has_usable_log()) return Error{Failure::failed, unusable_reason_};
+    return {};
+}
+
+Result<void> Volume::check_mappable() {
+    if (!has_usable_log()) {
+        return Error{Failure::refused, unusable_reason_ + "; run regild provision first"};
+    }
+    if (record().state != format::VolumeState::golden) {
+        return Error{Failure::refused,
+                     std::string("the volume is half done (state ") + to_string(record().state) +
+                         "); run regild " +
+                         (record().state == format::VolumeState::provisioning ? "provision" : "restore") +
+                         " to finish it"};
+    }
+    return {};
+}
+
+}  // namespace regild::volume

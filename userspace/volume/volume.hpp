@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A volume: a data device and its log, opened together and checked against each other.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "block/device.hpp"
+#include "log/write_log.hpp"
+#include "store/source.hpp"
+
+namespace regild::volume {
+
+struct VolumePaths {
+    std::string data;  // a path or a tag, see block::resolve
+    std::string log;
+};
+
+class Volume {
+  public:
+    // Failure::refused: one device is the other, is in use, or the log's format is not known to this version.
+    static Result<Volume> open(const VolumePaths& paths, block::Access access);
+
+    block::Device& data() { return *data_; }
+    block::Device& log_device() { return *log_device_; }
+    const DiskIdentity& identity() const { return identity_; }
+    // Whether there is a log with an image record that was written for this very disk and fits it.
+    bool has_usable_log() const { return unusable_reason_.empty(); }
+    // Why there is none: "there is no log on /dev/vda3", "the log on /dev/vda3 was made for another disk
+    // (...)".
+    const std::string& unusable_reason() const { return unusable_reason_; }
+    log::WriteLog& log() { return *log_; }                           // only with a usable log
+    const format::ImageRecord& record() { return *log_->record(); }  // only with a usable log
+
+    // Whether the log may be formatted (invariant 10): refused unless `adopt`, or there is a usable log, or
+    // the data device is blank or of our own partition type and the log device is blank, of our own partition
+    // type or left by a format that was cut off.
+    Result<void> check_may_format(bool adopt);
+    // Refused when the image does not fit the data device, or its log the log device.
+    Result<void> check_fits(const format::Manifest& manifest) const;
+    // Formats the log for `source`, after both checks: every block marked, state `provisioning`. Unless the
+    // data device is blank its blocks are `unknown`: hashed before they are fetched.
+    Result<void> format(const store::Source& source, bool adopt);
+
+    // Failure::refused unless the volume may be mapped: a usable log and the state golden (invariant 9).
+    Result<void> check_mappable();
+
+  private:
+    Volume() = default;
+    void look_for_log(std::optional<log::WriteLog> log);
+
+    std::unique_ptr<block::Device> data_;
+    std::unique_ptr<block::Device> log_device_;
+    DiskIdentity identity_;
+    std::optional<log::WriteLog> log_;
+    std::string unusable_reason_;
+};
+
+}  // namespace regild::volume
