@@ -31,14 +31,16 @@ TEST_CASE("a size is read with an optional suffix") {
     CHECK(*parse_size("0") == Bytes(0));
     CHECK(*parse_size("512") == Bytes(512));
     CHECK(*parse_size("64K") == KiB(64));
+    CHECK(*parse_size("64k") == KiB(64));
     CHECK(*parse_size("4M") == MiB(4));
+    CHECK(*parse_size("1t") == MiB(1 << 20));
     CHECK(*parse_size("3G") == MiB(3072));
     CHECK(*parse_size("2T") == MiB(2 << 20));
     CHECK(*parse_size("18446744073709551615") == Bytes(UINT64_MAX));
 }
 
 TEST_CASE("what is not a size is refused") {
-    for (const char* bad : {"", "K", "-1", "+1", " 1", "1 ", "1k", "1KB", "1KK", "1.5M", "0x10",
+    for (const char* bad : {"", "K", "-1", "+1", " 1", "1 ", "1KB", "1KK", "1.5M", "0x10",
                             "18446744073709551616", "16777216T", "99999999999999999999999"}) {
         const Result<Bytes> size = parse_size(bad);
         INFO(bad);

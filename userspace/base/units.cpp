@@ -34,11 +34,11 @@ Result<Bytes> parse_size(const std::string& text) {
 
     unsigned shift = 0;
     if (rest != end) {
-        static constexpr std::string_view suffixes = "KMGT";
+        static constexpr std::string_view suffixes = "KMGTkmgt";
         const std::size_t suffix = suffixes.find(*rest);
         if (suffix == std::string_view::npos || rest + 1 != end)
             return size_error(text, "after the number only K, M, G or T may stand");
-        shift = 10 * (static_cast<unsigned>(suffix) + 1);
+        shift = 10 * (static_cast<unsigned>(suffix % 4) + 1);
     }
     if (number > UINT64_MAX >> shift) return size_error(text, "it is too large");
     return Bytes(number << shift);

@@ -101,7 +101,7 @@ class BlockSize {
     unsigned shift_;
 };
 
-// "64K", "4M", "512": a number of bytes with an optional K, M, G or T (powers of 1024).
+// "64K", "4M", "512": a number of bytes with an optional K, M, G or T, large or small (powers of 1024).
 Result<Bytes> parse_size(const std::string& text);
 // "41.5 MiB", for people.
 std::string format_size(Bytes bytes);
