@@ -27,6 +27,32 @@ TEST_CASE("each command shows its help") {
     }
 }
 
+TEST_CASE("help with a command's name is the command's --help") {
+    test::CommandLine line;
+    REQUIRE(line.run({"restore", "--help"}) == 0);
+    const std::string help = line.out;
+    CHECK(line.run({"help", "restore"}) == 0);
+    CHECK(line.out == help);
+    CHECK(line.run({"help"}) == 0);
+    CHECK(line.out.starts_with("Usage: regild COMMAND"));
+    CHECK(line.run({"help", "restoer"}) == 2);
+    CHECK(line.err.find("did you mean restore?") != std::string::npos);
+}
+
+TEST_CASE("what may be a secret is not repeated in a usage error") {
+    const auto words = GENERATE(values<Words>({{"status", "--log", "a", "--surce=https://user:hunter2@host/"},
+                                               {"status", "--log", "a", "--hunter2", "x"},
+                                               {"status", "--log", "a", "https://user:hunter2@host/"},
+                                               {"status", "--log", "a", "-phunter2"},
+                                               {"https://user:hunter2@host/"},
+                                               {"help", "user:hunter2"}}));
+    CAPTURE(words);
+    test::CommandLine line;
+    CHECK(line.run(words) == 2);
+    CHECK(line.err.find("hunter2") == std::string::npos);
+    CHECK(line.err.find("regild: ") == 0);
+}
+
 TEST_CASE("each command shows the version but publish, whose --version is the image's") {
     test::CommandLine line;
     CHECK(line.run({"--version"}) == 0);
@@ -47,16 +73,17 @@ TEST_CASE("a usage error names what is wrong and says how to get help") {
     };
     const auto [words, says] = GENERATE(values<Case>({
         {{}, "no command is given; see 'regild --help'"},
-        {{"restoer"}, "unknown command restoer; see 'regild --help'"},
-        {{"--jsno"}, "unknown option --jsno; see 'regild --help'"},
-        {{"status", "--log", "a", "--jsno"}, "status: unknown option --jsno; see 'regild status --help'"},
-        {{"status", "--log", "a", "-j"}, "status: unknown option -j; see"},
-        {{"status", "--log"}, "status: --log needs a value; see"},
+        {{"restoer"}, "unknown command 'restoer'; did you mean restore?; see 'regild --help'"},
+        {{"--jsno"}, "unknown option '--jsno'; see 'regild --help'"},
+        {{"status", "--log", "a", "--jsno"},
+         "status: unknown option '--jsno'; did you mean --json?; see 'regild status --help'"},
+        {{"status", "--log", "a", "-j"}, "status: unknown option '-j'; see"},
+        {{"status", "--log"}, "status: option '--log' needs a value; see"},
         {{"status", "--log", "a", "--log", "b"}, "status: --log is given twice; see"},
         {{"status", "--json"}, "status: --log DEV is missing; see"},
-        {{"status", "--log", "a", "b"}, "status: unexpected argument 'b'; see"},
+        {{"status", "--log", "a", "b"}, "status: 1 arguments beside options, but it takes none; see"},
         {{"unmap"}, "unmap: NAME is missing; see"},
-        {{"unmap", "a", "b"}, "unmap: unexpected argument 'b'; see"},
+        {{"unmap", "a", "b"}, "unmap: 2 arguments beside options, but it takes one, NAME; see"},
         {{"unmap", "a/b"}, "'a/b' cannot be the name of a mapped device"},
         {{"publish", "i", "--store", "s", "--image", "n", "--version", "one"}, "--version: 'one' is not a"},
         {{"publish", "i", "--store", "s", "--image", "n", "--version", "1x"}, "--version: '1x' is not a"},

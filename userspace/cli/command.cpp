@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "cli/suggestion.hpp"
+
 namespace regild::cli {
 namespace {
 
@@ -35,6 +37,16 @@ Error usage_error(const Command& command, const std::string& what) {
     return {Failure::usage, name + ": " + what + "; see 'regild " + name + " --help'"};
 }
 
+// `word` is as it was typed. Behind a '=' stands a value, which may be a secret.
+Error unknown_option(const Command& command, std::string_view word) {
+    const std::string_view name = word.substr(0, word.find('='));
+    std::vector<std::string> names;
+    for (const Option& option : all_options(command))
+        names.push_back(std::string("--") + option.name);
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    return usage_error(command, "unknown option" + quoted_name(name) + suggestion(name, known));
+}
+
 }  // namespace
 
 Result<Arguments> parse_arguments(const Command& command, const std::vector<std::string>& words) {
@@ -59,13 +71,13 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
         int index = 0;
         const int found = getopt_long(argc, argv.data(), ":", table.data(), &index);
         if (found == -1) break;
-        if (found == ':') return usage_error(command, std::string(argv[optind - 1]) + " needs a value");
+        if (found == ':')
+            return usage_error(command, "option" + quoted_name(argv[optind - 1]) + " needs a value");
         if (found != 0) {
             // A short option leaves its letter in optopt and, inside a group, optind where it was.
-            const std::string name = optopt > ' ' && optopt < 0x7f
-                                         ? std::string("-") + static_cast<char>(optopt)
-                                         : std::string(argv[optind - 1]);
-            return usage_error(command, "unknown option " + name);
+            return unknown_option(command, optopt > ' ' && optopt < 0x7f
+                                               ? std::string("-") + static_cast<char>(optopt)
+                                               : std::string(argv[optind - 1]));
         }
         const Option& option = options[static_cast<std::size_t>(index)];
         if (!arguments.options_.emplace(option.name, optarg ? optarg : "").second)
@@ -80,8 +92,11 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
             return usage_error(command, with_value(option) + " is missing");
     }
     const std::size_t most = !command.operands ? 0 : command.many_operands ? SIZE_MAX : 1;
+    // The stray one is not repeated: it may be a URL with a password.
     if (arguments.operands_.size() > most)
-        return usage_error(command, "unexpected argument '" + arguments.operands_[most] + "'");
+        return usage_error(
+            command, std::to_string(arguments.operands_.size()) + " arguments beside options, but it takes " +
+                         (command.operands ? std::string("one, ") + command.operands : "none"));
     if (command.operands && arguments.operands_.empty())
         return usage_error(command, std::string(command.operands) + " is missing");
     return arguments;

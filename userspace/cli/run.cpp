@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "cli/progress.hpp"
+#include "cli/suggestion.hpp"
 
 namespace regild::cli {
 namespace {
@@ -32,17 +33,33 @@ void print_help(std::ostream& out) {
         line.resize(std::max(line.size() + 1, name_column), ' ');
         out << line << command->summary << "\n";
     }
-    out << "\n'regild COMMAND --help' tells more about each, regild(8) tells all.\n";
+    out << "\n'regild help COMMAND' tells more about each, regild(8) tells all.\n";
 }
 
 void print_version(std::ostream& out) {
     out << "regild " REGILD_VERSION "\n";
 }
 
+Result<const Command*> find_command(const std::string& name) {
+    std::vector<std::string_view> names;
+    for (const Command* command : commands) {
+        if (name == command->name) return command;
+        names.emplace_back(command->name);
+    }
+    return Error{Failure::usage, (name.starts_with('-') ? "unknown option" : "unknown command") +
+                                     quoted_name(name) + suggestion(name, names) + see_help};
+}
+
 Result<ExitCode> run(const std::vector<std::string>& words, const Environment& environment) {
     if (words.empty()) return Error{Failure::usage, std::string("no command is given") + see_help};
     const std::string& name = words[0];
-    if (name == "--help" || name == "-h") {
+    if (name == "help" && words.size() == 2) {
+        const Result<const Command*> command = find_command(words[1]);
+        if (!command) return command.error();
+        environment.out << help_text(**command);
+        return ExitCode::clean;
+    }
+    if (name == "--help" || name == "-h" || name == "help") {
         print_help(environment.out);
         return ExitCode::clean;
     }
@@ -50,11 +67,8 @@ Result<ExitCode> run(const std::vector<std::string>& words, const Environment& e
         print_version(environment.out);
         return ExitCode::clean;
     }
-    const auto found = std::find_if(commands.begin(), commands.end(),
-                                    [&](const Command* command) { return name == command->name; });
-    if (found == commands.end())
-        return Error{Failure::usage,
-                     (name.starts_with('-') ? "unknown option " : "unknown command ") + name + see_help};
+    const Result<const Command*> found = find_command(name);
+    if (!found) return found.error();
     const Command& command = **found;
     const Result<Arguments> arguments = parse_arguments(command, {words.begin() + 1, words.end()});
     if (!arguments) return arguments.error();
