@@ -85,7 +85,7 @@ constexpr BlockRange intersection(BlockRange a, BlockRange b) {
     return first < end ? BlockRange{first, end - first} : BlockRange{a.first, Blocks(0)};
 }
 
-// The unit of marking and of hashing: a power of two from 4 KiB to 512 KiB.
+// Of what is marked, hashed and restored as one: a power of two from 4 KiB to 512 KiB.
 class BlockSize {
   public:
     static Result<BlockSize> from_bytes(std::uint64_t bytes);

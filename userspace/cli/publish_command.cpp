@@ -59,7 +59,7 @@ const Command publish_command{
     .options = {{"store", "DIR", "folder that a web server serves; made if it is not there", true},
                 {"image", "NAME", "name of the image: small letters, digits and ._-", true},
                 {"version", "N", "number of this version, from 1", true},
-                {"block-size", "SIZE", "unit of marking and restoring, 4K to 512K (default 64K)"},
+                {"block-size", "SIZE", "what is marked and restored as one, 4K to 512K (default 64K)"},
                 {"channel", "CHANNEL", "point this channel at the version (default: none)"}},
     .operands = "IMAGE",
     .many_operands = false,

@@ -1,0 +1,1 @@
+// invariants 3 and 12, invariant 11
