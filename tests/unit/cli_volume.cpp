@@ -68,7 +68,7 @@ class Workplace : public test::CommandLine {
         words.insert(words.end(), more.begin(), more.end());
         return run(words);
     }
-    int boot(const std::vector<std::string>& more = {}) {
+    std::string configuration() {
         write_file(directory / "regild.json",
                    json({{"data", data()},
                          {"log", log()},
@@ -77,9 +77,11 @@ class Workplace : public test::CommandLine {
                          {"offline", "halt"},
                          {"device_timeout", 0}})
                        .dump());
+        return directory / "regild.json";
+    }
+    int boot(const std::vector<std::string>& more = {}) {
         std::vector<std::string> words{
-            "boot",    "--config", directory / "regild.json", "--report", directory / "run/report.json",
-            "--no-map"};
+            "boot", "--config", configuration(), "--report", directory / "run/report.json", "--no-map"};
         words.insert(words.end(), more.begin(), more.end());
         return run(words);
     }
@@ -294,6 +296,25 @@ TEST_CASE_METHOD(Workplace,
     write_file(directory / "regild.json", std::string(70000, ' '));
     CHECK(run({"boot", "--config", directory / "regild.json", "--report", directory / "run/report.json"}) ==
           2);
+}
+
+TEST_CASE_METHOD(Workplace, "the configuration of the machine says what options leave out") {
+    const std::string file = configuration();
+    CHECK(run({"provision", "--config", file}) == 3);
+    CHECK(is_golden());
+    CHECK(run({"mark", "--config", file, "3"}) == 0);
+    CHECK(run({"dirty", "--config", file}) == 0);
+    CHECK(out == "3\n");
+    CHECK(run({"status", "--config", file}) == 0);
+    CHECK(run({"restore", "--config", file}) == 3);
+    CHECK(run({"verify", "--config", file}) == 0);
+    // A plain file cannot be mapped; that it says so shows that the name was found.
+    CHECK(run({"map", "--config", file}) == 2);
+    CHECK(says("is not a block device"));
+    CHECK(run({"status", "--config", file, "--log", data()}) == 1);
+    CHECK(says("there is no log on " + data()));
+    CHECK(run({"status", "--config", directory / "missing.json"}) == 2);
+    CHECK(says("missing.json"));
 }
 
 TEST_CASE_METHOD(ProvisionedWorkplace, "a report that cannot be written does not stop the boot") {

@@ -2,31 +2,16 @@
 // regild boot: what the initramfs runs.
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 
 #include "base/replace_file.hpp"
 #include "cli/boot_log.hpp"
-#include "cli/command.hpp"
+#include "cli/configuration_file.hpp"
 
 namespace regild::cli {
 namespace {
 
-constexpr std::size_t longest_configuration = 65536;  // the parser says when it is longer
 constexpr const char* default_report = "/run/regild/report.json";
 constexpr mode_t report_mode = 0600;
-
-Result<format::Configuration> read_configuration(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return Error{Failure::usage, errno_error("cannot open configuration " + path).message};
-    std::string text(longest_configuration + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (file.bad() || (file.fail() && !file.eof()))
-        return Error{Failure::usage, "cannot read configuration " + path};
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    Result<format::Configuration> configuration = format::parse_configuration(text);
-    if (!configuration) return configuration.error().context("configuration " + path);
-    return configuration;
-}
 
 Result<void> write_report(const std::filesystem::path& path, const BootSummary& summary) {
     std::error_code error;
@@ -88,7 +73,7 @@ const Command boot_command{
         "\n"
         "Exit codes: 0 clean, 3 restored or provisioned, both mapped; 1 failed, 2 wrong\n"
         "arguments or configuration, 4 the network is needed, 5 refused, 130 interrupted.",
-    .options = {{"config", "FILE", "configuration, see regild.json(5)", true},
+    .options = {{"config", "FILE", "configuration, see regild.json(5)", Need::here},
                 {"no-network", nullptr, "end with 4 where the network would be needed"},
                 {"skip-restore", nullptr, "do not restore; only if the configuration allows it"},
                 {"no-map", nullptr, "stop before the mapping, to try a configuration"},

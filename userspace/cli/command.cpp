@@ -87,9 +87,16 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
         arguments.operands_.emplace_back(argv[i]);
     if (arguments.has(help_option.name) || asks_for_version(command, arguments)) return arguments;
 
+    const auto check_need = [&](Need need, const std::string& what) -> Result<void> {
+        if (need == Need::none || (need == Need::here_or_in_configuration && arguments.has("config")))
+            return {};
+        return usage_error(command,
+                           what + " is missing" +
+                               (need == Need::here ? "" : ", and no --config FILE is there to take it from"));
+    };
     for (const Option& option : options) {
-        if (option.required && !arguments.has(option.name))
-            return usage_error(command, with_value(option) + " is missing");
+        if (arguments.has(option.name)) continue;
+        if (Result<void> fine = check_need(option.need, with_value(option)); !fine) return fine.error();
     }
     const std::size_t most = !command.operands ? 0 : command.many_operands ? SIZE_MAX : 1;
     // The stray one is not repeated: it may be a URL with a password.
@@ -97,8 +104,10 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
         return usage_error(
             command, std::to_string(arguments.operands_.size()) + " arguments beside options, but it takes " +
                          (command.operands ? std::string("one, ") + command.operands : "none"));
-    if (command.operands && arguments.operands_.empty())
-        return usage_error(command, std::string(command.operands) + " is missing");
+    if (command.operands && arguments.operands_.empty()) {
+        if (Result<void> fine = check_need(command.operand_need, command.operands); !fine)
+            return fine.error();
+    }
     return arguments;
 }
 
@@ -111,13 +120,14 @@ std::string help_text(const Command& command) {
     if (command.operands) usage += std::string(" ") + command.operands;
     std::string list;
     for (const Option& option : all_options(command)) {
-        if (option.required) usage += " " + with_value(option);
+        if (option.need != Need::none) usage += " " + with_value(option);
         std::string line = "  " + with_value(option);
         line.resize(std::max(line.size() + 1, help_column), ' ');
         list += line + option.help + "\n";
     }
-    if (!command.options.empty() && !std::all_of(command.options.begin(), command.options.end(),
-                                                 [](const Option& option) { return option.required; }))
+    if (!command.options.empty() &&
+        !std::all_of(command.options.begin(), command.options.end(),
+                     [](const Option& option) { return option.need == Need::here; }))
         usage += " [OPTION]...";
     return usage + "\n\n" + command.description + "\n\nOptions:\n" + list +
            "\nExit codes, files and examples: regild(8).\n";

@@ -22,11 +22,18 @@ struct Environment {
     bool err_is_terminal = false;  // one that redraws a line
 };
 
+// Whether an option must be given.
+enum class Need {
+    none,
+    here,
+    here_or_in_configuration,  // not where --config is given
+};
+
 struct Option {
     const char* name;   // without the dashes
     const char* value;  // what --help calls its value; nullptr for a switch
     const char* help;
-    bool required = false;
+    Need need = Need::none;
 };
 
 class Arguments {
@@ -47,8 +54,9 @@ struct Command {
     const char* summary;      // one line for the list of commands
     const char* description;  // for --help, wrapped by hand at 80 columns
     std::vector<Option> options;
-    const char* operands;  // "NAME", "FIRST[-LAST]..." or nullptr for none
-    bool many_operands;    // one or more, else exactly one
+    const char* operands;            // "NAME", "FIRST[-LAST]..." or nullptr for none
+    Need operand_need = Need::here;  // where there are operands
+    bool many_operands;              // one or more, else exactly one
     Result<ExitCode> (*run)(const Environment&, const Arguments&);
 };
 

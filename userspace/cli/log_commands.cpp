@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "block/device.hpp"
-#include "cli/command.hpp"
+#include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
 #include "log/write_log.hpp"
 
@@ -12,7 +12,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr Option log_option{"log", "DEV", "the write log: a path or PARTLABEL=, PARTUUID=, ...", true};
 constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) documents it"};
 constexpr int json_indent = 4;
 
@@ -23,7 +22,9 @@ struct OpenLog {
 };
 
 Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
-    const Result<std::string> path = block::resolve(arguments.value("log"));
+    const Result<format::Configuration> configuration = configuration_of(arguments);
+    if (!configuration) return configuration.error();
+    const Result<std::string> path = block::resolve(configuration->log);
     if (!path) return path.error();
     Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, access);
     if (!device) return device.error();
@@ -200,7 +201,7 @@ const Command status_command{
     .description =
         "Shows the image, its version and state, and how many blocks are marked. Works\n"
         "while the volume is mapped.",
-    .options = {log_option, json_option},
+    .options = {config_option, log_option, json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_status};
@@ -211,7 +212,7 @@ const Command dirty_command{
     .description =
         "Lists the ranges of marked blocks, one a line: FIRST-LAST, or FIRST for a single\n"
         "block. Works while the volume is mapped.",
-    .options = {log_option, json_option},
+    .options = {config_option, log_option, json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_dirty};
@@ -222,7 +223,7 @@ const Command mark_command{
     .description =
         "Marks blocks FIRST to LAST in the log of a volume that is not mapped. Of a mapped\n"
         "one: dmsetup message NAME 0 mark FIRST COUNT.",
-    .options = {log_option},
+    .options = {config_option, log_option},
     .operands = "FIRST[-LAST]...",
     .many_operands = true,
     .run = run_mark};

@@ -2,7 +2,7 @@
 // regild map, unmap: a golden volume as a device that marks what is written.
 #include "base/mapped_name.hpp"
 #include "boot/hold.hpp"
-#include "cli/command.hpp"
+#include "cli/configuration_file.hpp"
 
 namespace regild::cli {
 namespace {
@@ -15,11 +15,13 @@ Result<void> check_name(const std::string& name) {
 }
 
 Result<ExitCode> run_map(const Environment& environment, const Arguments& arguments) {
-    const std::string& name = arguments.operands()[0];
+    const Result<format::Configuration> configuration = configuration_of(arguments);
+    if (!configuration) return configuration.error();
+    const std::string& name = arguments.operands().empty() ? configuration->name : arguments.operands()[0];
     if (Result<void> valid = check_name(name); !valid) return valid.error();
 
     Result<volume::Volume> seen =
-        volume::Volume::open({arguments.value("data"), arguments.value("log")}, block::Access::read);
+        volume::Volume::open({configuration->data, configuration->log}, block::Access::read);
     if (!seen) return seen.error();
     if (Result<void> mappable = seen->check_mappable(); !mappable) return mappable.error();
     for (const block::Device* device : {&seen->data(), &seen->log_device()}) {
@@ -28,7 +30,7 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
     }
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
     Result<boot::HeldVolume> held =
-        boot::hold(*mapper, name, *seen, seen->log().geometry(), arguments.has("allow-discards"));
+        boot::hold(*mapper, name, *seen, seen->log().geometry(), configuration->allow_discards);
     if (!held) return held.error();
     if (Result<void> repaired = held->volume.log().repair(); !repaired) return repaired.error();
     if (Result<void> active = held->mapping->activate(); !active) return active.error();
@@ -50,11 +52,11 @@ const Command map_command{
     .summary = "map a golden volume as /dev/mapper/NAME",
     .description =
         "Maps a volume through the writelog target, which marks each block before it is\n"
-        "written for the first time. Refused while the volume is half restored.",
-    .options = {{"data", "DEV", "the disk: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", true},
-                {"log", "DEV", "its write log, likewise", true},
-                {"allow-discards", nullptr, "pass discards to the disk; they mark blocks"}},
+        "written for the first time. Refused while the volume is half restored. With\n"
+        "--config the NAME is the configuration's unless it is given.",
+    .options = {config_option, data_option, log_option, allow_discards_option},
     .operands = "NAME",
+    .operand_need = Need::here_or_in_configuration,
     .many_operands = false,
     .run = run_map};
 

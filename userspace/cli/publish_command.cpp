@@ -56,9 +56,9 @@ const Command publish_command{
     .description =
         "Reads a disk image (a file or an unmounted block device) and writes DIR/NAME/N/\n"
         "with its manifest, its data and its hash tree. A version is never overwritten.",
-    .options = {{"store", "DIR", "folder that a web server serves; made if it is not there", true},
-                {"image", "NAME", "name of the image: small letters, digits and ._-", true},
-                {"version", "N", "number of this version, from 1", true},
+    .options = {{"store", "DIR", "folder that a web server serves; made if it is not there", Need::here},
+                {"image", "NAME", "name of the image: small letters, digits and ._-", Need::here},
+                {"version", "N", "number of this version, from 1", Need::here},
                 {"block-size", "SIZE", "what is marked and restored as one, 4K to 512K (default 64K)"},
                 {"channel", "CHANNEL", "point this channel at the version (default: none)"}},
     .operands = "IMAGE",

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "cli/command.hpp"
+#include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
 #include "volume/verify.hpp"
 #include "volume/volume.hpp"
@@ -13,22 +13,17 @@ namespace {
 
 using format::VolumeState;
 
-constexpr Option data_option{"data", "DEV", "the disk: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", true};
-constexpr Option log_option{"log", "DEV", "its write log, likewise", true};
-constexpr Option source_option{"source", "URL", "the manifest or channel (http, https or file)", true};
-constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
-
 // A run of one command: what its steps share.
 class Run {
   public:
-    Run(const Environment& environment, const Arguments& arguments)
+    Run(const Environment& environment, format::Configuration configuration)
         : environment_(environment),
-          arguments_(arguments),
+          configuration_(std::move(configuration)),
           observer_(make_progress(environment)),
           started_(std::chrono::steady_clock::now()) {}
 
-    const std::string& url() const { return arguments_.value("source"); }
-    bool adopt() const { return arguments_.has("adopt"); }
+    const std::string& url() const { return configuration_.source; }
+    bool adopt() const { return configuration_.adopt; }
     std::ostream& out() { return environment_.out; }
     Observer& observer() { return *observer_; }
     const StopFlag& stop() const { return environment_.stop; }
@@ -39,13 +34,12 @@ class Run {
     }
 
     Result<volume::Volume> open_volume() const {
-        return volume::Volume::open({arguments_.value("data"), arguments_.value("log")},
-                                    block::Access::exclusive);
+        return volume::Volume::open({configuration_.data, configuration_.log}, block::Access::exclusive);
     }
     // "; to ...: regild <command> --data ... --log ... --source ..."
     std::string advice(const std::string& purpose, const std::string& command) const {
-        return "; to " + purpose + ": regild " + command + " --data " + arguments_.value("data") + " --log " +
-               arguments_.value("log") + " --source " + net::without_credentials(url());
+        return "; to " + purpose + ": regild " + command + " --data " + configuration_.data + " --log " +
+               configuration_.log + " --source " + net::without_credentials(url());
     }
     Result<void> format(volume::Volume& volume) {
         const Result<store::Source> source = store::offered_source(fetcher(), url());
@@ -64,7 +58,7 @@ class Run {
 
   private:
     const Environment& environment_;
-    const Arguments& arguments_;
+    const format::Configuration configuration_;
     std::unique_ptr<Observer> observer_;
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
@@ -105,7 +99,9 @@ Result<void> Run::restore(volume::Volume& volume) {
 }
 
 Result<ExitCode> run_format(const Environment& environment, const Arguments& arguments) {
-    Run run(environment, arguments);
+    Result<format::Configuration> configuration = configuration_of(arguments);
+    if (!configuration) return configuration.error();
+    Run run(environment, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
@@ -116,7 +112,9 @@ Result<ExitCode> run_format(const Environment& environment, const Arguments& arg
 }
 
 Result<ExitCode> run_provision(const Environment& environment, const Arguments& arguments) {
-    Run run(environment, arguments);
+    Result<format::Configuration> configuration = configuration_of(arguments);
+    if (!configuration) return configuration.error();
+    Run run(environment, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (!volume->has_usable_log()) {
@@ -134,7 +132,9 @@ Result<ExitCode> run_provision(const Environment& environment, const Arguments& 
 }
 
 Result<ExitCode> run_restore(const Environment& environment, const Arguments& arguments) {
-    Run run(environment, arguments);
+    Result<format::Configuration> configuration = configuration_of(arguments);
+    if (!configuration) return configuration.error();
+    Run run(environment, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (volume->has_usable_log() && volume->record().state == VolumeState::golden &&
@@ -147,7 +147,9 @@ Result<ExitCode> run_restore(const Environment& environment, const Arguments& ar
 }
 
 Result<ExitCode> run_verify(const Environment& environment, const Arguments& arguments) {
-    Run run(environment, arguments);
+    Result<format::Configuration> configuration = configuration_of(arguments);
+    if (!configuration) return configuration.error();
+    Run run(environment, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     const Result<store::Source> source = run.installed_source(*volume);
@@ -171,7 +173,7 @@ const Command format_command{
     .description =
         "Makes the log of a disk for the image version that URL offers, with every block\n"
         "marked. The disk itself is not written: 'regild provision' goes on from here.",
-    .options = {data_option, log_option, source_option, adopt_option},
+    .options = {config_option, data_option, log_option, source_option, adopt_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_format};
@@ -182,7 +184,7 @@ const Command provision_command{
     .description =
         "Formats the log where there is none for this disk, then restores every block; the\n"
         "exit code is then 3. Interrupted, it goes on where it was when it is run again.",
-    .options = {data_option, log_option, source_option, adopt_option},
+    .options = {config_option, data_option, log_option, source_option, adopt_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_provision};
@@ -193,7 +195,7 @@ const Command restore_command{
     .description =
         "Fetches, verifies and writes every marked block of the version that the disk\n"
         "holds. Without a marked block no request is made and the exit code is 0, else 3.",
-    .options = {data_option, log_option, source_option},
+    .options = {config_option, data_option, log_option, source_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_restore};
@@ -204,7 +206,7 @@ const Command verify_command{
     .description =
         "Compares the whole disk with the hash tree of the version that it holds. Wrong\n"
         "blocks are marked, for the next restore, and the exit code is 6.",
-    .options = {data_option, log_option, source_option},
+    .options = {config_option, data_option, log_option, source_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_verify};

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/configuration_file.hpp"
+
+#include <fstream>
+
+namespace regild::cli {
+namespace {
+
+constexpr std::size_t longest_configuration = 65536;  // the parser says when it is longer
+
+}  // namespace
+
+Result<format::Configuration> read_configuration(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return Error{Failure::usage, errno_error("cannot open configuration " + path).message};
+    std::string text(longest_configuration + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (file.bad() || (file.fail() && !file.eof()))
+        return Error{Failure::usage, "cannot read configuration " + path};
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    Result<format::Configuration> configuration = format::parse_configuration(text);
+    if (!configuration) return configuration.error().context("configuration " + path);
+    return configuration;
+}
+
+Result<format::Configuration> configuration_of(const Arguments& arguments) {
+    format::Configuration configuration;
+    if (arguments.has(config_option.name)) {
+        Result<format::Configuration> read = read_configuration(arguments.value(config_option.name));
+        if (!read) return read;
+        configuration = *std::move(read);
+    }
+    const auto take = [&](const Option& option, std::string& into) {
+        if (arguments.has(option.name)) into = arguments.value(option.name);
+    };
+    take(data_option, configuration.data);
+    take(log_option, configuration.log);
+    take(source_option, configuration.source);
+    configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
+    configuration.allow_discards = configuration.allow_discards || arguments.has(allow_discards_option.name);
+    return configuration;
+}
+
+}  // namespace regild::cli

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which devices and which source a command is about: its options say so, or the configuration of the machine.
+#pragma once
+
+#include <string>
+
+#include "cli/command.hpp"
+#include "format/configuration.hpp"
+
+namespace regild::cli {
+
+inline constexpr Option config_option{"config", "FILE", "take what is not given from this regild.json(5)"};
+inline constexpr Option data_option{"data", "DEV", "the disk: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=",
+                                    Need::here_or_in_configuration};
+inline constexpr Option log_option{"log", "DEV", "its write log, likewise", Need::here_or_in_configuration};
+inline constexpr Option source_option{"source", "URL", "the manifest or channel (http, https or file)",
+                                      Need::here_or_in_configuration};
+inline constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
+inline constexpr Option allow_discards_option{"allow-discards", nullptr,
+                                              "pass discards to the disk; they mark blocks"};
+
+// Failure::usage names the file and what is wrong with it.
+Result<format::Configuration> read_configuration(const std::string& path);
+
+// The configuration that --config names, or the defaults, with what the options say in its place.
+Result<format::Configuration> configuration_of(const Arguments& arguments);
+
+}  // namespace regild::cli
