@@ -4,9 +4,13 @@
  * stable storage, and else by the worker, which marks them first.
  */
 #include <linux/bio.h>
+#include <linux/blk-cgroup.h>
 #include <linux/blkdev.h>
+#include <linux/completion.h>
 #include <linux/device-mapper.h>
 #include <linux/list.h>
+#include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -14,17 +18,33 @@
 #include "writelog.h"
 
 /*
- * The bios that a task has deferred since it plugged. There is at least one: it
- * keeps the target, and this code, in place until unplug() has been called.
+ * The bios that a task has deferred since it plugged, or one that it waits for.
+ * As long as there is one, it keeps the target in place.
  */
-struct writelog_plug {
-	struct blk_plug_cb	cb;
-	struct bio_list		bios;
-	unsigned int		nr_bios;
+struct writelog_batch {
+	struct blk_plug_cb	cb;		/* in the plug of the task */
+	struct list_head	list;		/* in the list of the target */
+	struct writelog		*wl;
+	struct bio_list		quick;
+	struct bio_list		slow;
+	unsigned int		nr_quick;
+	unsigned int		nr_slow;
+	bool			nowait;
+	bool			handed_over;
+	union {
+		struct completion	committed;
+		struct work_struct	work;	/* if handed over */
+	};
 };
 
 /* More than so many bios do not wait for the end of a plug. */
 #define PLUG_MAX_BIOS	64
+
+/*
+ * While so many bios are with the workers, a task submits for itself. It does
+ * not wait until there are fewer: that would be for the sake of others.
+ */
+#define MAX_BACKLOG	64
 
 /* The blocks that @bio touches, which starts at sector @offset of the target. */
 static void bio_blocks(const struct writelog *wl, const struct bio *bio,
@@ -35,55 +55,225 @@ static void bio_blocks(const struct writelog *wl, const struct bio *bio,
 	*last = (offset + bio_sectors(bio) - 1) >> wl->block_shift;
 }
 
+static void mapped_bio_blocks(const struct writelog *wl, const struct bio *bio,
+			      unsigned long *first, unsigned long *last)
+{
+	bio_blocks(wl, bio, bio->bi_iter.bi_sector - wl->data_start, first,
+		   last);
+}
+
+static bool bio_is_durable(const struct writelog *wl, const struct bio *bio)
+{
+	unsigned long first, last;
+
+	mapped_bio_blocks(wl, bio, &first, &last);
+	return writelog_log_is_durable(&wl->log, first, last);
+}
+
+/* After a commit: what is not durable has failed (invariant 6). */
+static void submit_bios(struct writelog *wl, struct bio_list *bios)
+{
+	struct blk_plug plug;
+	struct bio *bio;
+
+	blk_start_plug(&plug);
+	while ((bio = bio_list_pop(bios))) {
+		if (bio_is_durable(wl, bio))
+			dm_submit_bio_remap(bio, NULL);
+		else
+			bio_io_error(bio);
+	}
+	blk_finish_plug(&plug);
+}
+
+static bool is_direct(const struct bio *bio)
+{
+	return bio_op(bio) == REQ_OP_WRITE &&
+	       (bio->bi_opf & (REQ_SYNC | REQ_IDLE)) == (REQ_SYNC | REQ_IDLE);
+}
+
 /*
- * Hands bios to the worker. It is queued under the lock: as soon as the worker
- * can take the bios, they may end, and @wl go away.
+ * Neither writeback throttling nor the budget of a cgroup makes the submitter
+ * of such a bio sleep.
  */
-static void queue_bios(struct writelog *wl, struct bio_list *bios)
+static bool is_quick(struct bio *bio)
+{
+	struct cgroup_subsys_state *css = bio_blkcg_css(bio);
+
+	return is_direct(bio) && (!css || css == blkcg_root_css);
+}
+
+void writelog_wake_worker(struct writelog *wl)
+{
+	struct writelog_worker *worker = &wl->workers[0];
+
+	if (worker == wl->submitter)
+		worker = &wl->workers[1];
+	queue_work(wl->wq, &worker->work);
+}
+
+/*
+ * For this and the next: the worker is woken under the lock, as soon as it can
+ * take the bios, they may end, and @wl go away. Who commits sees to the next
+ * commit.
+ */
+static void queue_quick(struct writelog *wl, struct bio *bio)
 {
 	spin_lock(&wl->lock);
-	bio_list_merge(&wl->deferred, bios);
-	queue_work(wl->wq, &wl->worker);
+	bio_list_add(&wl->quick, bio);
+	wl->nr_backlog++;
+	if (!wl->committing)
+		writelog_wake_worker(wl);
 	spin_unlock(&wl->lock);
 }
 
-static void unplug(struct blk_plug_cb *cb, bool from_schedule)
+static void queue_batch(struct writelog *wl, struct writelog_batch *batch)
 {
-	struct writelog_plug *plug = container_of(cb, struct writelog_plug, cb);
-
-	queue_bios(cb->data, &plug->bios);
-	kfree(plug);
+	spin_lock(&wl->lock);
+	bio_list_merge(&wl->quick, &batch->quick);
+	wl->nr_backlog += batch->nr_quick;
+	if (batch->nr_slow) {
+		list_add_tail(&batch->list, &wl->batches);
+		if (batch->handed_over)
+			wl->nr_backlog += batch->nr_slow;
+	}
+	if (!wl->committing)
+		writelog_wake_worker(wl);
+	spin_unlock(&wl->lock);
 }
 
-static noinline void defer_bio(struct writelog *wl, struct bio *bio)
+static void submit_handed_over(struct work_struct *work)
 {
-	struct writelog_plug *plug;
+	struct writelog_batch *batch =
+		container_of(work, struct writelog_batch, work);
+	struct writelog *wl = batch->wl;
+
+	submit_bios(wl, &batch->slow);
+	spin_lock(&wl->lock);
+	wl->nr_backlog -= batch->nr_slow;
+	spin_unlock(&wl->lock);
+	kfree(batch);
+}
+
+/* The slow bios of the batch are submitted, and it is freed, by a work. */
+static void hand_over(struct writelog *wl, struct writelog_batch *batch)
+{
+	batch->wl = wl;
+	batch->handed_over = true;
+	INIT_WORK(&batch->work, submit_handed_over);
+	queue_batch(wl, batch);
+}
+
+/* Returns after the commit; the slow bios of the batch are the caller's. */
+static void wait_for_commit(struct writelog *wl, struct writelog_batch *batch)
+{
+	init_completion(&batch->committed);
+	queue_batch(wl, batch);
+	wait_for_completion_io(&batch->committed);
+}
+
+static void release_batch(struct writelog *wl, struct writelog_batch *batch,
+			  bool may_sleep)
+{
+	if (batch->nr_slow && (!may_sleep || batch->nowait)) {
+		hand_over(wl, batch);
+		return;
+	}
+	if (batch->nr_slow) {
+		wait_for_commit(wl, batch);
+		submit_bios(wl, &batch->slow);
+	} else {
+		queue_batch(wl, batch);
+	}
+	kfree(batch);
+}
+
+/*
+ * Once the bios of the batch are released, they may end, and the target with
+ * them, while this task is still here. So it holds the module by itself, and
+ * for its last steps writelog_exit() waits.
+ */
+static void unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct writelog_batch *batch =
+		container_of(cb, struct writelog_batch, cb);
+
+	__module_get(THIS_MODULE);
+	release_batch(cb->data, batch, !from_schedule);
+	module_put(THIS_MODULE);
+}
+
+static void batch_add(struct writelog_batch *batch, struct bio *bio, bool quick)
+{
+	if (quick) {
+		bio_list_add(&batch->quick, bio);
+		batch->nr_quick++;
+	} else {
+		bio_list_add(&batch->slow, bio);
+		batch->nr_slow++;
+	}
+}
+
+/* The task submits the bio itself, after a commit. */
+static int commit_and_map(struct writelog *wl, struct bio *bio)
+{
+	struct writelog_batch batch = {};
+
+	batch_add(&batch, bio, false);
+	wait_for_commit(wl, &batch);
+	return bio_is_durable(wl, bio) ? DM_MAPIO_REMAPPED : DM_MAPIO_KILL;
+}
+
+static noinline int defer_bio(struct writelog *wl, struct bio *bio)
+{
+	bool nowait = bio->bi_opf & REQ_NOWAIT;
+	bool quick = is_quick(bio);
+	struct writelog_batch *batch;
 	struct blk_plug_cb *cb;
+
+	if (READ_ONCE(wl->nr_backlog) >= MAX_BACKLOG) {
+		if (!nowait)
+			return commit_and_map(wl, bio);
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 
 	/*
 	 * The submitter has not been told to try again, nor can it poll for
-	 * what the worker will submit.
+	 * what another task will submit.
 	 */
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 
-	cb = blk_check_plugged(unplug, wl, sizeof(*plug));
-	if (!cb) {
-		struct bio_list bios;
-
-		bio_list_init(&bios);
-		bio_list_add(&bios, bio);
-		queue_bios(wl, &bios);
-		return;
+	cb = blk_check_plugged(unplug, wl, sizeof(*batch));
+	if (cb) {
+		/* A new one is zeroed, so its lists are empty. */
+		batch = container_of(cb, struct writelog_batch, cb);
+		batch_add(batch, bio, quick);
+		batch->nowait |= nowait;
+		if (batch->nr_quick + batch->nr_slow < PLUG_MAX_BIOS)
+			return DM_MAPIO_SUBMITTED;
+		/* Left with the task but empty, it could outlive the target. */
+		list_del(&cb->list);
+		release_batch(wl, batch, true);
+		return DM_MAPIO_SUBMITTED;
 	}
 
-	/* A new one is zeroed, which is an empty list. */
-	plug = container_of(cb, struct writelog_plug, cb);
-	bio_list_add(&plug->bios, bio);
-	if (++plug->nr_bios < PLUG_MAX_BIOS)
-		return;
-	/* Left with the task but empty, it could outlive the target. */
-	list_del(&cb->list);
-	unplug(cb, false);
+	if (quick) {
+		queue_quick(wl, bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	/*
+	 * Who may have more to submit does not wait, if there is memory: a
+	 * submitter of direct I/O, or a worker that carries the bios of others.
+	 */
+	batch = NULL;
+	if (is_direct(bio) || (current->flags & PF_WQ_WORKER))
+		batch = kzalloc(sizeof(*batch), GFP_NOWAIT | __GFP_NOWARN);
+	if (!batch)
+		return commit_and_map(wl, bio);
+	batch_add(batch, bio, false);
+	hand_over(wl, batch);
+	return DM_MAPIO_SUBMITTED;
 }
 
 int writelog_map(struct dm_target *ti, struct bio *bio)
@@ -120,38 +310,20 @@ int writelog_map(struct dm_target *ti, struct bio *bio)
 	bio_blocks(wl, bio, offset, &first, &last);
 	if (likely(writelog_log_is_durable(&wl->log, first, last)))
 		return DM_MAPIO_REMAPPED;
-	defer_bio(wl, bio);
-	return DM_MAPIO_SUBMITTED;
+	return defer_bio(wl, bio);
 }
 
-static void mapped_bio_blocks(const struct writelog *wl, const struct bio *bio,
-			      unsigned long *first, unsigned long *last)
+static void mark_bios(struct writelog *wl, const struct bio_list *bios)
 {
-	bio_blocks(wl, bio, bio->bi_iter.bi_sector - wl->data_start, first,
-		   last);
-}
-
-static void mark_bios(struct writelog *wl, struct bio_list *deferred,
-		      struct bio_list *waiting)
-{
-	struct blk_plug plug;
 	struct bio *bio;
 
-	blk_start_plug(&plug);
-	while ((bio = bio_list_pop(deferred))) {
+	bio_list_for_each(bio, bios) {
 		unsigned long first, last;
 
 		atomic64_inc(&wl->nr_deferred);
 		mapped_bio_blocks(wl, bio, &first, &last);
-		/* An earlier commit may have marked all of its blocks. */
-		if (writelog_log_is_durable(&wl->log, first, last)) {
-			dm_submit_bio_remap(bio, NULL);
-		} else {
-			writelog_log_mark(&wl->log, first, last);
-			bio_list_add(waiting, bio);
-		}
+		writelog_log_mark(&wl->log, first, last);
 	}
-	blk_finish_plug(&plug);
 }
 
 static void mark_messages(struct writelog *wl, struct list_head *marks)
@@ -164,43 +336,90 @@ static void mark_messages(struct writelog *wl, struct list_head *marks)
 	}
 }
 
-/* What is not durable after a commit has failed (invariant 6). */
-static void release_bios(struct writelog *wl, struct bio_list *waiting)
+/* The batches are gone as soon as they are released. */
+static void release_batches(struct writelog *wl, struct list_head *batches)
 {
-	struct blk_plug plug;
-	struct bio *bio;
+	struct writelog_batch *batch, *next;
 
-	blk_start_plug(&plug);
-	while ((bio = bio_list_pop(waiting))) {
-		unsigned long first, last;
-
-		mapped_bio_blocks(wl, bio, &first, &last);
-		if (writelog_log_is_durable(&wl->log, first, last))
-			dm_submit_bio_remap(bio, NULL);
+	list_for_each_entry_safe(batch, next, batches, list) {
+		if (batch->handed_over)
+			queue_work(wl->submit_wq, &batch->work);
 		else
-			bio_io_error(bio);
+			complete(&batch->committed);
 	}
-	blk_finish_plug(&plug);
 }
 
-void writelog_commit_deferred(struct work_struct *work)
+static bool has_deferred(const struct writelog *wl)
 {
-	struct writelog *wl = container_of(work, struct writelog, worker);
-	bool had_failed = wl->log.nr_failed;
-	struct bio_list deferred, waiting;
-	LIST_HEAD(marks);
+	return !bio_list_empty(&wl->quick) || !list_empty(&wl->batches) ||
+	       !list_empty(&wl->marks);
+}
 
-	spin_lock(&wl->lock);
-	deferred = wl->deferred;
-	bio_list_init(&wl->deferred);
+/* Commits all that is deferred. Called, and returns, under the lock. */
+static void commit_deferred(struct writelog *wl)
+	__must_hold(&wl->lock)
+{
+	bool had_failed = wl->log.nr_failed;
+	struct writelog_batch *batch;
+	LIST_HEAD(batches);
+	LIST_HEAD(marks);
+	struct bio_list quick;
+
+	wl->committing = true;
+	quick = wl->quick;
+	bio_list_init(&wl->quick);
+	list_splice_init(&wl->batches, &batches);
 	list_splice_init(&wl->marks, &marks);
 	spin_unlock(&wl->lock);
 
-	bio_list_init(&waiting);
-	mark_bios(wl, &deferred, &waiting);
+	mark_bios(wl, &quick);
+	list_for_each_entry(batch, &batches, list)
+		mark_bios(wl, &batch->slow);
 	mark_messages(wl, &marks);
 	writelog_log_commit(&wl->log);
 	if (had_failed != !!wl->log.nr_failed)
 		dm_table_event(wl->ti->table);
-	release_bios(wl, &waiting);
+	release_batches(wl, &batches);
+
+	spin_lock(&wl->lock);
+	wl->committing = false;
+	bio_list_merge(&wl->committed, &quick);
+}
+
+/* Submits the quick bios that are committed. Under the lock, as above. */
+static void submit_committed(struct writelog *wl)
+	__must_hold(&wl->lock)
+{
+	while (!bio_list_empty(&wl->committed)) {
+		struct bio_list bios = wl->committed;
+		unsigned int nr = bio_list_size(&bios);
+
+		bio_list_init(&wl->committed);
+		spin_unlock(&wl->lock);
+		submit_bios(wl, &bios);
+		spin_lock(&wl->lock);
+		wl->nr_backlog -= nr;
+	}
+}
+
+void writelog_work(struct work_struct *work)
+{
+	struct writelog_worker *worker =
+		container_of(work, struct writelog_worker, work);
+	struct writelog *wl = worker->wl;
+	bool submit;
+
+	spin_lock(&wl->lock);
+	if (!wl->committing && has_deferred(wl))
+		commit_deferred(wl);
+	submit = !wl->submitter && !bio_list_empty(&wl->committed);
+	if (submit)
+		wl->submitter = worker;
+	if (!wl->committing && has_deferred(wl))
+		writelog_wake_worker(wl);
+	if (submit) {
+		submit_committed(wl);
+		wl->submitter = NULL;
+	}
+	spin_unlock(&wl->lock);
 }

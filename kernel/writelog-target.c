@@ -12,6 +12,7 @@
 #include <linux/kstrtox.h>
 #include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -101,6 +102,8 @@ static void free_writelog(struct writelog *wl)
 {
 	if (wl->wq)
 		destroy_workqueue(wl->wq);
+	if (wl->submit_wq)
+		destroy_workqueue(wl->submit_wq);
 	writelog_release(wl);
 	writelog_log_exit(&wl->log);
 	if (wl->log_dev)
@@ -204,9 +207,12 @@ static int construct(struct writelog *wl, struct dm_arg_set *as)
 		ti->error = "Cannot allocate the log";
 		return r;
 	}
-	wl->wq = alloc_ordered_workqueue("writelog/%s", WQ_MEM_RECLAIM,
-					 wl->log.name);
-	if (!wl->wq) {
+	wl->wq = alloc_workqueue("writelog/%s", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				 ARRAY_SIZE(wl->workers), wl->log.name);
+	wl->submit_wq = alloc_workqueue("writelog-io/%s",
+					WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
+					wl->log.name);
+	if (!wl->wq || !wl->submit_wq) {
 		ti->error = "Cannot allocate workqueue";
 		return -ENOMEM;
 	}
@@ -227,6 +233,7 @@ static int writelog_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
 	struct writelog *wl;
+	unsigned int i;
 	int r;
 
 	wl = kzalloc(sizeof(*wl), GFP_KERNEL);
@@ -237,10 +244,15 @@ static int writelog_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	wl->ti = ti;
 	wl->writable = writelog_table_is_writable(ti->table);
 	spin_lock_init(&wl->lock);
-	bio_list_init(&wl->deferred);
+	bio_list_init(&wl->quick);
+	bio_list_init(&wl->committed);
+	INIT_LIST_HEAD(&wl->batches);
 	INIT_LIST_HEAD(&wl->marks);
 	INIT_LIST_HEAD(&wl->claim);
-	INIT_WORK(&wl->worker, writelog_commit_deferred);
+	for (i = 0; i < ARRAY_SIZE(wl->workers); i++) {
+		wl->workers[i].wl = wl;
+		INIT_WORK(&wl->workers[i].work, writelog_work);
+	}
 
 	r = construct(wl, &as);
 	if (r) {
@@ -311,7 +323,7 @@ static void writelog_postsuspend(struct dm_target *ti)
 	spin_lock(&wl->lock);
 	wl->live = false;
 	spin_unlock(&wl->lock);
-	flush_work(&wl->worker);
+	flush_workqueue(wl->wq);
 }
 
 /*
@@ -394,7 +406,7 @@ static int message_mark(struct writelog *wl, const char *block_arg,
 	live = wl->live;
 	if (live) {
 		list_add_tail(&mark->list, &wl->marks);
-		queue_work(wl->wq, &wl->worker);
+		writelog_wake_worker(wl);
 	}
 	spin_unlock(&wl->lock);
 	if (!live) {
@@ -457,6 +469,8 @@ static int __init writelog_init(void)
 static void __exit writelog_exit(void)
 {
 	dm_unregister_target(&writelog_target);
+	/* A task may have put the module in unplug(), and been preempted. */
+	synchronize_rcu_tasks();
 }
 
 module_init(writelog_init);

@@ -22,15 +22,37 @@ struct writelog_range {
 	sector_t	last;
 };
 
+struct writelog;
+
+struct writelog_worker {
+	struct work_struct	work;
+	struct writelog		*wl;
+};
+
 /*
- * A write to a block that is not marked on stable storage is deferred:
+ * A write to a block that is not marked on stable storage is deferred until a
+ * commit has marked it. Each step owns the bio:
  *
- *	map() -> plug->bios -> deferred -> worker: mark, commit, submit
+ *	map() -> batch of the plug -> quick -----------> committed -> a worker
+ *			    \-> batches --------------> the task, or a work
  *
- * Each step owns the bio. The bios of a task that plugs its submission stay
- * with its plug until it unplugs, so that they form one commit; what arrives
- * while the worker commits forms the next one. The mapped device cannot be
- * suspended, nor this struct freed, while a bio is on this way.
+ * The bios of a task that plugs its submission stay with its plug until it
+ * unplugs, so that they form one commit; what arrives during a commit forms the
+ * next one. The mapped device cannot be suspended, nor this struct freed, while
+ * a bio is on this way.
+ *
+ * Who submits a bio may sleep for long: in writeback throttling, in a cgroup's
+ * budget, for a request. No one else may have to wait for that, so
+ *
+ * - a task waits for the commit and then submits its bios itself, as it would
+ *   to the disk. It is throttled as there, and its backlog ends with it.
+ * - a work of their own submits bios whose task cannot wait: it is about to
+ *   sleep already, does asynchronous I/O, or carries the bios of others.
+ * - a worker submits what is quick: direct I/O of the root cgroup, which sleeps
+ *   for a free request at most. That spares it a task switch.
+ *
+ * There are two workers, one to commit while the other one submits. So no
+ * commit waits for data.
  */
 struct writelog {
 	struct dm_target	*ti;
@@ -43,14 +65,20 @@ struct writelog {
 
 	struct writelog_log	log;
 
-	spinlock_t		lock;		/* of the next three */
-	struct bio_list		deferred;
+	spinlock_t		lock;		/* of all up to live */
+	struct bio_list		quick;		/* deferred */
+	struct list_head	batches;	/* deferred */
+	struct bio_list		committed;	/* quick, to be submitted */
+	unsigned int		nr_backlog;	/* bios, deferred until submitted */
+	bool			committing;
+	struct writelog_worker	*submitter;
 	struct list_head	marks;
 	bool			live;		/* resumed */
 	atomic64_t		nr_deferred;
 
-	struct workqueue_struct	*wq;
-	struct work_struct	worker;
+	struct workqueue_struct	*wq;		/* of the two workers */
+	struct workqueue_struct	*submit_wq;
+	struct writelog_worker	workers[2];
 
 	struct list_head	claim;		/* in the list of all targets */
 	struct writelog_range	data_range;
@@ -87,7 +115,13 @@ void writelog_inherit_uuid(struct writelog *wl);
 /* The map method. */
 int writelog_map(struct dm_target *ti, struct bio *bio);
 
-/* The worker: commits the marks of all that is deferred, then submits it. */
-void writelog_commit_deferred(struct work_struct *work);
+/*
+ * A worker: commits the marks of all that is deferred, unless the other one
+ * does, and submits what is quick, unless the other one does.
+ */
+void writelog_work(struct work_struct *work);
+
+/* Wakes the worker that does not submit. Called under the lock. */
+void writelog_wake_worker(struct writelog *wl);
 
 #endif /* WRITELOG_H */
