@@ -188,7 +188,7 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
     REQUIRE(on_log("mark", {"48-49"}) == 0);
     CHECK(on_log("status") == 0);
     CHECK(says("image       kiosk version 1"));
-    CHECK(says("state       golden"));
+    CHECK(says("state       provisioned, "));
     CHECK(on_log("status", {"--json"}) == 0);
     json status = json::parse(out);
     CHECK(status["uuid"].get<std::string>().size() == 36);
@@ -296,6 +296,18 @@ TEST_CASE_METHOD(Workplace,
     write_file(directory / "regild.json", std::string(70000, ' '));
     CHECK(run({"boot", "--config", directory / "regild.json", "--report", directory / "run/report.json"}) ==
           2);
+}
+
+TEST_CASE_METHOD(Workplace, "status says what is to be done, not golden beside marks") {
+    REQUIRE(on_volume("format") == 0);
+    CHECK(on_log("status") == 0);
+    CHECK(says("state       provisioning, 50 blocks to write\n"));
+    on_volume("provision");
+    CHECK(on_log("status") == 0);
+    CHECK(says("state       golden\n"));
+    REQUIRE(on_log("mark", {"7"}) == 0);
+    CHECK(on_log("status") == 0);
+    CHECK(says("state       provisioned, 1 block to restore\n"));
 }
 
 TEST_CASE_METHOD(Workplace, "the configuration of the machine says what options leave out") {

@@ -20,6 +20,8 @@ struct Environment {
     std::ostream& err;
     const StopFlag& stop;
     bool err_is_terminal = false;  // one that redraws a line
+    // Whether nobody reads `out` any more, as with `regild dirty | head`.
+    bool (*reader_left)() = [] { return false; };
 };
 
 // Whether an option must be given.

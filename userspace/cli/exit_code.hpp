@@ -15,6 +15,7 @@ enum class ExitCode {
     refused = 5,       // a safety rule forbids it
     wrong_blocks = 6,  // verify found blocks that are wrong; they are marked now
     interrupted = 130,
+    reader_left = 141,  // of a pipe: what a shell says of a program that SIGPIPE ended
 };
 
 ExitCode exit_code_of(Failure failure);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/run.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -83,6 +84,11 @@ Result<ExitCode> run(const std::vector<std::string>& words, const Environment& e
     return command.run(environment, *arguments);
 }
 
+bool stdout_has_no_reader() {
+    pollfd out{STDOUT_FILENO, 0, 0};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 bool is_redrawing_terminal(int fd) {
     const char* term = getenv("TERM");
     return isatty(fd) == 1 && term && std::string(term) != "dumb";
@@ -94,6 +100,7 @@ ExitCode run_words(const std::vector<std::string>& words, const Environment& env
     const Result<ExitCode> result = run(words, environment);
     if (!result) environment.err << "regild: " << printable(result.error().message) << std::endl;
     if (!environment.out.flush()) {
+        if (environment.reader_left()) return ExitCode::reader_left;
         environment.err << "regild: cannot write to the standard output" << std::endl;
         return ExitCode::failed;
     }
@@ -108,7 +115,8 @@ int run_cli(int argc, char** argv) {
     sigaction(SIGTERM, &action, nullptr);
     // Neither a console nor a TLS connection that goes away may end a restore.
     signal(SIGPIPE, SIG_IGN);
-    const Environment environment{std::cout, std::cerr, stop_flag, is_redrawing_terminal(STDERR_FILENO)};
+    const Environment environment{std::cout, std::cerr, stop_flag, is_redrawing_terminal(STDERR_FILENO),
+                                  stdout_has_no_reader};
     return static_cast<int>(run_words({argv + 1, argv + argc}, environment));
 }
 
