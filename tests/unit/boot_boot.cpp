@@ -139,13 +139,19 @@ class Kiosk {
 
     Result<BootReport> boot() {
         FakeMapper mapper(trace);
-        return boot::boot(
-            configuration, options,
-            [this] {
-                fetchers++;
-                return std::make_unique<UnreliableFetcher>(failures, stop);
-            },
-            mapper, observer, stop);
+        return boot::boot(configuration, options,
+                          {.make_fetcher =
+                               [this] {
+                                   fetchers++;
+                                   return std::make_unique<UnreliableFetcher>(failures, stop);
+                               },
+                           .mapper = mapper,
+                           .observer = observer,
+                           .stop = stop,
+                           .wait = [this](std::chrono::milliseconds duration) -> Result<void> {
+                               waits.push_back(duration);
+                               return {};
+                           }});
     }
 
     bool is_golden() { return read_file(data()).substr(0, image_blocks * block_bytes) == golden_image(); }
@@ -191,6 +197,7 @@ class Kiosk {
     StopFlag stop;
     unsigned fetchers = 0;
     unsigned failures = 0;
+    std::vector<std::chrono::milliseconds> waits;  // asked for and not slept
 };
 
 // A kiosk that was provisioned by a first boot.
@@ -276,10 +283,12 @@ TEST_CASE("offline halt: a dirty disk does not go live while the server is down"
 TEST_CASE("offline wait: the boot says so, tries again and goes on") {
     ProvisionedKiosk kiosk;
     kiosk.dirty(7);
-    kiosk.failures = 1;
+    kiosk.failures = 3;
     Result<BootReport> report = kiosk.boot();
     REQUIRE(report.ok());
     CHECK(kiosk.observer.lines.find("the server is down; trying again in 2 s") != std::string::npos);
+    using std::chrono::seconds;
+    CHECK(kiosk.waits == std::vector<std::chrono::milliseconds>{seconds(2), seconds(4), seconds(8)});
     CHECK(kiosk.is_golden());
 }
 

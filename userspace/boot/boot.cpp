@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "boot/boot.hpp"
 
-#include <algorithm>
 #include <thread>
 
+#include "boot/decision.hpp"
 #include "boot/hold.hpp"
+#include "boot/policy.hpp"
 
 namespace regild::boot {
 namespace {
@@ -14,75 +15,62 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds poll_interval{100};
-constexpr seconds first_retry_delay{2};
-constexpr seconds longest_retry_delay{30};
 
-Error interrupted() {
-    return {Failure::interrupted, "interrupted; run it again to go on"};
-}
-
-Result<void> wait_for(milliseconds duration, const StopFlag& stop) {
-    const steady_clock::time_point end = steady_clock::now() + duration;
-    while (steady_clock::now() < end) {
-        if (stop.requested()) return interrupted();
-        std::this_thread::sleep_for(poll_interval);
+BootOutcome outcome_of(const Decision& decision) {
+    if (decision.off == OffArgument::obeyed) return BootOutcome::skipped;
+    switch (decision.work) {
+        case Work::none:
+            return BootOutcome::clean;
+        case Work::restore:
+            return BootOutcome::restored;
+        case Work::finish_provisioning:
+        case Work::provision:
+            break;
     }
-    return {};
+    return BootOutcome::provisioned;
 }
 
 // One run of `regild boot`: what the steps share.
 class Boot {
   public:
     Boot(const format::Configuration& configuration, const BootOptions& options,
-         const MakeFetcher& make_fetcher, dm::Mapper& mapper, Observer& observer, const StopFlag& stop)
-        : configuration_(configuration),
-          options_(options),
-          make_fetcher_(make_fetcher),
-          mapper_(mapper),
-          observer_(observer),
-          stop_(stop) {}
+         const Surroundings& surroundings)
+        : configuration_(configuration), options_(options), in_(surroundings) {}
 
     Result<BootReport> run();
 
   private:
-    // What the first look, before anything is held or written, found to be done.
-    struct Decision {
-        BootOutcome outcome;
-        std::optional<store::Source> source;  // unless clean or skipped
-    };
-
     Result<volume::Volume> wait_for_volume(block::Access access);
-    Result<Decision> decide(volume::Volume& volume);
+    Result<Decision> look_at(volume::Volume& volume);
+    Result<store::Source> source_for(volume::Volume& volume, Work work);
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
 
     net::Fetcher& fetcher() {
-        if (!fetcher_) fetcher_ = make_fetcher_();
+        if (!fetcher_) fetcher_ = in_.make_fetcher();
         return *fetcher_;
     }
-    // Calls `attempt` until it succeeds or fails for another reason than the network, as the policy says.
+    // Calls `attempt` until it succeeds or the policy says to give up.
     template <class Attempt>
-    auto with_offline_policy(Attempt attempt) -> decltype(attempt());
+    auto with_patience(Attempt attempt) -> decltype(attempt());
 
     const format::Configuration& configuration_;
     const BootOptions& options_;
-    const MakeFetcher& make_fetcher_;
-    dm::Mapper& mapper_;
-    Observer& observer_;
-    const StopFlag& stop_;
+    const Surroundings& in_;
     std::unique_ptr<net::Fetcher> fetcher_;
     BootReport report_;
 };
 
 template <class Attempt>
-auto Boot::with_offline_policy(Attempt attempt) -> decltype(attempt()) {
-    for (seconds delay = first_retry_delay;; delay = std::min(2 * delay, longest_retry_delay)) {
+auto Boot::with_patience(Attempt attempt) -> decltype(attempt()) {
+    for (unsigned failures = 1;; failures++) {
         auto result = attempt();
-        if (result.ok() || result.error().kind != Failure::network ||
-            configuration_.offline == format::OfflinePolicy::halt) {
-            return result;
-        }
-        observer_.event(result.error().message + "; trying again in " + std::to_string(delay.count()) + " s");
-        if (Result<void> waited = wait_for(delay, stop_); !waited) return waited.error();
+        if (result.ok()) return result;
+        const std::optional<seconds> delay =
+            delay_before_retry(result.error().kind, failures, configuration_.offline);
+        if (!delay) return result;
+        in_.observer.event(result.error().message + "; trying again in " + std::to_string(delay->count()) +
+                           " s");
+        if (Result<void> waited = in_.wait(*delay); !waited) return waited.error();
     }
 }
 
@@ -93,62 +81,60 @@ Result<volume::Volume> Boot::wait_for_volume(block::Access access) {
     for (;;) {
         Result<volume::Volume> volume =
             volume::Volume::open({configuration_.data, configuration_.log}, access);
-        if (volume || volume.error().kind != Failure::failed) return volume;
+        if (volume || !may_appear(volume.error().kind)) return volume;
         if (steady_clock::now() >= deadline) return volume.error();
-        if (!said) observer_.event("waiting for devices: " + volume.error().message);
+        if (!said) in_.observer.event("waiting for devices: " + volume.error().message);
         said = true;
-        if (Result<void> waited = wait_for(poll_interval, stop_); !waited) return waited.error();
+        if (Result<void> waited = in_.wait(poll_interval); !waited) return waited.error();
     }
 }
 
-Result<Boot::Decision> Boot::decide(volume::Volume& volume) {
-    const bool half_done = volume.has_usable_log() && volume.record().state != format::VolumeState::golden;
-    const Blocks marked = volume.has_usable_log() ? volume.log().bitmap().marked() : Blocks(0);
-    if (options_.skip_restore && !configuration_.allow_off) {
-        observer_.event("regild=off is IGNORED: the configuration does not allow it");
-    } else if (options_.skip_restore && (!volume.has_usable_log() || half_done)) {
-        observer_.event("regild=off is IGNORED: the volume is not completely restored, so it cannot be used");
-    } else if (options_.skip_restore) {
-        observer_.event("regild=off: starting WITHOUT restoring; " + std::to_string(marked.count()) +
-                        " marked blocks stay as the last session left them, writes are marked on");
-        return Decision{BootOutcome::skipped, std::nullopt};
+// The first look, before anything is held or written.
+Result<Decision> Boot::look_at(volume::Volume& volume) {
+    const VolumeFacts facts = facts_of(volume);
+    const Decision decision = decide(facts, options_.skip_restore, configuration_.allow_off);
+    switch (decision.off) {
+        case OffArgument::not_given:
+            break;
+        case OffArgument::obeyed:
+            in_.observer.event("regild=off: starting WITHOUT restoring; " +
+                               std::to_string(facts.marked.count()) +
+                               " marked blocks stay as the last session left them, writes are marked on");
+            return decision;
+        case OffArgument::not_allowed:
+            in_.observer.event("regild=off is IGNORED: the configuration does not allow it");
+            break;
+        case OffArgument::not_complete:
+            in_.observer.event(
+                "regild=off is IGNORED: the volume is not completely restored, so it cannot be used");
+            break;
     }
-    if (volume.has_usable_log() && !half_done && marked == Blocks(0)) {
-        observer_.event("clean: no block is marked");
-        return Decision{BootOutcome::clean, std::nullopt};
-    }
-
-    if (volume.has_usable_log()) {
-        observer_.event("marked blocks: " + std::to_string(marked.count()) + ", state " +
-                        to_string(volume.record().state) + ": restoring");
-    } else {
+    if (decision.work == Work::none) {
+        in_.observer.event("clean: no block is marked");
+    } else if (decision.work == Work::provision) {
         if (Result<void> r = volume.check_may_format(configuration_.adopt); !r)
             return r.error().context(volume.unusable_reason());
-        observer_.event(volume.unusable_reason() + ": provisioning");
+        in_.observer.event(volume.unusable_reason() + ": provisioning");
+    } else {
+        in_.observer.event(state_text(facts));
     }
-    // Cut off between the last clear and the record, a restore has nothing left to fetch.
-    const bool needs_network = !volume.has_usable_log() || marked > Blocks(0);
-    if (needs_network && options_.no_network)
+    if (decision.needs_network && options_.no_network)
         return Error{Failure::network, "the network is needed to restore the volume"};
-    if (needs_network) observer_.event("asking " + net::without_credentials(configuration_.source));
+    return decision;
+}
 
-    if (!volume.has_usable_log()) {
-        Result<store::Source> source =
-            with_offline_policy([&] { return store::offered_source(fetcher(), configuration_.source); });
-        if (!source) return source.error();
-        return Decision{BootOutcome::provisioned, *std::move(source)};
-    }
-    Result<store::Source> source = store::installed_source(configuration_.source, volume.record().manifest);
-    if (!source) return source.error();
-    return Decision{volume.record().state == format::VolumeState::provisioning ? BootOutcome::provisioned
-                                                                               : BootOutcome::restored,
-                    *std::move(source)};
+Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
+    const std::string& url = configuration_.source;
+    if (work != Work::provision) return store::installed_source(url, volume.record().manifest);
+    in_.observer.event("asking " + net::without_credentials(url));
+    return with_patience([&] { return store::offered_source(fetcher(), url); });
 }
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
     const Blocks marked = volume.log().bitmap().marked();
-    Result<volume::RestoreReport> restored = with_offline_policy([&] {
-        return volume::restore({volume.log(), volume.data()}, source, fetcher(), observer_, stop_);
+    if (marked > Blocks(0)) in_.observer.event("fetching from " + net::without_credentials(source.data_url));
+    Result<volume::RestoreReport> restored = with_patience([&] {
+        return volume::restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop);
     });
     if (!restored) return restored.error();
     report_.restore = *restored;
@@ -161,17 +147,22 @@ Result<BootReport> Boot::run() {
     Result<volume::Volume> opened = wait_for_volume(look_access);
     if (!opened) return opened.error();
     volume::Volume& volume = *opened;
-    Result<Decision> decision = decide(volume);
+    const Result<Decision> decision = look_at(volume);
     if (!decision) return decision.error();
-    report_.outcome = decision->outcome;
+    report_.outcome = outcome_of(*decision);
 
-    const bool to_format = !volume.has_usable_log();
+    std::optional<store::Source> source;
+    if (decision->work != Work::none) {
+        Result<store::Source> found = source_for(volume, decision->work);
+        if (!found) return found.error();
+        source = *std::move(found);
+    }
+    const bool to_format = decision->work == Work::provision;
     if (to_format) {
-        if (Result<void> r = volume.check_fits(decision->source->manifest); !r) return r.error();
+        if (Result<void> r = volume.check_fits(source->manifest); !r) return r.error();
     }
     Result<format::LogGeometry> geometry =
-        to_format ? format::LogGeometry::make(decision->source->manifest.size,
-                                              decision->source->manifest.block_size)
+        to_format ? format::LogGeometry::make(source->manifest.size, source->manifest.block_size)
                   : Result<format::LogGeometry>(volume.log().geometry());
     if (!geometry) return geometry.error();
 
@@ -179,19 +170,19 @@ Result<BootReport> Boot::run() {
     std::unique_ptr<dm::Mapping> mapping;
     if (!options_.no_map) {
         Result<HeldVolume> holding =
-            hold(mapper_, configuration_.name, volume, *geometry, configuration_.allow_discards);
+            hold(in_.mapper, configuration_.name, volume, *geometry, configuration_.allow_discards);
         if (!holding) return holding.error();
         mapping = std::move(holding->mapping);
         volume = std::move(holding->volume);
     }
 
     if (to_format) {
-        if (Result<void> r = volume.format(*decision->source, configuration_.adopt); !r) return r.error();
+        if (Result<void> r = volume.format(*source, configuration_.adopt); !r) return r.error();
     } else if (Result<void> r = volume.log().repair(); !r) {
         return r.error();
     }
-    if (decision->source) {
-        if (Result<void> r = make_golden(volume, *decision->source); !r) return r.error();
+    if (source) {
+        if (Result<void> r = make_golden(volume, *source); !r) return r.error();
     }
     if (Result<void> r = volume.check_mappable(); !r) return r.error();
 
@@ -206,7 +197,7 @@ Result<BootReport> Boot::run() {
     if (mapping) {
         if (Result<void> r = mapping->activate(); !r) return r.error();
         report_.mapped = mapping->path();
-        observer_.event("mapped " + volume.data().name() + " as " + report_.mapped);
+        in_.observer.event("mapped " + volume.data().name() + " as " + report_.mapped);
     }
     return report_;
 }
@@ -227,10 +218,20 @@ const char* to_string(BootOutcome outcome) {
     return "";
 }
 
+Wait patient_wait(const StopFlag& stop) {
+    return [&stop](milliseconds duration) -> Result<void> {
+        const steady_clock::time_point end = steady_clock::now() + duration;
+        while (steady_clock::now() < end) {
+            if (stop.requested()) return Error{Failure::interrupted, "interrupted; run it again to go on"};
+            std::this_thread::sleep_for(poll_interval);
+        }
+        return {};
+    };
+}
+
 Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,
-                        const MakeFetcher& make_fetcher, dm::Mapper& mapper, Observer& observer,
-                        const StopFlag& stop) {
-    return Boot(configuration, options, make_fetcher, mapper, observer, stop).run();
+                        const Surroundings& surroundings) {
+    return Boot(configuration, options, surroundings).run();
 }
 
 }  // namespace regild::boot

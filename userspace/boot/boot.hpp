@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Boot: find the devices, make the volume golden, map it. Figure 2 of the patent.
+// Boot: find the devices, make the volume golden, map it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -33,12 +34,22 @@ struct BootReport {
 };
 
 using MakeFetcher = std::function<std::unique_ptr<net::Fetcher>()>;
+// Returns after that time, or at once with Failure::interrupted.
+using Wait = std::function<Result<void>(std::chrono::milliseconds)>;
+Wait patient_wait(const StopFlag& stop);
 
-// Mapped and golden (or skipped by policy) when it succeeds. A disk that needs restoring waits for the server
-// with the policy `wait`; with `halt` and with no_network it is Failure::network. The fetcher is made when it
-// is needed: a clean boot makes none.
+// What a boot runs in; tests put fakes in their places.
+struct Surroundings {
+    MakeFetcher make_fetcher;  // called when a request is to be made: a clean boot makes none
+    dm::Mapper& mapper;
+    Observer& observer;
+    const StopFlag& stop;
+    Wait wait;
+};
+
+// Mapped and golden (or skipped by policy) when it succeeds. How long a disk that needs restoring waits for
+// its server is said in boot/policy.hpp; with no_network it is Failure::network at once.
 Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,
-                        const MakeFetcher& make_fetcher, dm::Mapper& mapper, Observer& observer,
-                        const StopFlag& stop);
+                        const Surroundings& surroundings);
 
 }  // namespace regild::boot

@@ -33,9 +33,14 @@ Result<boot::BootReport> boot(const Environment& environment, const Arguments& a
     const boot::BootOptions options{.no_network = arguments.has("no-network"),
                                     .skip_restore = arguments.has("skip-restore"),
                                     .no_map = arguments.has("no-map")};
-    const boot::MakeFetcher make_fetcher = [&] { return net::make_http_fetcher({}, environment.stop); };
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
-    return boot::boot(*configuration, options, make_fetcher, *mapper, log, environment.stop);
+    const boot::Surroundings surroundings{
+        .make_fetcher = [&] { return net::make_http_fetcher({}, environment.stop); },
+        .mapper = *mapper,
+        .observer = log,
+        .stop = environment.stop,
+        .wait = boot::patient_wait(environment.stop)};
+    return boot::boot(*configuration, options, surroundings);
 }
 
 Result<ExitCode> run_boot(const Environment& environment, const Arguments& arguments) {

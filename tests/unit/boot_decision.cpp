@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boot/decision.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace regild::boot {
+namespace {
+
+using format::VolumeState;
+
+VolumeFacts facts(std::optional<VolumeState> state, std::uint64_t marked) {
+    return {state, Blocks(marked)};
+}
+
+constexpr auto golden = VolumeState::golden;
+constexpr auto restoring = VolumeState::restoring;
+constexpr auto provisioning = VolumeState::provisioning;
+
+}  // namespace
+
+TEST_CASE("what is to be done follows from the log alone") {
+    struct Row {
+        VolumeFacts facts;
+        Work work;
+        bool needs_network;
+    };
+    const Row rows[] = {
+        {facts(std::nullopt, 0), Work::provision, true},
+        {facts(provisioning, 9), Work::finish_provisioning, true},
+        {facts(provisioning, 0), Work::finish_provisioning, false},  // cut off before the last record
+        {facts(restoring, 9), Work::restore, true},
+        {facts(restoring, 0), Work::restore, false},  // likewise
+        {facts(golden, 9), Work::restore, true},
+        {facts(golden, 0), Work::none, false},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(static_cast<int>(row.work), row.needs_network);
+        CHECK(work_for(row.facts) == row.work);
+        for (const bool allowed : {false, true}) {
+            const Decision expected{row.work, OffArgument::not_given, row.needs_network};
+            CHECK(decide(row.facts, false, allowed) == expected);
+        }
+    }
+}
+
+TEST_CASE("regild=off needs the configuration's leave and a complete volume") {
+    struct Row {
+        VolumeFacts facts;
+        bool allowed;
+        Decision decision;
+    };
+    const Row rows[] = {
+        {facts(golden, 9), true, {Work::none, OffArgument::obeyed, false}},
+        {facts(golden, 0), true, {Work::none, OffArgument::obeyed, false}},
+        {facts(golden, 9), false, {Work::restore, OffArgument::not_allowed, true}},
+        {facts(golden, 0), false, {Work::none, OffArgument::not_allowed, false}},
+        {facts(restoring, 9), true, {Work::restore, OffArgument::not_complete, true}},
+        {facts(restoring, 0), true, {Work::restore, OffArgument::not_complete, false}},
+        {facts(provisioning, 9), true, {Work::finish_provisioning, OffArgument::not_complete, true}},
+        {facts(std::nullopt, 0), true, {Work::provision, OffArgument::not_complete, true}},
+        {facts(std::nullopt, 0), false, {Work::provision, OffArgument::not_allowed, true}},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.allowed, static_cast<int>(row.decision.off));
+        CHECK(decide(row.facts, true, row.allowed) == row.decision);
+    }
+}
+
+TEST_CASE("a volume with marks is not called golden") {
+    CHECK(state_text(facts(golden, 0)) == "golden");
+    CHECK(state_text(facts(golden, 2466)) == "provisioned, 2466 blocks to restore");
+    CHECK(state_text(facts(golden, 1)) == "provisioned, 1 block to restore");
+    CHECK(state_text(facts(restoring, 12)) == "restoring, 12 blocks to restore");
+    CHECK(state_text(facts(provisioning, 16384)) == "provisioning, 16384 blocks to restore");
+    CHECK(state_text(facts(restoring, 0)) == "restoring, 0 blocks to restore");
+}
+
+}  // namespace regild::boot

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boot/decision.hpp"
+
+namespace regild::boot {
+
+using format::VolumeState;
+
+VolumeFacts facts_of(const log::WriteLog& log) {
+    if (!log.record()) return {};
+    return {log.record()->state, log.bitmap().marked()};
+}
+
+VolumeFacts facts_of(volume::Volume& volume) {
+    return volume.has_usable_log() ? facts_of(volume.log()) : VolumeFacts{};
+}
+
+std::string state_text(const VolumeFacts& facts) {
+    if (work_for(facts) == Work::none) return "golden";
+    const bool one = facts.marked == Blocks(1);
+    const std::string left = std::to_string(facts.marked.count()) + (one ? " block" : " blocks");
+    const bool complete = facts.state == VolumeState::golden;
+    return (complete ? "provisioned" : format::to_string(*facts.state)) + (", " + left + " to restore");
+}
+
+Work work_for(const VolumeFacts& facts) {
+    if (!facts.state) return Work::provision;
+    switch (*facts.state) {
+        case VolumeState::provisioning:
+            return Work::finish_provisioning;
+        case VolumeState::restoring:
+            return Work::restore;
+        case VolumeState::golden:
+            break;
+    }
+    return facts.marked == Blocks(0) ? Work::none : Work::restore;
+}
+
+Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed) {
+    Decision decision{.work = work_for(facts),
+                      .off = OffArgument::not_given,
+                      .needs_network = !facts.state || facts.marked > Blocks(0)};
+    if (!off_given) return decision;
+    if (!off_allowed) {
+        decision.off = OffArgument::not_allowed;
+    } else if (facts.state != VolumeState::golden) {
+        decision.off = OffArgument::not_complete;
+    } else {
+        decision = {.work = Work::none, .off = OffArgument::obeyed, .needs_network = false};
+    }
+    return decision;
+}
+
+}  // namespace regild::boot

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is to be done with a volume: what its log says goes in, the next step comes out. Pure: nothing is
+// opened, written or printed here. The boot and the commands by hand decide by it alike.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "format/image_record.hpp"
+#include "log/write_log.hpp"
+#include "volume/volume.hpp"
+
+namespace regild::boot {
+
+struct VolumeFacts {
+    std::optional<format::VolumeState> state;  // nothing without a usable log
+    Blocks marked;                             // 0 without a usable log
+};
+// Of a log with a valid record; nothing is known without one.
+VolumeFacts facts_of(const log::WriteLog& log);
+VolumeFacts facts_of(volume::Volume& volume);
+
+// "golden"; "provisioned, 2466 blocks to restore"; "restoring, 12 blocks to restore"; "provisioning, ...".
+// Only of a volume with a usable log.
+std::string state_text(const VolumeFacts& facts);
+
+enum class Work {
+    none,                 // golden, and nothing is marked
+    restore,              // blocks that a session wrote, or a restore that was cut off
+    finish_provisioning,  // a provisioning that was cut off
+    provision,            // there is no usable log: format one, then restore every block
+};
+Work work_for(const VolumeFacts& facts);
+
+// What becomes of the kernel argument regild=off.
+enum class OffArgument {
+    not_given,
+    obeyed,
+    not_allowed,   // the configuration does not allow it
+    not_complete,  // the volume is a mixture or nothing yet: it cannot be used as it is (invariant 9)
+};
+
+struct Decision {
+    Work work = Work::none;
+    OffArgument off = OffArgument::not_given;
+    // A restore that was cut off between the last clear and the record has nothing left to fetch.
+    bool needs_network = false;
+    bool operator==(const Decision&) const = default;
+};
+// `off_given`: the kernel argument is there; `off_allowed`: the configuration says that it may be.
+Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed);
+
+}  // namespace regild::boot

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a boot waits for, how often and for how long. Pure: who waits is boot.cpp.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "base/result.hpp"
+#include "format/configuration.hpp"
+
+namespace regild::boot {
+
+// How often a server that answers wrongly is asked again: with the delays below for three and a half minutes.
+inline constexpr unsigned most_retries_of_a_bad_source = 10;
+
+// After `failures` attempts (1 or more) that failed, the last one with `kind`: how long to wait before the
+// next one, from 2 s doubled up to 30 s; nothing where it is time to give up. A server that cannot be reached
+// is waited for without end, unless the policy says to halt.
+std::optional<std::chrono::seconds> delay_before_retry(Failure kind, unsigned failures,
+                                                       format::OfflinePolicy policy);
+
+// Whether a device that cannot be opened for this reason may appear yet (invariant 10).
+bool may_appear(Failure kind);
+
+}  // namespace regild::boot
