@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "boot/decision.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
 #include "volume/verify.hpp"
@@ -10,8 +11,6 @@
 
 namespace regild::cli {
 namespace {
-
-using format::VolumeState;
 
 // A run of one command: what its steps share.
 class Run {
@@ -117,15 +116,19 @@ Result<ExitCode> run_provision(const Environment& environment, const Arguments& 
     Run run(environment, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
-    if (!volume->has_usable_log()) {
-        run.observer().event(volume->unusable_reason() + ": provisioning");
-        if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
-    } else if (volume->record().state == VolumeState::provisioning) {
-        run.observer().event("an interrupted provisioning goes on");
-    } else {
-        return Error{Failure::refused, "already provisioned with " + image_text(volume->record()) +
-                                           run.advice("restore it", "restore") +
-                                           run.advice("start over", "format")};
+    switch (boot::work_for(boot::facts_of(*volume))) {
+        case boot::Work::provision:
+            run.observer().event(volume->unusable_reason() + ": provisioning");
+            if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
+            break;
+        case boot::Work::finish_provisioning:
+            run.observer().event("an interrupted provisioning goes on");
+            break;
+        case boot::Work::restore:
+        case boot::Work::none:
+            return Error{Failure::refused, "already provisioned with " + image_text(volume->record()) +
+                                               run.advice("restore it", "restore") +
+                                               run.advice("start over", "format")};
     }
     if (Result<void> restored = run.restore(*volume); !restored) return restored.error();
     return ExitCode::restored;
@@ -137,8 +140,7 @@ Result<ExitCode> run_restore(const Environment& environment, const Arguments& ar
     Run run(environment, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
-    if (volume->has_usable_log() && volume->record().state == VolumeState::golden &&
-        volume->log().bitmap().marked() == Blocks(0)) {
+    if (boot::work_for(boot::facts_of(*volume)) == boot::Work::none) {
         run.out() << image_text(volume->record()) << ": golden, no block is marked\n";
         return ExitCode::clean;
     }
