@@ -52,6 +52,7 @@ Result<ExitCode> run_boot(const Environment& environment, const Arguments& argum
     if (report) {
         summary.report = *report;
         summary.exit_code = code_of_outcome(report->outcome);
+        if (!report->mapped.empty()) environment.out << report->mapped << "\n";
     } else {
         summary.error = report.error().message;
         summary.exit_code = exit_code_of(report.error().kind);
@@ -74,7 +75,8 @@ const Command boot_command{
     .summary = "make the volume golden and map it, as the initramfs does",
     .description =
         "Finds the devices of the configuration; provisions a blank disk, restores marked\n"
-        "blocks, maps the volume. A clean volume needs no network.\n"
+        "blocks, maps the volume and prints the path of the mapped device. A clean volume\n"
+        "needs no network.\n"
         "\n"
         "Exit codes: 0 clean, 3 restored or provisioned, both mapped; 1 failed, 2 wrong\n"
         "arguments or configuration, 4 the network is needed, 5 refused, 130 interrupted.",
