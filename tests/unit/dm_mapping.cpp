@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "dm/hold_lock.hpp"
 #include "temporary_directory.hpp"
 
 using namespace regild;
@@ -42,4 +43,19 @@ TEST_CASE("a mapped device that lies on the disk besides ours is seen") {
     CHECK_FALSE(other_holder(sys.path(), "dm-1"));
     std::filesystem::create_directory(holders / "dm-11");
     CHECK(other_holder(sys.path(), "dm-1") == "dm-11");
+}
+
+TEST_CASE("a hold is one process's until it is dropped") {
+    const test::TemporaryDirectory run;
+    const std::string folder = (run / "regild").string();
+    {
+        const Result<Fd> first = lock_hold(folder, "kiosk");
+        REQUIRE(first.ok());
+        const Result<Fd> second = lock_hold(folder, "kiosk");
+        REQUIRE_FALSE(second.ok());
+        CHECK(second.error().kind == Failure::refused);
+        CHECK(lock_hold(folder, "other").ok());
+    }
+    CHECK(lock_hold(folder, "kiosk").ok());
+    CHECK(lock_hold((run / "regild/kiosk.hold").string(), "kiosk").error().kind == Failure::failed);
 }

@@ -12,13 +12,15 @@
 #include <string_view>
 
 #include "base/mapped_name.hpp"
+#include "dm/hold_lock.hpp"
 
 namespace regild::dm {
 namespace {
 
 constexpr const char* target_type = "writelog";
 constexpr std::size_t max_uuid_length = 128;  // DM_UUID_LEN less the NUL
-constexpr int log_level_error = 3;            // syslog's levels
+constexpr const char* lock_folder = "/run/regild";
+constexpr int log_level_error = 3;  // syslog's levels
 
 // libdevmapper tells what went wrong by its log function only; by default that writes to stderr. Kept is the
 // first message since the last task was made: the ones after it follow from it.
@@ -129,9 +131,31 @@ Result<void> check_alone(const std::string& own, const WritelogTable& table) {
     return {};
 }
 
+// Makes the device, without a table.
+Result<void> create_device(const std::string& name, const std::string& uuid) {
+    Task create(DM_DEVICE_CREATE, name);
+    create.require(create.get() != nullptr ? dm_task_set_uuid(create.get(), uuid.c_str()) : 0);
+    if (create.run()) return {};
+    if (create.error_number() == EBUSY)
+        return Error{Failure::refused, "a mapped device " + name + " is there already: unmap it first"};
+    return create.error("cannot create the mapped device " + name);
+}
+
+// A device of ours that never went live and that nobody has open. Under the hold's lock nobody is at work on
+// it, so that a tool that was killed has left it behind.
+bool is_left_behind(const std::string& name) {
+    Task look(DM_DEVICE_INFO, name);
+    dm_info info{};
+    if (!look.run() || dm_task_get_info(look.get(), &info) == 0 || info.exists == 0) return false;
+    const char* const uuid = dm_task_get_uuid(look.get());
+    return uuid != nullptr && std::string_view(uuid).starts_with(uuid_prefix) && info.live_table == 0 &&
+           info.open_count == 0;
+}
+
 class DeviceMapping final : public Mapping {
   public:
-    explicit DeviceMapping(std::string name) : name_(std::move(name)) {}
+    DeviceMapping(std::string name, WritelogTable table, Fd lock)
+        : name_(std::move(name)), table_(std::move(table)), lock_(std::move(lock)) {}
     DeviceMapping(const DeviceMapping&) = delete;
     DeviceMapping& operator=(const DeviceMapping&) = delete;
     // Nobody can have opened what was never active; if the kernel still says no, the hold stays: the safe
@@ -140,7 +164,33 @@ class DeviceMapping final : public Mapping {
         if (!active_) (void)remove_device(name_);
     }
 
+    // Loads the table, and looks who else has one on the same devices.
+    Result<void> load() {
+        Task load(DM_DEVICE_RELOAD, name_);
+        load.require(load.get() != nullptr ? dm_task_add_target(load.get(), 0, table_.length.count(),
+                                                                target_type, table_.parameters().c_str())
+                                           : 0);
+        if (load.run()) {
+            dm_info own{};
+            if (dm_task_get_info(load.get(), &own) == 0 || own.exists == 0)
+                return Error{Failure::failed, "device-mapper does not say what became of " + name_};
+            kernel_name_ = "dm-" + std::to_string(own.minor);
+            return check_alone(kernel_name_, table_);
+        }
+        const Error error = load.error("cannot load the table of " + name_ + " (" + table_.data_path +
+                                       " with its log " + table_.log_path + ")");
+        if (error.kind == Failure::refused)
+            return Error{Failure::refused, error.message + ": one of them is mounted or mapped"};
+        if (!target_is_known())
+            return Error{Failure::failed, std::string("the kernel has no device-mapper target \"") +
+                                              target_type +
+                                              "\": load the module dm-writelog (modprobe dm-writelog)"};
+        return Error{Failure::failed, error.message + "; the kernel's log says more, see dmesg"};
+    }
+
     Result<void> activate() override {
+        // Once more: the kernel let others in all the while (invariant 5).
+        if (Result<void> alone = check_alone(kernel_name_, table_); !alone) return alone;
         Task task(DM_DEVICE_RESUME, name_);
         if (!task.run_with_udev())
             return task.error("cannot activate " + path() +
@@ -153,6 +203,9 @@ class DeviceMapping final : public Mapping {
 
   private:
     std::string name_;
+    WritelogTable table_;
+    Fd lock_;
+    std::string kernel_name_;
     bool active_ = false;
 };
 
@@ -169,38 +222,18 @@ class DeviceMapper final : public Mapper {
                                              uuid_prefix + " and have at most " +
                                              std::to_string(max_uuid_length) + " characters"};
 
-        Task create(DM_DEVICE_CREATE, name);
-        create.require(create.get() != nullptr ? dm_task_set_uuid(create.get(), uuid.c_str()) : 0);
-        if (!create.run()) {
-            if (create.error_number() == EBUSY)
-                return Error{Failure::refused,
-                             "a mapped device " + name + " is there already: unmap it first"};
-            return create.error("cannot create the mapped device " + name);
+        Result<Fd> lock = lock_hold(lock_folder, name);
+        if (!lock) return lock.error();
+        Result<void> created = create_device(name, uuid);
+        if (!created && created.error().kind == Failure::refused && is_left_behind(name)) {
+            if (Result<void> removed = remove_device(name); !removed) return removed.error();
+            created = create_device(name, uuid);
         }
+        if (!created) return created.error();
         // From here on this removes the device again on every way out but success.
-        std::unique_ptr<Mapping> mapping = std::make_unique<DeviceMapping>(name);
-
-        Task load(DM_DEVICE_RELOAD, name);
-        load.require(load.get() != nullptr ? dm_task_add_target(load.get(), 0, table.length.count(),
-                                                                target_type, table.parameters().c_str())
-                                           : 0);
-        if (load.run()) {
-            dm_info own{};
-            if (dm_task_get_info(load.get(), &own) == 0 || own.exists == 0)
-                return Error{Failure::failed, "device-mapper does not say what became of " + name};
-            if (Result<void> alone = check_alone("dm-" + std::to_string(own.minor), table); !alone)
-                return alone.error();
-            return mapping;
-        }
-        const Error error = load.error("cannot load the table of " + name + " (" + table.data_path +
-                                       " with its log " + table.log_path + ")");
-        if (error.kind == Failure::refused)
-            return Error{Failure::refused, error.message + ": one of them is mounted or mapped"};
-        if (!target_is_known())
-            return Error{Failure::failed, std::string("the kernel has no device-mapper target \"") +
-                                              target_type +
-                                              "\": load the module dm-writelog (modprobe dm-writelog)"};
-        return Error{Failure::failed, error.message + "; the kernel's log says more, see dmesg"};
+        auto mapping = std::make_unique<DeviceMapping>(name, table, *std::move(lock));
+        if (Result<void> loaded = mapping->load(); !loaded) return loaded.error();
+        return std::unique_ptr<Mapping>(std::move(mapping));
     }
 
     Result<void> remove(const std::string& name) override {

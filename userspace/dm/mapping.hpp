@@ -30,6 +30,7 @@ struct WritelogTable {
 class Mapping {
   public:
     virtual ~Mapping() = default;
+    // Failure::refused when another mapped device has come to lie on data or log device meanwhile.
     virtual Result<void> activate() = 0;
     virtual std::string path() const = 0;  // /dev/mapper/NAME
 };
@@ -37,7 +38,8 @@ class Mapping {
 class Mapper {
   public:
     virtual ~Mapper() = default;
-    // `uuid` begins with uuid_prefix. Failure::refused: the name is taken or a device is in use, also by
+    // `uuid` begins with uuid_prefix. A hold of that name that a killed tool left behind is removed first.
+    // Failure::refused: the name is taken, another tool is at work on it, or a device is in use, also by
     // another mapped device. Failure::failed: the kernel lacks the target (the message says to load
     // dm-writelog).
     virtual Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
