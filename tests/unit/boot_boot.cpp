@@ -3,6 +3,8 @@
 // asked.
 #include "boot/boot.hpp"
 
+#include "boot/hold.hpp"
+
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <sstream>
@@ -308,6 +310,31 @@ TEST_CASE("a half restored volume is never mapped, whatever the kernel argument 
         REQUIRE(kiosk.boot().ok());
         CHECK(kiosk.is_golden());
     }
+}
+
+TEST_CASE("a held volume that is half restored does not go live") {
+    ProvisionedKiosk kiosk;
+    kiosk.set_state(GENERATE(format::VolumeState::restoring, format::VolumeState::provisioning));
+    Result<volume::Volume> seen = volume::Volume::open({kiosk.data(), kiosk.log()}, block::Access::read);
+    REQUIRE(seen.ok());
+    FakeMapper mapper(kiosk.trace);
+    Result<HeldVolume> held = hold(mapper, "kiosk", *seen, seen->log().geometry(), false);
+    REQUIRE(held.ok());
+    const Result<void> active = activate(*held->mapping, held->volume);
+    REQUIRE_FALSE(active.ok());
+    CHECK(active.error().kind == Failure::refused);
+    CHECK(kiosk.trace.activated == 0);
+}
+
+TEST_CASE("a boot writes a bad superblock copy anew before the volume goes live") {
+    ProvisionedKiosk kiosk;
+    const std::string log = read_file(kiosk.log());
+    const std::size_t copy = GENERATE(std::size_t{0}, std::size_t{1});
+    overwrite(kiosk.log(), copy == 0 ? 0 : log.rfind("WRITELOG"), std::string(512, 'x'));
+    bool whole_when_live = false;
+    kiosk.trace.at_activation = [&] { whole_when_live = read_file(kiosk.log()) == log; };
+    REQUIRE(kiosk.boot().ok());
+    CHECK(whole_when_live);
 }
 
 TEST_CASE("a restore that was cut off before its last record needs no network") {

@@ -184,8 +184,6 @@ Result<BootReport> Boot::run() {
     if (source) {
         if (Result<void> r = make_golden(volume, *source); !r) return r.error();
     }
-    if (Result<void> r = volume.check_mappable(); !r) return r.error();
-
     report_.image = volume.record().image;
     report_.version = volume.record().image_version;
     report_.block_size = volume.log().geometry().block_size();
@@ -195,7 +193,7 @@ Result<BootReport> Boot::run() {
         report_.restore.requests = fetcher_->totals().requests;
     }
     if (mapping) {
-        if (Result<void> r = mapping->activate(); !r) return r.error();
+        if (Result<void> r = activate(*mapping, volume); !r) return r.error();
         report_.mapped = mapping->path();
         in_.observer.event("mapped " + volume.data().name() + " as " + report_.mapped);
     }

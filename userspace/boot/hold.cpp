@@ -32,4 +32,9 @@ Result<HeldVolume> hold(dm::Mapper& mapper, const std::string& name, volume::Vol
     return HeldVolume{*std::move(mapping), *std::move(volume)};
 }
 
+Result<void> activate(dm::Mapping& mapping, volume::Volume& volume) {
+    if (Result<void> mappable = volume.check_mappable(); !mappable) return mappable;
+    return mapping.activate();
+}
+
 }  // namespace regild::boot

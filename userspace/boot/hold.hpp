@@ -21,4 +21,7 @@ struct HeldVolume {
 Result<HeldVolume> hold(dm::Mapper& mapper, const std::string& name, volume::Volume& seen,
                         const format::LogGeometry& geometry, bool allow_discards);
 
+// The only way to make a volume live. Refused while it is half restored, whoever asks (invariant 9).
+Result<void> activate(dm::Mapping& mapping, volume::Volume& volume);
+
 }  // namespace regild::boot
