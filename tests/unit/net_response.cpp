@@ -44,6 +44,15 @@ TEST_CASE("a 206 with any other range is refused") {
     REQUIRE(verdict({"HTTP/1.1 206 x\r\n", "Content-Range: bytes 4096-5095/5095\r\n"}) == Verdict::refuse);
 }
 
+TEST_CASE("two Content-Range headers that differ are refused") {
+    const char* const wanted_header = "Content-Range: bytes 4096-5095/10000\r\n";
+    REQUIRE(verdict({"HTTP/1.1 206 x\r\n", wanted_header, wanted_header}) == Verdict::accept);
+    REQUIRE(verdict({"HTTP/1.1 206 x\r\n", wanted_header, "Content-Range: bytes 0-999/10000\r\n"}) ==
+            Verdict::refuse);
+    REQUIRE(verdict({"HTTP/1.1 206 x\r\n", "Content-Range: bytes 0-999/10000\r\n", wanted_header}) ==
+            Verdict::refuse);
+}
+
 TEST_CASE("a 200 to a range is refused and says why") {
     const Judgement judgement = judge(head_of({"HTTP/1.1 200 OK\r\n"}), wanted);
     REQUIRE(judgement.verdict == Verdict::refuse);

@@ -91,7 +91,10 @@ void ResponseHead::add_line(std::string_view line) {
     } else if (name == "content-encoding") {
         content_encoding = lower(value);
     } else if (name == "content-range") {
-        content_range = value;
+        // Two that differ: nobody knows which one the body is.
+        content_range = content_range.empty() || content_range == value
+                            ? std::string(value)
+                            : content_range + ", " + std::string(value);
     } else if (name == "retry-after") {
         const auto seconds = take_number(value);
         if (seconds && value.empty())
