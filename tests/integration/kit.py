@@ -11,7 +11,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
-CLEAN, FAILED, USAGE, RESTORED, NETWORK, REFUSED, WRONG_BLOCKS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+CLEAN, FAILED, USAGE, RESTORED, NETWORK, REFUSED, WRONG_BLOCKS, SOURCE, INTERRUPTED = (
+    0, 1, 2, 3, 4, 5, 6, 7, 130)
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 TREE_BLOCK = 4096  # bytes of a hash block: the hashes of 128 blocks

@@ -212,7 +212,7 @@ TEST_CASE("a tag that no device has is an error that names it") {
          {"PARTLABEL=regild-test-no-such-label", "UUID=2b6ad6a8-aaaa-bbbb-cccc-4a8f6d1c0000"}) {
         const auto found = resolve(tag);
         REQUIRE_FALSE(found.ok());
-        CHECK(found.error().kind == Failure::failed);
+        CHECK(found.error().kind == Failure::disk);
         CHECK(found.error().message.find(tag) != std::string::npos);
     }
     CHECK(resolve("LABEL=").error().kind == Failure::usage);

@@ -442,7 +442,7 @@ TEST_CASE("a missing device is an error after its timeout, not a guess") {
     kiosk.configuration.data = kiosk.directory / "nothing";
     Result<BootReport> report = kiosk.boot();
     REQUIRE_FALSE(report.ok());
-    CHECK(report.error().kind == Failure::failed);
+    CHECK(report.error().kind == Failure::disk);
 }
 
 TEST_CASE("an interrupted provisioning goes on with the version that it began with") {

@@ -43,7 +43,7 @@ TEST_CASE("what waiting does not mend is not waited for") {
 }
 
 TEST_CASE("a device may appear later, a wrong one does not become right") {
-    CHECK(may_appear(Failure::failed));
+    CHECK(may_appear(Failure::disk));
     CHECK_FALSE(may_appear(Failure::usage));
     CHECK_FALSE(may_appear(Failure::refused));
     CHECK_FALSE(may_appear(Failure::interrupted));

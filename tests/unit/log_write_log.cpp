@@ -233,7 +233,7 @@ TEST_CASE("an I/O error is an error, never a missing log") {
     disk.make_unreadable(geometry.superblock_offset(1), KiB(4));
     const auto log = WriteLog::open(disk);
     REQUIRE_FALSE(log.ok());
-    CHECK(log.error().kind == Failure::failed);
+    CHECK(log.error().kind == Failure::disk);
 
     MemoryStorage blank{MiB(1)};
     blank.make_unreadable(geometry.superblock_offset(1), Bytes(512));

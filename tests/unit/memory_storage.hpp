@@ -42,7 +42,7 @@ class MemoryStorage final : public block::Storage {
         if (Result<void> r = begin(Operation::Kind::read, offset, length); !r) return r;
         if (const std::optional<Bytes> bad = first_unreadable(offset, length)) {
             if (heals_in_ && --*heals_in_ == 0) unreadable_.clear();
-            return Error{Failure::failed, name_ + ": read error at byte " + std::to_string(bad->count())};
+            return Error{Failure::disk, name_ + ": read error at byte " + std::to_string(bad->count())};
         }
         if (!into.empty()) std::memcpy(into.data(), bytes_.data() + offset.count(), into.size());
         note({Operation::Kind::read, offset, length, {}});
@@ -117,15 +117,15 @@ class MemoryStorage final : public block::Storage {
   private:
     Result<void> begin(Operation::Kind kind, Bytes offset, Bytes length) {
         if (offset.count() % alignment_.count() != 0 || length.count() % alignment_.count() != 0)
-            return Error{Failure::failed, name_ + ": not aligned"};
+            return Error{Failure::disk, name_ + ": not aligned"};
         if (offset > size() || length > size() - offset)
-            return Error{Failure::failed, name_ + ": past the end"};
+            return Error{Failure::disk, name_ + ": past the end"};
         if (fail_in_ && (!fail_kind_ || *fail_kind_ == kind)) {
             if (*fail_in_ > 1) {
                 --*fail_in_;
             } else {
                 if (!stay_failed_) fail_in_.reset();
-                return Error{Failure::failed, name_ + ": error on demand"};
+                return Error{Failure::disk, name_ + ": error on demand"};
             }
         }
         return {};

@@ -94,7 +94,7 @@ TEST_CASE("a 200 to a range is refused without taking the body") {
     });
     const Attempt attempt(server.url("/image.raw"));
     REQUIRE_FALSE(attempt.result.ok());
-    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.kind() == Failure::source);
     REQUIRE(attempt.says("range requests"));
     REQUIRE(attempt.totals.received == Bytes(0));
     REQUIRE(attempt.buffer == ByteVector(attempt.buffer.size()));
@@ -108,7 +108,7 @@ TEST_CASE("a wrong Content-Range is refused") {
     });
     const Attempt attempt(server.url("/"));
     REQUIRE_FALSE(attempt.result.ok());
-    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.kind() == Failure::source);
     REQUIRE(attempt.says("Content-Range"));
 }
 
@@ -125,7 +125,7 @@ TEST_CASE("a body that is longer than the range never leaves its span") {
     const Result<void> result =
         fetcher->get_ranges(server.url("/"), {&range, 1}, [](std::size_t) { return Result<void>(); });
     REQUIRE_FALSE(result.ok());
-    REQUIRE(result.error().kind == Failure::failed);
+    REQUIRE(result.error().kind == Failure::source);
     REQUIRE(all_zero(ConstByteSpan(buffer).last(range_size)));
 }
 
@@ -146,7 +146,7 @@ TEST_CASE("a missing file is an error at once, shown without credentials") {
     url.insert(7, "user:secret@");
     const Attempt attempt(url);
     REQUIRE_FALSE(attempt.result.ok());
-    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.kind() == Failure::source);
     REQUIRE(attempt.says(server.url("/image.raw")));
     REQUIRE_FALSE(attempt.says("secret"));
 }
@@ -154,7 +154,7 @@ TEST_CASE("a missing file is an error at once, shown without credentials") {
 TEST_CASE("416 says that the file is shorter than the manifest says") {
     HttpServer server([](const HttpRequest&) { return status_only("416 Range Not Satisfiable"); });
     const Attempt attempt(server.url("/"));
-    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.kind() == Failure::source);
     REQUIRE(attempt.says("shorter"));
 }
 
@@ -208,7 +208,7 @@ TEST_CASE("a body that stays short is an error") {
                          std::to_string(request.last) + "/*\r\nContent-Length: 10\r\n\r\n0123456789"};
     });
     const Attempt attempt(server.url("/"), 4);
-    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.kind() == Failure::source);
     REQUIRE(attempt.says("10 bytes came"));
 }
 
@@ -233,7 +233,7 @@ TEST_CASE("a redirect within the scheme is followed, to another one it is refuse
     for (const char* path : {"/file", "/https", "/loop"}) {
         const Attempt attempt(server.url(path));
         REQUIRE_FALSE(attempt.result.ok());
-        REQUIRE(attempt.kind() == Failure::failed);
+        REQUIRE(attempt.kind() == Failure::source);
         REQUIRE(attempt.says("redirect"));
     }
 }
@@ -241,7 +241,7 @@ TEST_CASE("a redirect within the scheme is followed, to another one it is refuse
 TEST_CASE("an answer that is not HTTP is refused, and not called a redirect") {
     HttpServer server([](const HttpRequest&) { return HttpReply{"hello\n", Afterwards::close}; });
     const Attempt attempt(server.url("/"));
-    REQUIRE(attempt.kind() == Failure::failed);
+    REQUIRE(attempt.kind() == Failure::source);
     REQUIRE_FALSE(attempt.says("redirect"));
 }
 
@@ -276,7 +276,7 @@ TEST_CASE("a whole file is bounded") {
     REQUIRE(*fetcher->get(server.url("/"), 10) == "0123456789");
     const Result<std::string> longer = fetcher->get(server.url("/"), 9);
     REQUIRE_FALSE(longer.ok());
-    REQUIRE(longer.error().kind == Failure::failed);
+    REQUIRE(longer.error().kind == Failure::source);
     REQUIRE(longer.error().message.find("longer") != std::string::npos);
 }
 
@@ -301,8 +301,8 @@ TEST_CASE("file URLs work with ranges too") {
     std::filesystem::resize_file(path, file.size() / 2);
     const Attempt cut("file://" + path.string());
     REQUIRE_FALSE(cut.result.ok());
-    REQUIRE(cut.kind() == Failure::failed);
-    REQUIRE(Attempt("file://" + (directory.path() / "none").string()).kind() == Failure::failed);
+    REQUIRE(cut.kind() == Failure::source);
+    REQUIRE(Attempt("file://" + (directory.path() / "none").string()).kind() == Failure::source);
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ TEST_CASE("a flipped bit at any level of the tree is found") {
         TreeReader tree(source, fetcher);
         const Result<BlockIndex> until = tree.load(set_of(128 * 128 + 3, {0}), BlockIndex(0));
         REQUIRE_FALSE(until.ok());
-        REQUIRE(until.error().kind == Failure::failed);
+        REQUIRE(until.error().kind == Failure::source);
         REQUIRE(until.error().message.find("does not match") != std::string::npos);
     }
 }

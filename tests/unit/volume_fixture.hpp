@@ -105,8 +105,8 @@ class FakeFetcher final : public net::Fetcher {
 
     Result<std::string> get(const std::string& url, std::size_t limit) override {
         const auto file = files.find(url);
-        if (file == files.end()) return Error{Failure::failed, url + ": there is no such file"};
-        if (file->second.size() > limit) return Error{Failure::failed, url + ": too long"};
+        if (file == files.end()) return Error{Failure::source, url + ": there is no such file"};
+        if (file->second.size() > limit) return Error{Failure::source, url + ": too long"};
         requests.push_back({url, Bytes(0), Bytes(file->second.size())});
         return std::string(as_text(file->second));
     }
@@ -114,14 +114,14 @@ class FakeFetcher final : public net::Fetcher {
     Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
                             const std::function<Result<void>(std::size_t)>& arrived) override {
         const auto file = files.find(url);
-        if (file == files.end()) return Error{Failure::failed, url + ": there is no such file"};
+        if (file == files.end()) return Error{Failure::source, url + ": there is no such file"};
         Bytes in_this_call;
         for (std::size_t i = ranges.size(); i-- > 0;) {
             const Bytes length(ranges[i].into.size());
             if (before_range) before_range();
             if (fail_in && (*fail_in)-- == 0) return failure;
             if ((ranges[i].offset + length).count() > file->second.size())
-                return Error{Failure::failed, url + ": too short"};
+                return Error{Failure::source, url + ": too short"};
             std::memcpy(ranges[i].into.data(), file->second.data() + ranges[i].offset.count(),
                         length.count());
             requests.push_back({url, ranges[i].offset, length});
@@ -202,7 +202,7 @@ class JournaledStorage final : public block::Storage {
         const std::lock_guard lock(journal_.mutex);
         if (journal_.before_operation) journal_.before_operation();
         if (journal_.fail_in) {
-            if (*journal_.fail_in == 0) return Error{Failure::failed, name() + ": error on demand"};
+            if (*journal_.fail_in == 0) return Error{Failure::disk, name() + ": error on demand"};
             --*journal_.fail_in;
         }
         if (Result<void> done = what(); !done) return done;

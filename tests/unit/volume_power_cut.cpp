@@ -149,7 +149,7 @@ void fail_everywhere(const std::function<std::unique_ptr<TestVolume>()>& make, c
             REQUIRE(survive > 6);
             return;
         }
-        REQUIRE(report.error().kind == Failure::failed);
+        REQUIRE(report.error().kind == Failure::disk);
         check_state(volume->data.content(), volume->log_device.content(), disk_before, image);
         volume->journal.fail_in.reset();
         REQUIRE(run_restore(*volume, image).ok());

@@ -180,7 +180,7 @@ TEST_CASE("one wrong byte from the server: nothing is written and the marks stay
     fetcher.files[image.source().data_url][18 * 4096 + 5] ^= std::byte{1};
     const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
-    REQUIRE(report.error().kind == Failure::failed);
+    REQUIRE(report.error().kind == Failure::source);
     REQUIRE(report.error().message.find("block 18") != std::string::npos);
     REQUIRE(volume->journal.entries.empty());
     REQUIRE(volume->data.content() == before);

@@ -44,8 +44,8 @@ class ZeroedStorage final : public block::Storage {
     const std::string& name() const override { return name_; }
     Bytes size() const override { return block_size_.bytes_of(zeroed.range().count); }
     Bytes alignment() const override { return Bytes(512); }
-    Result<void> read(Bytes, ByteSpan) override { return Error{Failure::failed, "not to be read"}; }
-    Result<void> write(Bytes, ConstByteSpan) override { return Error{Failure::failed, "not to be written"}; }
+    Result<void> read(Bytes, ByteSpan) override { return Error{Failure::disk, "not to be read"}; }
+    Result<void> write(Bytes, ConstByteSpan) override { return Error{Failure::disk, "not to be written"}; }
     Result<void> zero(Bytes offset, Bytes length) override {
         const BlockIndex first(offset.count() / block_size_.bytes().count());
         zeroed.insert({first, block_size_.blocks_in(length)});

@@ -103,7 +103,7 @@ TEST_CASE("an unreadable disk is an error, not a verdict") {
     FakeFetcher fetcher(image);
     const Result<VerifyReport> report = run_verify(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
-    REQUIRE(report.error().kind == Failure::failed);
+    REQUIRE(report.error().kind == Failure::disk);
 }
 
 TEST_CASE("a stop request ends verify") {

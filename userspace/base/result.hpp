@@ -12,9 +12,11 @@ namespace regild {
 
 // What a caller can do about an error; `cli` turns it into the exit code.
 enum class Failure {
-    failed,       // I/O error, bytes that do not verify, anything that trying again as it is will not mend
+    failed,       // none of the others: a bug, a kernel without the target, an image that changed meanwhile
     usage,        // wrong arguments or configuration
-    network,      // the server cannot be reached or does not answer: trying later may help
+    disk,         // this machine's disk or log: missing, unreadable, unwritable
+    source,       // an answer came and is no good: 404, 416, no ranges, a bad certificate, a wrong hash
+    network,      // no answer came, or one that promises better times: unreachable, stalled, 429, 5xx
     refused,      // a safety rule forbids it (other disk, unfinished volume, device in use, ...)
     interrupted,  // SIGINT or SIGTERM; the state on disk is resumable
 };
@@ -25,6 +27,8 @@ struct [[nodiscard]] Error {
 
     // "what: message", for the layer that knows what was being done.
     Error context(const std::string& what) const { return {kind, what + ": " + message}; }
+    // The same message as another kind, for the layer that knows what failed.
+    Error as(Failure other) const { return {other, message}; }
 };
 
 // An Error that ends in strerror(errno); call it before anything can change errno.

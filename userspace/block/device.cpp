@@ -39,7 +39,7 @@ bool is_multiple(std::uint64_t number, std::uint64_t of) {
 
 Result<std::unique_ptr<Device>> Device::open(const std::string& path, Access access) {
     struct stat before {};
-    if (stat(path.c_str(), &before) != 0) return errno_error(path);
+    if (stat(path.c_str(), &before) != 0) return errno_error(path).as(Failure::disk);
     const bool is_block = S_ISBLK(before.st_mode);
     if (!is_block && !S_ISREG(before.st_mode))
         return Error{Failure::usage, path + " is neither a block device nor a file"};
@@ -52,30 +52,31 @@ Result<std::unique_ptr<Device>> Device::open(const std::string& path, Access acc
     device->is_block_device_ = is_block;
     bool direct = false;
     device->fd_ = open_direct_if_possible(path, flags, direct);
-    if (!device->fd_) return errno == EBUSY ? in_use(path) : errno_error("cannot open " + path);
+    if (!device->fd_)
+        return errno == EBUSY ? in_use(path) : errno_error("cannot open " + path).as(Failure::disk);
     struct stat now {};
-    if (fstat(device->fd(), &now) != 0) return errno_error("cannot look at " + path);
+    if (fstat(device->fd(), &now) != 0) return errno_error("cannot look at " + path).as(Failure::disk);
     if (now.st_dev != before.st_dev || now.st_ino != before.st_ino || now.st_rdev != before.st_rdev)
-        return Error{Failure::failed, path + " was replaced while it was opened"};
+        return Error{Failure::disk, path + " was replaced while it was opened"};
 
     if (is_block) {
         std::uint64_t size = 0;
         int logical_block_size = 0;
         if (ioctl(device->fd(), BLKGETSIZE64, &size) != 0 ||
             ioctl(device->fd(), BLKSSZGET, &logical_block_size) != 0)
-            return errno_error("cannot get the size of " + path);
+            return errno_error("cannot get the size of " + path).as(Failure::disk);
         device->size_ = Bytes(size);
         device->alignment_ = Bytes(static_cast<std::uint64_t>(logical_block_size));
         return device;
     }
 
     if (access == Access::exclusive && flock(device->fd(), LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? in_use(path) : errno_error("cannot lock " + path);
+        return errno == EWOULDBLOCK ? in_use(path) : errno_error("cannot lock " + path).as(Failure::disk);
     device->size_ = Bytes(static_cast<std::uint64_t>(now.st_size) / sector_size * sector_size);
     device->alignment_ = Bytes(sector_size);
     if (direct) {
         device->buffered_fd_ = Fd(::open(path.c_str(), flags));
-        if (!device->buffered_fd_) return errno_error("cannot open " + path);
+        if (!device->buffered_fd_) return errno_error("cannot open " + path).as(Failure::disk);
     }
     return device;
 }
@@ -93,13 +94,14 @@ Result<void> Device::check_range(const char* what, Bytes offset, Bytes length) c
     if (!is_multiple(offset.count(), alignment_.count()) || !is_multiple(length.count(), alignment_.count()))
         problem = "not aligned to its sectors";
     if (problem == nullptr) return {};
-    return Error{Failure::failed, path_ + ": " + what + " of " + std::to_string(length.count()) +
-                                      " bytes at byte " + std::to_string(offset.count()) + " is " + problem};
+    return Error{Failure::disk, path_ + ": " + what + " of " + std::to_string(length.count()) +
+                                    " bytes at byte " + std::to_string(offset.count()) + " is " + problem};
 }
 
 Error Device::io_error(const char* what, std::uint64_t offset) const {
     const int error_number = errno;
-    return errno_error(path_ + ": " + what + " at byte " + std::to_string(offset) + " failed", error_number);
+    return errno_error(path_ + ": " + what + " at byte " + std::to_string(offset) + " failed", error_number)
+        .as(Failure::disk);
 }
 
 Result<void> Device::read(Bytes offset, ByteSpan into) {
@@ -111,7 +113,7 @@ Result<void> Device::read(Bytes offset, ByteSpan into) {
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return io_error("reading", at);
         if (n == 0)
-            return Error{Failure::failed, path_ + ": ends at byte " + std::to_string(at) + ", it has shrunk"};
+            return Error{Failure::disk, path_ + ": ends at byte " + std::to_string(at) + ", it has shrunk"};
         into = into.subspan(static_cast<std::size_t>(n));
         at += static_cast<std::uint64_t>(n);
     }
@@ -168,7 +170,7 @@ Result<void> Device::write_zeros(Bytes offset, Bytes length) {
 
 Result<void> Device::flush() {
     while (fdatasync(fd()) != 0)
-        if (errno != EINTR) return errno_error(path_ + ": flushing failed");
+        if (errno != EINTR) return errno_error(path_ + ": flushing failed").as(Failure::disk);
     return {};
 }
 

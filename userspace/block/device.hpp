@@ -12,7 +12,7 @@
 namespace regild::block {
 
 // A path, or a tag that libblkid resolves (PARTLABEL=, PARTUUID=, UUID=, LABEL=), to the path of a device or
-// file. Failure::refused where more than one device has the tag; Failure::failed where there is none (yet).
+// file. Failure::refused where more than one device has the tag; Failure::disk where there is none (yet).
 Result<std::string> resolve(const std::string& path_or_tag);
 
 enum class Access {

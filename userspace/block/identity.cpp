@@ -72,7 +72,8 @@ DiskIdentity identity_from_sysfs(const std::string& device_directory) {
 Result<DiskIdentity> identify(const Device& device) {
     if (!device.is_block_device()) return DiskIdentity{"", "", Sectors(0), to_sectors(device.size())};
     struct stat status {};
-    if (fstat(device.fd(), &status) != 0) return errno_error("cannot look at " + device.name());
+    if (fstat(device.fd(), &status) != 0)
+        return errno_error("cannot look at " + device.name()).as(Failure::disk);
     const std::string directory = "/sys/dev/block/" + std::to_string(major(status.st_rdev)) + ":" +
                                   std::to_string(minor(status.st_rdev));
     DiskIdentity identity = identity_from_sysfs(directory);

@@ -17,7 +17,7 @@ std::string value_of(blkid_probe probe, const char* name) {
 // libblkid sets errno for most of what it returns.
 Error libblkid_error(const std::string& path) {
     const std::string what = "libblkid cannot look at " + path;
-    return errno != 0 ? errno_error(what) : Error{Failure::failed, what};
+    return errno != 0 ? errno_error(what).as(Failure::disk) : Error{Failure::disk, what};
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ Error libblkid_error(const std::string& path) {
 Result<Probe> Probe::open(const std::string& path) {
     Probe probe;
     probe.fd_ = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!probe.fd_) return errno_error("cannot open " + path);
+    if (!probe.fd_) return errno_error("cannot open " + path).as(Failure::disk);
     probe.probe_.reset(blkid_new_probe());
     errno = 0;
     if (!probe.probe_ || blkid_probe_set_device(probe.probe_.get(), probe.fd_.get(), 0, 0) != 0)

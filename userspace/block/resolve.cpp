@@ -61,8 +61,8 @@ Result<std::string> find_device(const std::string& text, const Tag& tag, const s
         const std::string path = "/dev/" + name;
         if (is_candidate(entry.path()) && has_tag(path, tag, value)) found.push_back(path);
     }
-    if (error) return Error{Failure::failed, "cannot list the block devices: " + error.message()};
-    if (found.empty()) return Error{Failure::failed, "no device has " + text};
+    if (error) return Error{Failure::disk, "cannot list the block devices: " + error.message()};
+    if (found.empty()) return Error{Failure::disk, "no device has " + text};
     if (found.size() == 1) return found[0];
     std::sort(found.begin(), found.end());
     return Error{Failure::refused, "more than one device has " + text + ", such as " + found[0] + " and " +
@@ -80,7 +80,7 @@ Result<std::string> resolve(const std::string& path_or_tag) {
         return find_device(path_or_tag, tag, value);
     }
     struct stat status {};
-    if (stat(path_or_tag.c_str(), &status) != 0) return errno_error(path_or_tag);
+    if (stat(path_or_tag.c_str(), &status) != 0) return errno_error(path_or_tag).as(Failure::disk);
     return path_or_tag;
 }
 

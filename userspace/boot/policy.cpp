@@ -20,7 +20,7 @@ std::optional<seconds> delay_before_retry(Failure kind, unsigned failures, forma
 }
 
 bool may_appear(Failure kind) {
-    return kind == Failure::failed;
+    return kind == Failure::disk;
 }
 
 }  // namespace regild::boot

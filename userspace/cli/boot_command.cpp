@@ -79,7 +79,8 @@ const Command boot_command{
         "needs no network.\n"
         "\n"
         "Exit codes: 0 clean, 3 restored or provisioned, both mapped; 1 failed, 2 wrong\n"
-        "arguments or configuration, 4 the network is needed, 5 refused, 130 interrupted.",
+        "arguments or configuration, 4 the network is needed, 5 refused,\n"
+        "7 the source serves nothing usable, 130 interrupted.",
     .options = {{"config", "FILE", "configuration, see regild.json(5)", Need::here},
                 {"no-network", nullptr, "end with 4 where the network would be needed"},
                 {"skip-restore", nullptr, "do not restore; only if the configuration allows it"},

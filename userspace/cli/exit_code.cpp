@@ -6,7 +6,10 @@ namespace regild::cli {
 ExitCode exit_code_of(Failure failure) {
     switch (failure) {
         case Failure::failed:
+        case Failure::disk:
             return ExitCode::failed;
+        case Failure::source:
+            return ExitCode::source;
         case Failure::usage:
             return ExitCode::usage;
         case Failure::network:

@@ -30,7 +30,7 @@ Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
     if (!device) return device.error();
     Result<std::optional<log::WriteLog>> store = log::WriteLog::open(**device);
     if (!store) return store.error();
-    if (!*store) return Error{Failure::failed, "there is no log on " + *path};
+    if (!*store) return Error{Failure::disk, "there is no log on " + *path};
     return OpenLog{*std::move(device), **std::move(store)};
 }
 

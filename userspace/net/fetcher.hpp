@@ -27,12 +27,12 @@ struct Totals {
 class Fetcher {
   public:
     virtual ~Fetcher() = default;
-    // The whole resource; Failure::failed when it is longer than `limit`, a 404 and the like;
+    // The whole resource; Failure::source when it is longer than `limit`, a 404 and the like;
     // Failure::network when the server cannot be reached after the retries.
     virtual Result<std::string> get(const std::string& url, std::size_t limit) = 0;
     // Fills each range exactly, in any order, several at a time; `arrived(i)` is called on the calling thread
     // as range i is complete; an Error from it ends the fetch. A 200 to a range, a short body, a wrong
-    // Content-Range, an encoded body, 404, 416: Failure::failed.
+    // Content-Range, an encoded body, 404, 416: Failure::source.
     virtual Result<void> get_ranges(const std::string& url, std::span<const Range> ranges,
                                     const std::function<Result<void>(std::size_t)>& arrived) = 0;
     virtual Totals totals() const = 0;

@@ -145,7 +145,7 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
         const Clock::time_point now = Clock::now();
         if (last_error && now - last_progress > patience)
             return last_error->context("gave up after " + std::to_string(options_.patience_seconds) +
-                                       " seconds without an answer");
+                                       " seconds without a byte that helps");
         while (active_.size() < max_connections && now >= back_off.not_before() &&
                (!again.empty() || next < jobs.size())) {
             std::size_t number = next;

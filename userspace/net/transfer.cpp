@@ -133,28 +133,34 @@ bool Transfer::take_progress() {
 }
 
 Transfer::Conclusion Transfer::conclude(CURLcode code) const {
-    const auto error = [this](Failure kind, const std::string& what) {
-        return Error{kind, shown_url_ + ": " + what};
+    std::string where = shown_url_;
+    char* effective = nullptr;
+    if (curl_easy_getinfo(easy_.get(), CURLINFO_EFFECTIVE_URL, &effective) == CURLE_OK && effective) {
+        const std::string shown = without_credentials(effective);
+        if (shown != shown_url_) where += " (redirected to " + shown + ")";
+    }
+    const auto error = [&where](Failure kind, const std::string& what) {
+        return Error{kind, where + ": " + what};
     };
     if (judgement_.verdict == Verdict::retry)
         return {Outcome::retry, error(Failure::network, judgement_.reason), head_.retry_after_seconds};
     if (judgement_.verdict == Verdict::refuse)
-        return {Outcome::refused, error(Failure::failed, judgement_.reason), {}};
+        return {Outcome::refused, error(Failure::source, judgement_.reason), {}};
     if (too_long_) {
         const std::string what = job_->range ? "the server sent more than the range that was asked for"
                                              : "it is longer than the " + std::to_string(job_->limit) +
                                                    " bytes that such a file may have";
-        return {Outcome::refused, error(Failure::failed, what), {}};
+        return {Outcome::refused, error(Failure::source, what), {}};
     }
     if (code == CURLE_UNSUPPORTED_PROTOCOL && head_.has_location)
         return {Outcome::refused,
-                error(Failure::failed, "the server redirects to another kind of URL, which is refused"),
+                error(Failure::source, "the server redirects to another kind of URL, which is refused"),
                 {}};
     if (code == CURLE_TOO_MANY_REDIRECTS)
-        return {Outcome::refused, error(Failure::failed, "the server redirects too often"), {}};
+        return {Outcome::refused, error(Failure::source, "the server redirects too often"), {}};
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         return {Outcome::refused,
-                error(Failure::failed, std::string("the server's certificate is not accepted (") +
+                error(Failure::source, std::string("the server's certificate is not accepted (") +
                                            static_cast<const char*>(curl_error_) +
                                            "): check the clock and the CA certificates"),
                 {}};
@@ -162,18 +168,18 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
         const char* detail =
             curl_error_[0] != '\0' ? static_cast<const char*>(curl_error_) : curl_easy_strerror(code);
         if (may_pass(code)) return {Outcome::retry, error(Failure::network, detail), {}};
-        return {Outcome::refused, error(Failure::failed, detail), {}};
+        return {Outcome::refused, error(Failure::source, detail), {}};
     }
     if (judgement_.verdict == Verdict::pass_by)
         return {
             Outcome::refused,
-            error(Failure::failed, "the server answered " + std::to_string(head_.status) + " and no more"),
+            error(Failure::source, "the server answered " + std::to_string(head_.status) + " and no more"),
             {}};
     if (job_->range && received_ < job_->into.size()) {
         const std::string what = std::to_string(received_) + " bytes came where " +
                                  std::to_string(job_->into.size()) + " were asked for: the file is too short";
         // A file that is too short stays so; over HTTP a cache may have lost the rest.
-        return {is_http_ ? Outcome::retry : Outcome::refused, error(Failure::failed, what), {}};
+        return {is_http_ ? Outcome::retry : Outcome::refused, error(Failure::source, what), {}};
     }
     return {};
 }

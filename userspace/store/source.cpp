@@ -12,7 +12,8 @@ constexpr const char* manifest_name = "manifest.json";
 
 Result<Source> source_of(const std::string& manifest_url, std::string manifest_text) {
     Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
-    if (!manifest) return manifest.error().context(net::without_credentials(manifest_url));
+    if (!manifest)
+        return manifest.error().context(net::without_credentials(manifest_url)).as(Failure::source);
     const Result<std::string> data_url = net::sibling(manifest_url, manifest->data_file);
     if (!data_url) return data_url.error();
     const Result<std::string> tree_url = net::sibling(manifest_url, manifest->tree_file);
@@ -22,7 +23,7 @@ Result<Source> source_of(const std::string& manifest_url, std::string manifest_t
 
 Result<Source> channel_source(net::Fetcher& fetcher, const std::string& url, const std::string& text) {
     const Result<format::Channel> channel = format::parse_channel(text);
-    if (!channel) return channel.error().context(net::without_credentials(url));
+    if (!channel) return channel.error().context(net::without_credentials(url)).as(Failure::source);
     const Result<std::string> manifest_url =
         net::sibling(url, std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
@@ -31,7 +32,7 @@ Result<Source> channel_source(net::Fetcher& fetcher, const std::string& url, con
     Result<Source> source = source_of(*manifest_url, std::move(*manifest_text));
     if (!source) return source;
     if (source->manifest.image != channel->image || source->manifest.version != channel->version)
-        return Error{Failure::failed, net::without_credentials(url) + " points at version " +
+        return Error{Failure::source, net::without_credentials(url) + " points at version " +
                                           std::to_string(channel->version) + " of " + channel->image +
                                           ", but the manifest there is of version " +
                                           std::to_string(source->manifest.version) + " of " +
@@ -51,7 +52,7 @@ Result<Source> offered_source(net::Fetcher& fetcher, const std::string& url) {
         fetcher.get(url, std::max(format::max_manifest_size, format::max_channel_size));
     if (!text) return text.error();
     const Result<format::DocumentType> type = format::document_type(*text);
-    if (!type) return type.error().context(net::without_credentials(url));
+    if (!type) return type.error().context(net::without_credentials(url)).as(Failure::source);
     if (*type == format::DocumentType::channel) return channel_source(fetcher, url, *text);
     return source_of(url, std::move(*text));
 }

@@ -160,10 +160,11 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
             const ConstByteSpan block = ranges[number].into.subspan(
                 (*wanted - span.first) * format::hash_block_size, format::hash_block_size);
             if (hash_(block) != expected(level, *wanted))
-                return Error{Failure::failed,
+                return Error{Failure::source,
                              net::without_credentials(source_.tree_url) + ": hash block " +
                                  std::to_string(*wanted) + " of level " + std::to_string(level) +
-                                 " does not match the manifest's root hash: publish the version again"};
+                                 " does not match the manifest's root hash: check the server and the caches "
+                                 "before it"};
             const auto slot = std::ranges::lower_bound(into.indices, *wanted) - into.indices.begin();
             std::ranges::copy(block, into.blocks[static_cast<std::size_t>(slot)].begin());
         }

@@ -142,11 +142,10 @@ Result<void> Restorer::fetch(Loaded& into) {
         const auto slot = static_cast<std::size_t>(bytes.data() - into.data.data()) / block_bytes;
         for (std::size_t i = 0; i * block_bytes < bytes.size(); ++i) {
             if (hash(bytes.subspan(i * block_bytes, block_bytes)) == into.batch.digests[slot + i]) continue;
-            return Error{Failure::failed,
+            return Error{Failure::source,
                          net::without_credentials(source_.data_url) + ": block " +
                              std::to_string(firsts[number].value() + i) +
-                             " does not match the hash tree: check the server and the caches before it, or "
-                             "publish the version again"};
+                             " does not match the hash tree: check the server and the caches before it"};
         }
         progress_.add(Bytes(bytes.size()));
         return {};
@@ -265,7 +264,7 @@ Result<void> restore_marked(RestoreTarget target, const store::Source& source, n
         report.zeroed += restorer.zeroed();
     }
     if (bitmap.marked() > Blocks(0))
-        return Error{Failure::failed, "marks cannot be cleared: the log has read errors"};
+        return Error{Failure::disk, "marks cannot be cleared: the log has read errors"};
     format::ImageRecord record = *target.log.record();
     record.state = format::VolumeState::golden;
     record.unknown = false;
