@@ -9,7 +9,7 @@ help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
 	@echo 'make demo-failures the same kiosk with a foreign disk, no server, power cuts, regild=off'
 	@echo 'make check         every test and lint'
-	@echo 'make bench-kernel  guest instructions per I/O: raw, dm-linear, dm-era, writelog'
+	@echo 'make bench-kernel  instructions per I/O and latency on a slow disk: raw, dm-linear, dm-era, writelog'
 	@echo 'make tool          build/userspace/regild'
 	@echo 'make module        kernel/dm-writelog.ko for the running kernel (KDIR=... for another)'
 	@echo 'make install       the tool and its manual pages (DESTDIR=...)'
