@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <pthread.h>
 #include <scsi/sg.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -171,6 +173,59 @@ static int do_sgwrite(char **argv)
 		die(1, "SG_IO: %s", strerror(errno));
 	if (header.status || header.host_status || header.driver_status)
 		die(1, "SG_IO: status %d", header.status);
+	return 0;
+}
+
+/* scatter DEVICE OFFSET STRIDE COUNT: pages through the page cache, then fsync */
+static int do_scatter(char **argv)
+{
+	uint64_t offset = number(argv[1]), stride = number(argv[2]), count = number(argv[3]);
+	int fd = open_device(argv[0], O_WRONLY);
+	uint64_t *data = buffer(PAGE);
+
+	for (uint64_t i = 0; i < count; i++) {
+		fill(data, offset + i * stride, PAGE, 1);
+		if (pwrite(fd, data, PAGE, offset + i * stride) != PAGE)
+			die(1, "write: %s", strerror(errno));
+	}
+	if (fsync(fd))
+		die(1, "fsync: %s", strerror(errno));
+	return 0;
+}
+
+/*
+ * batch DEVICE OFFSET STRIDE COUNT AT_ONCE: asynchronous writes of a page each,
+ * STRIDE bytes apart, AT_ONCE of them per call, all submitted before the first
+ * is waited for
+ */
+static int do_batch(char **argv)
+{
+	uint64_t offset = number(argv[1]), stride = number(argv[2]);
+	long count = number(argv[3]), at_once = number(argv[4]);
+	struct iocb *requests = calloc(count, sizeof(*requests)), **list = calloc(count, sizeof(*list));
+	struct io_event event;
+	aio_context_t context = 0;
+	int fd = open_device(argv[0], O_WRONLY | O_DIRECT);
+	void *data = buffer(PAGE);
+
+	fill(data, offset, PAGE, 1);
+	if (syscall(SYS_io_setup, count, &context))
+		die(1, "io_setup: %s", strerror(errno));
+	for (long i = 0; i < count; i++) {
+		requests[i].aio_lio_opcode = IOCB_CMD_PWRITE;
+		requests[i].aio_fildes = fd;
+		requests[i].aio_buf = (uintptr_t)data;
+		requests[i].aio_nbytes = PAGE;
+		requests[i].aio_offset = offset + i * stride;
+		list[i] = &requests[i];
+	}
+	for (long i = 0; i < count; i += at_once)
+		if (syscall(SYS_io_submit, context, at_once, list + i) != at_once)
+			die(1, "io_submit: %s", strerror(errno));
+	for (long i = 0; i < count; i++)
+		if (syscall(SYS_io_getevents, context, 1, 1, &event, NULL) != 1 ||
+		    event.res != PAGE)
+			die(1, "a write returned %lld", (long long)event.res);
 	return 0;
 }
 
@@ -411,14 +466,14 @@ int main(int argc, char **argv)
 	} commands[] = {
 		{ "write", 4 }, { "verify", 4 }, { "discard", 3 }, { "zeroout", 3 },
 		{ "secdiscard", 3 }, { "flush", 1 }, { "marks", 2 }, { "load", 8 },
-		{ "sgwrite", 3 },
+		{ "sgwrite", 3 }, { "batch", 5 }, { "scatter", 4 },
 	};
 	size_t i = 0, nr = sizeof(commands) / sizeof(commands[0]);
 
 	while (i < nr && (argc < 2 || strcmp(argv[1], commands[i].name)))
 		i++;
 	if (i == nr || argc - 2 < commands[i].args)
-		die(2, "usage: gio write|verify|discard|zeroout|secdiscard|flush|marks|load|sgwrite DEVICE …");
+		die(2, "usage: gio write|verify|discard|zeroout|secdiscard|flush|marks|load|sgwrite|batch|scatter DEVICE …");
 	argc -= 2;
 	argv += 2;
 	switch (i) {
@@ -430,6 +485,8 @@ int main(int argc, char **argv)
 	case 5: return do_flush(argv);
 	case 6: return do_marks(argv);
 	case 7: return do_load(argv);
-	default: return do_sgwrite(argv);
+	case 8: return do_sgwrite(argv);
+	case 9: return do_batch(argv);
+	default: return do_scatter(argv);
 	}
 }

@@ -13,6 +13,17 @@ data_and_log() {
 	writelog format "$VM_WORK/log" --data-sectors $(($1 * 2048)) --block-sectors "$2"
 }
 
+# stuck_disk FILE REQUESTS: adds to QEMU's arguments, $stuck, a disk that takes
+# so many requests, and reads, but ends only its first write.
+stuck=()
+stuck_disk() {
+	local name=stuck${#stuck[@]}
+	stuck+=(-object "throttle-group,id=$name-limit,x-iops-write=1,x-iops-size=1"
+		-blockdev "driver=file,node-name=$name-file,filename=$1,cache.no-flush=on"
+		-blockdev "driver=throttle,node-name=$name,throttle-group=$name-limit,file=$name-file"
+		-device "virtio-blk-pci,drive=$name,num-queues=1,queue-size=$2")
+}
+
 # held_log SCENARIO MODULE: run a guest script that holds the log's writes.
 held_log() {
 	data_and_log 64 128

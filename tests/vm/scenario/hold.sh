@@ -64,3 +64,41 @@ stays() {
 	[ "$(changed /dev/vda)" = "$3" ] || fail "$1"
 	echo "ok: not so: $1"
 }
+
+# in_flight DISK: the writes that the disk has taken.
+in_flight() {
+	# shellcheck disable=SC2046
+	set -- $(cat "/sys/block/${1#/dev/}/inflight")
+	echo "$2"
+}
+
+# full DISK
+full() {
+	[ "$(in_flight "$1")" = "$(cat "/sys/block/${1#/dev/}/queue/nr_requests")" ]
+}
+
+# stuck_disk DISK OFFSET: uses up the one write that a stuck disk ends.
+stuck_disk() {
+	touch /tmp/stuck
+	echo none >"/sys/block/${1#/dev/}/queue/scheduler"
+	gio write "$1" "$2" 4K 1
+}
+
+# fill_disk DISK OFFSET: a stuck disk takes no more requests.
+fill_disk() {
+	stuck_disk "$1" "$2"
+	start fill gio batch "$1" "$2" 4K "$(cat "/sys/block/${1#/dev/}/queue/nr_requests")" 1
+	eventually "the disk is full" full "$1"
+}
+
+# throttled DISK: it has writes, and gets no more, although it is not full.
+throttled() {
+	before=$(in_flight "$1")
+	[ "$before" -gt 8 ] || return
+	sleep 1
+	[ "$(in_flight "$1")" = "$before" ] && ! full "$1"
+}
+
+gets_one_more() {
+	[ "$(in_flight "$1")" = $((before + 1)) ]
+}
