@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `make demo` and `make check` set everything up on a fresh Debian 12; the rest is for daily work.
 JOBS := $(shell nproc)
-TOOL := build/userspace/regild
 
-.PHONY: all setup tool module demo demo-failures check lint unit sanitize integration vm fuzz bench-kernel install install-boot clean help
+.PHONY: tool module demo demo-failures check lint unit sanitize integration vm fuzz bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
@@ -16,30 +15,35 @@ help:
 	@echo 'make install-boot  initramfs-tools hook and script, udev rules (DESTDIR=...)'
 	@echo 'parts of check:    lint unit sanitize integration vm fuzz'
 
-setup:
-	@tests/setup/install
-
-tool: setup
+# Each target installs what it needs and no more: tests/setup/packages-*.
+tool:
+	@tests/setup/install build
 	cmake -S . -B build/userspace
-	cmake --build build/userspace -j $(JOBS)
+	cmake --build build/userspace -j $(JOBS) --target regild
 
 module:
 	$(MAKE) -C kernel
 
 demo: tool
+	@tests/setup/install vm demo
 	tests/demo/run
 
 check: lint unit sanitize fuzz integration vm
 	@echo 'make check: all passed'
 
-lint: setup
+lint:
+	@tests/setup/install build unit lint
 	tests/setup/lint
 
-unit: tool
+unit:
+	@tests/setup/install build unit
+	cmake -S . -B build/userspace
+	cmake --build build/userspace -j $(JOBS) --target unit-tests
 	ctest --test-dir build/userspace --output-on-failure -j $(JOBS)
 
 # The unit tests once more, built by clang, with the address and undefined-behaviour sanitizers.
-sanitize: setup
+sanitize:
+	@tests/setup/install build unit sanitize
 	cmake -S . -B build/sanitize -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug \
 		-DCMAKE_CXX_FLAGS='-O1 -fsanitize=address,undefined -fno-sanitize-recover=all' -DREGILD_FUZZERS=ON
 	cmake --build build/sanitize -j $(JOBS)
@@ -51,16 +55,20 @@ fuzz: sanitize
 	tests/fuzz/run build/sanitize $(FUZZ_RUNS)
 
 integration: tool
+	@tests/setup/install integration
 	tests/integration/run
 
 vm: tool
+	@tests/setup/install vm
 	tests/vm/run
 
 # What can go wrong at a real boot: foreign disk, server down, power cut, regild=off.
 demo-failures: tool
+	@tests/setup/install vm demo
 	tests/demo/failures
 
-bench-kernel: setup
+bench-kernel:
+	@tests/setup/install build vm
 	tests/bench/kernel/run
 
 install:
