@@ -2,18 +2,19 @@
 # `make demo` and `make check` set everything up on a fresh Debian 12; the rest is for daily work.
 JOBS := $(shell nproc)
 
-.PHONY: tool module demo demo-failures check lint unit sanitize integration vm fuzz bench-kernel install install-boot clean help
+.PHONY: tool module demo demo-failures check lint unit sanitize integration vm fuzz mutants mutants-sample bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
 	@echo 'make demo-failures the same kiosk with a foreign disk, no server, power cuts, regild=off'
 	@echo 'make check         every test and lint'
+	@echo 'make mutants       break each promise on purpose: its tests must fail'
 	@echo 'make bench-kernel  instructions per I/O and latency on a slow disk: raw, dm-linear, dm-era, writelog'
 	@echo 'make tool          build/userspace/regild'
 	@echo 'make module        kernel/dm-writelog.ko for the running kernel (KDIR=... for another)'
 	@echo 'make install       the tool and its manual pages (DESTDIR=...)'
 	@echo 'make install-boot  initramfs-tools hook and script, udev rules (DESTDIR=...)'
-	@echo 'parts of check:    lint unit sanitize integration vm fuzz'
+	@echo 'parts of check:    lint unit sanitize integration vm fuzz mutants-sample'
 
 # Each target installs what it needs and no more: tests/setup/packages-*.
 tool:
@@ -28,7 +29,7 @@ demo: tool
 	@tests/setup/install vm demo
 	tests/demo/run
 
-check: lint unit sanitize fuzz integration vm
+check: lint unit sanitize fuzz integration vm mutants-sample
 	@echo 'make check: all passed'
 
 lint:
@@ -61,6 +62,15 @@ integration: tool
 vm: tool
 	@tests/setup/install vm
 	tests/vm/run
+
+# Every mutant takes long: check takes a sample.
+mutants:
+	@tests/setup/install build unit integration vm mutants
+	tests/mutants/run
+
+mutants-sample:
+	@tests/setup/install build unit integration vm mutants
+	tests/mutants/run --sample
 
 # What can go wrong at a real boot: foreign disk, server down, power cut, regild=off.
 demo-failures: tool

@@ -8,7 +8,7 @@
 #   vm_require                      check the programs that are needed
 #   vm_workdir NAME                 make build/vm/NAME afresh: $VM_WORK
 #   vm_kernel                       unpack the kernel: $VM_KVER, $VM_KERNEL
-#   vm_module [--broken NAME]       build the module: $VM_MODULE, a path
+#   vm_module                       build the module: $VM_MODULE, a path
 #   vm_test_module NAME             build another of these tests' modules:
 #                                   $VM_TEST_MODULE, a path
 #   vm_initramfs [PROGRAM…]         build the base initramfs with these
@@ -48,7 +48,7 @@ vm_missing() {
 vm_require() {
 	local pair
 	for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static dmsetup:dmsetup \
-		cpio:cpio depmod:kmod gcc:gcc make:make dpkg:dpkg flock:util-linux setpriv:util-linux patch:patch \
+		cpio:cpio depmod:kmod gcc:gcc make:make dpkg:dpkg flock:util-linux setpriv:util-linux \
 		python3:python3 "$@"; do
 		command -v "${pair%%:*}" >/dev/null ||
 			vm_missing "program ${pair%%:*} (package ${pair##*:})"
@@ -108,35 +108,25 @@ vm_kernel_unpack() {
 	touch "$VM_KERNEL_ROOT/.complete"
 }
 
-# vm_module [--broken NAME]: build a copy of kernel/, for tests of the tests
-# with broken/NAME.patch applied.
+# vm_module: build a copy of kernel/.
 vm_module() {
-	local broken=
-	[[ ${1:-} != --broken ]] || broken=$2
 	vm_kernel
-	VM_MODULE_DIR=$VM_BUILD/module${broken:+-$broken}
+	VM_MODULE_DIR=$VM_BUILD/module
 	VM_MODULE=$VM_MODULE_DIR/dm-writelog.ko
-	vm_locked "module$broken" vm_module_build "$broken"
+	vm_locked module vm_module_build
 }
 
 vm_module_build() {
-	local broken=$1 dir=$VM_MODULE_DIR key
+	local dir=$VM_MODULE_DIR key
 	key=$(cd "$VM_TOP" && {
 		echo "$VM_KVER"
 		find kernel include -type f \( -name '*.[ch]' -o -name 'Kbuild' -o -name 'Makefile' \) \
 			-print0 | sort -z | xargs -0 sha256sum
-		[[ -z $broken ]] || sha256sum "tests/vm/broken/$broken.patch"
 	} | sha256sum)
 	[[ -e $VM_MODULE && $(cat "$dir/key" 2>/dev/null) == "$key" ]] && return
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -r "$VM_TOP/kernel" "$VM_TOP/include" "$dir/"
-	if [[ -n $broken ]]; then
-		patch -s -d "$dir" -p1 --fuzz=0 <"$VM_DIR/broken/$broken.patch" >"$dir/patch.log" 2>&1 || {
-			cat "$dir/patch.log"
-			vm_die "tests/vm/broken/$broken.patch does not apply to kernel/ any more: make it anew"
-		}
-	fi
 	vm_kbuild "$dir/kernel"
 	mv "$dir/kernel/dm-writelog.ko" "$VM_MODULE" || vm_die "the build made no dm-writelog.ko"
 	echo "$key" >"$dir/key"

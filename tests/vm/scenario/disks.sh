@@ -31,19 +31,10 @@ held_log() {
 		--file "$VM_WORK/log" --disk "$VM_WORK/data" --disk "$VM_WORK/log"
 }
 
-# caught TEXT COMMAND…: the command must fail, and by the check that says TEXT.
-caught() {
-	local text=$1
-	shift
-	! "$@" || vm_die "the broken target was not caught"
-	grep -F "FAIL: $text" "$VM_WORK"/*.output || vm_die "the run failed, but not with: $text"
-}
-
-# replay MODULE [OPTION…]: a load on one disk that carries log and data, then
+# replay MODULE: a load on one disk that carries log and data, then
 # replay.py over what QEMU saw.
 replay() {
 	local module=$1 data_sectors=$((512 * 2048)) status=0
-	shift
 	truncate -s 513M "$VM_WORK/disk"
 	: >"$VM_WORK/blklog"
 	writelog format "$VM_WORK/disk" --data-sectors $data_sectors --block-sectors 8
@@ -63,7 +54,7 @@ replay() {
 		-device virtio-blk-pci,drive=logged || return
 	python3 "$VM_DIR/replay.py" "$VM_WORK/blklog" --log-start 0 --data-start 1048576 \
 		--data-sectors $data_sectors --block-sectors 8 \
-		--at-least 10000 "$@" || status=1
+		--at-least 10000 || status=1
 	rm "$VM_WORK/blklog"
 	return $status
 }
