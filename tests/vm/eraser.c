@@ -7,6 +7,7 @@
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/module.h>
+#include <linux/version.h>
 #include <linux/vmalloc.h>
 
 #define SECTORS (16ul << 20 >> SECTOR_SHIFT)
@@ -56,6 +57,23 @@ static const struct block_device_operations eraser_ops = {
 	.submit_bio = eraser_submit_bio,
 };
 
+/* Since 6.9 a queue takes its limits when it is made. */
+static struct gendisk *alloc_disk(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	struct queue_limits limits = { .max_secure_erase_sectors = SECTORS };
+	struct gendisk *made = blk_alloc_disk(&limits, NUMA_NO_NODE);
+
+	return IS_ERR(made) ? NULL : made;
+#else
+	struct gendisk *made = blk_alloc_disk(NUMA_NO_NODE);
+
+	if (made)
+		blk_queue_max_secure_erase_sectors(made->queue, SECTORS);
+	return made;
+#endif
+}
+
 static int __init eraser_init(void)
 {
 	int r = -ENOMEM;
@@ -68,7 +86,7 @@ static int __init eraser_init(void)
 		r = major;
 		goto bad_major;
 	}
-	disk = blk_alloc_disk(NUMA_NO_NODE);
+	disk = alloc_disk();
 	if (!disk)
 		goto bad_disk;
 	disk->major = major;
@@ -76,7 +94,6 @@ static int __init eraser_init(void)
 	disk->fops = &eraser_ops;
 	strscpy(disk->disk_name, "eraser", sizeof(disk->disk_name));
 	set_capacity(disk, SECTORS);
-	blk_queue_max_secure_erase_sectors(disk->queue, SECTORS);
 	r = add_disk(disk);
 	if (!r)
 		return 0;
