@@ -33,7 +33,7 @@ eventually() {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ $tries -lt 600 ] || fail "$what: never"
+		[ $tries -lt $((600 * ${slowness:-1})) ] || fail "$what: never"
 		usleep 50000
 	done
 	echo "ok: $what"

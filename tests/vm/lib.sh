@@ -5,6 +5,9 @@
 # bash; it needs no root. What it builds is cached below build/vm and guarded
 # by locks, so that several scripts may use it at once.
 #
+# With VM_ON=NAME it boots another kernel, one that tests/vm/kernels has made,
+# and builds below build/vm-NAME.
+#
 #   vm_require                      check the programs that are needed
 #   vm_workdir NAME                 make build/vm/NAME afresh: $VM_WORK
 #   vm_kernel                       unpack the kernel: $VM_KVER, $VM_KERNEL
@@ -21,7 +24,7 @@
 
 VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VM_TOP=$(cd "$VM_DIR/../.." && pwd)
-VM_BUILD=$VM_TOP/build/vm
+VM_BUILD=$VM_TOP/build/vm${VM_ON:+-$VM_ON}
 PATH=$PATH:/usr/sbin:/sbin
 
 # Console lines that fail a run, unless --expect admits them.
@@ -29,10 +32,15 @@ VM_FAULTS='BUG:|WARNING:|Oops|KASAN|KCSAN|UBSAN|possible (recursive|circular) lo
 VM_FAULTS+='|possible irq lock inversion|inconsistent lock state|hung task|blocked for more than'
 VM_FAULTS+='|general protection|Kernel panic|kmemleak|refcount_t:|list_(add|del) corruption'
 
+# What a kernel of tests/vm/kernels says of itself; see its `settings`.
+VM_CPU=max VM_CHROOT='' VM_MORE_MEMORY=0 VM_SLOWNESS=1
+
 # Kernel modules of the base initramfs; their dependencies come along.
 VM_MODULES='virtio_pci virtio_blk virtio_net dm-mod dm-delay dm-flakey dm-log-writes dm-era
-	dm-snapshot dm-thin-pool dm-zero virtio_scsi sd_mod brd null_blk crc32c-intel libcrc32c
+	dm-snapshot dm-thin-pool dm-zero virtio_scsi sd_mod brd null_blk
 	vfat nls_cp437 nls_ascii nls_utf8'
+# Since 6.15 crc32c is no module any more.
+VM_OLD_MODULES='crc32c-intel libcrc32c'
 
 vm_die() {
 	echo "$*" >&2
@@ -58,6 +66,7 @@ vm_require() {
 
 # The newest installed headers of the cloud kernel, as a path: $VM_HEADERS.
 vm_headers() {
+	[[ -z ${VM_ON:-} ]] || return 0
 	VM_HEADERS=$(find /usr/src -maxdepth 1 -name 'linux-headers-*-cloud-amd64' | sort -V | tail -n 1)
 	[[ -n $VM_HEADERS ]] || vm_missing "the cloud kernel's headers (package linux-headers-cloud-amd64)"
 }
@@ -82,6 +91,14 @@ vm_locked() {
 }
 
 vm_kernel() {
+	if [[ -n ${VM_ON:-} ]]; then
+		VM_KERNEL_ROOT=$VM_TOP/build/cache/kernels/$VM_ON/root
+		[[ -e ${VM_KERNEL_ROOT%/*}/settings ]] || vm_missing "kernel $VM_ON: tests/vm/kernels $VM_ON makes it"
+		# shellcheck disable=SC1091
+		. "${VM_KERNEL_ROOT%/*}/settings"
+		VM_KERNEL=$VM_KERNEL_ROOT/boot/vmlinuz-$VM_KVER
+		return
+	fi
 	vm_headers
 	VM_KVER=${VM_HEADERS##*/linux-headers-}
 	VM_KERNEL_ROOT=$VM_BUILD/kernel/$VM_KVER
@@ -127,15 +144,29 @@ vm_module_build() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -r "$VM_TOP/kernel" "$VM_TOP/include" "$dir/"
-	vm_kbuild "$dir/kernel"
+	vm_kbuild "$dir" kernel
 	mv "$dir/kernel/dm-writelog.ko" "$VM_MODULE" || vm_die "the build made no dm-writelog.ko"
 	echo "$key" >"$dir/key"
 }
 
-# vm_kbuild DIR: build the module in that folder.
+# vm_kbuild DIR FOLDER: build the module in that folder of DIR, which may use
+# all of DIR. Where a kernel has its compiler in a chroot, DIR goes there.
 vm_kbuild() {
-	make -C "$VM_HEADERS" M="$1" modules >"$1/build.log" 2>&1 || {
-		cat "$1/build.log"
+	local log=$1/build.log inside status=0
+	if [[ -z $VM_CHROOT ]]; then
+		make -C "$VM_HEADERS" M="$1/$2" modules >"$log" 2>&1 || status=$?
+	else
+		inside=$(mktemp -d "$VM_CHROOT/tmp/module.XXXXXX")
+		cp -r "$1/." "$inside/"
+		# objtool reads /proc.
+		unshare --mount --pid --fork --root="$VM_CHROOT" --mount-proc \
+			make -C "/usr/src/linux-headers-$VM_KVER" \
+			M="${inside#"$VM_CHROOT"}/$2" modules >"$log" 2>&1 || status=$?
+		((status != 0)) || cp "$inside/$2"/*.ko "$1/$2/"
+		rm -rf "$inside"
+	fi
+	((status == 0)) || {
+		cat "$log"
 		vm_die "the module in $1 does not build"
 	}
 }
@@ -154,7 +185,7 @@ vm_test_module_build() {
 	mkdir -p "$dir"
 	cp "$VM_DIR/$1.c" "$dir/"
 	echo "obj-m := $1.o" >"$dir/Kbuild"
-	vm_kbuild "$dir"
+	vm_kbuild "$dir" .
 	echo "$VM_KVER" >"$dir/key"
 }
 
@@ -195,8 +226,9 @@ vm_initramfs_build() {
 	for program in dmsetup "$@"; do
 		vm_copy_program "$root" "$(command -v "$program")"
 	done
-	for module in $VM_MODULES; do
-		deps=$(modprobe -d "$VM_KERNEL_ROOT" -S "$VM_KVER" --show-depends "$module") ||
+	for module in $VM_OLD_MODULES $VM_MODULES; do
+		deps=$(modprobe -q -d "$VM_KERNEL_ROOT" -S "$VM_KVER" --show-depends "$module") ||
+			[[ " $VM_OLD_MODULES " == *" $module "* ]] ||
 			vm_die "the kernel package has no module $module"
 		sed -n 's/^insmod \([^ ]*\).*/\1/p' <<<"$deps"
 	done | sort -u | while read -r module; do
@@ -264,13 +296,14 @@ vm_accel_probe() {
 #                     sessions end here. Then the status is 0, and 1 if the
 #                     guest ended first
 #   --expect REGEX    console lines that are no fault here
+#   --shell yes       the console is this terminal, with a shell for a person
 #
 # Returns the status of the guest script; 124 on a timeout, 125 if the guest
 # ended without one, 126 for a fault on the console. Disks are the host's
 # files without a flush to the host's disk: the guest never outlives the host.
 vm_run() {
 	local guest=$VM_WORK/guest label=vm initramfs='' module='' smp=2 memory=384 timeout=240
-	local accel='' append='' kill_on='' expect='' disk file props node=0
+	local accel='' append='' kill_on='' expect='' shell='' disk file props node=0
 	local -a files=() qemu=()
 	while (($#)); do
 		case $1 in
@@ -293,6 +326,7 @@ vm_run() {
 		--append) append=$2 ;;
 		--kill-on) kill_on=$2 ;;
 		--expect) expect=$2 ;;
+		--shell) shell=$2 ;;
 		--)
 			shift
 			qemu+=("$@")
@@ -310,6 +344,7 @@ vm_run() {
 		initramfs=$VM_INITRAMFS
 	fi
 	[[ -n $accel ]] || { vm_accel; accel=$VM_ACCEL; }
+	memory=$((memory + VM_MORE_MEMORY)) timeout=$((timeout * VM_SLOWNESS))
 	root=$(mktemp -d "$VM_WORK/initrd.XXXXXX")
 	mkdir -p "$root/test"
 	cp "$guest" "$root/test/guest"
@@ -328,11 +363,16 @@ vm_run() {
 	# no_timer_check: a guest that a busy host starves at the wrong moment finds
 	# its timer broken, and panics.
 	qemu=(-nodefaults -no-user-config -display none -no-reboot -machine pc -accel "$accel"
-		-cpu max -smp "$smp" -m "$memory" -kernel "$VM_KERNEL" -initrd "$out.initrd"
-		-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check $append"
-		-serial "file:$out.console" -serial "file:$out.output" -serial "file:$out.status"
+		-cpu "$VM_CPU" -smp "$smp" -m "$memory" -kernel "$VM_KERNEL" -initrd "$out.initrd"
+		-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check slowness=$VM_SLOWNESS${shell:+ shell=$shell} $append"
+		-serial "$([[ -n $shell ]] && echo mon:stdio || echo "file:$out.console")" -serial "file:$out.output" -serial "file:$out.status"
 		"${qemu[@]}")
 	printf '%q ' qemu-system-x86_64 "${qemu[@]}" >"$out.command"
+	if [[ -n $shell ]]; then
+		qemu-system-x86_64 "${qemu[@]}" || status=$?
+		rm -f "$out.initrd"
+		return "$status"
+	fi
 	# QEMU ends with this shell, however it ends.
 	setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
 		qemu-system-x86_64 "${qemu[@]}" >"$out.qemu" 2>&1 &
