@@ -114,10 +114,10 @@ class Lab:
             with open(path, "wb") as file:
                 file.truncate(length)
 
-    def provision(self, server=None, expect=RESTORED):
+    def provision(self, server=None, expect=CLEAN):
         return self.on_volume("provision", server, expect)
 
-    def restore(self, server=None, expect=RESTORED):
+    def restore(self, server=None, expect=CLEAN):
         return self.on_volume("restore", server, expect)
 
     def verify(self, server=None, expect=CLEAN):
@@ -133,7 +133,7 @@ class Lab:
         """A published image and a disk that holds it."""
         self.publish(**arguments)
         self.make_disk()
-        self.provision(expect=RESTORED)
+        self.provision(expect=CLEAN)
         self.check_golden()
         return self
 

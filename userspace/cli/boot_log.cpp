@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cli/volume_report.hpp"
+
 namespace regild::cli {
 namespace {
 
@@ -51,19 +53,12 @@ std::string to_json(const BootSummary& summary) {
     json["seconds"] = std::round(summary.seconds * 1000) / 1000;
     if (summary.report) {
         const boot::BootReport& report = *summary.report;
-        const volume::RestoreReport& restore = report.restore;
         json["mapped"] = report.mapped.empty() ? ordered_json(nullptr) : ordered_json(report.mapped);
         json["image"] = report.image;
         json["version"] = report.version;
         json["block_size"] = report.block_size.bytes().count();
         json["blocks"] = report.blocks.count();
-        json["marked_blocks"] = restore.marked.count();
-        json["marked_bytes"] = report.block_size.bytes_of(restore.marked).count();
-        json["fetched_blocks"] = restore.fetched.count();
-        json["zeroed_blocks"] = restore.zeroed.count();
-        json["already_right_blocks"] = restore.already_right.count();
-        json["bytes_fetched"] = restore.bytes_fetched.count();
-        json["requests"] = restore.requests;
+        add_restore(json, report.block_size, report.restore);
     }
     json["decisions"] = summary.decisions;
     return json.dump(json_indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -18,6 +18,7 @@ inline constexpr Option source_option{"source", "URL", "the manifest or channel 
 inline constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
 inline constexpr Option allow_discards_option{"allow-discards", nullptr,
                                               "pass discards to the disk; they mark blocks"};
+inline constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) documents it"};
 
 // Failure::usage names the file and what is wrong with it.
 Result<format::Configuration> read_configuration(const std::string& path);

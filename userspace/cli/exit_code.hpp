@@ -10,7 +10,7 @@ enum class ExitCode {
     clean = 0,         // nothing was to be done, or what was asked is done
     failed = 1,        // an I/O error of a disk or log, and what is none of the others
     usage = 2,         // wrong arguments or configuration
-    restored = 3,      // blocks were written, and now all are golden
+    restored = 3,      // of boot: blocks were written, and now all are golden
     network = 4,       // the network is needed and does not answer, or may not be used
     refused = 5,       // a safety rule forbids it
     wrong_blocks = 6,  // verify found blocks that are wrong; they are marked now

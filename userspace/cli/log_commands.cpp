@@ -12,7 +12,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) documents it"};
 constexpr int json_indent = 4;
 
 // The store refers to the device.

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // regild format, provision, restore, verify: what is done to a disk together with its log.
 #include <chrono>
-#include <cstdio>
 
 #include "boot/decision.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
-#include "volume/verify.hpp"
-#include "volume/volume.hpp"
+#include "cli/volume_report.hpp"
 
 namespace regild::cli {
 namespace {
@@ -15,13 +13,15 @@ namespace {
 // A run of one command: what its steps share.
 class Run {
   public:
-    Run(const Environment& environment, format::Configuration configuration)
+    Run(const Environment& environment, const Arguments& arguments, format::Configuration configuration)
         : environment_(environment),
+          as_json_(arguments.has(json_option.name)),
           configuration_(std::move(configuration)),
           observer_(make_progress(environment)),
           started_(std::chrono::steady_clock::now()) {}
 
     const std::string& url() const { return configuration_.source; }
+    bool as_json() const { return as_json_; }
     bool adopt() const { return configuration_.adopt; }
     std::ostream& out() { return environment_.out; }
     Observer& observer() { return *observer_; }
@@ -46,7 +46,7 @@ class Run {
         return volume.format(*source, adopt());
     }
     // Restores what is marked and prints what that took.
-    Result<void> restore(volume::Volume& volume);
+    Result<void> restore(volume::Volume& volume, const char* outcome);
     // The source of the version that the volume holds; refused without a usable log.
     Result<store::Source> installed_source(volume::Volume& volume) const {
         if (!volume.has_usable_log())
@@ -57,22 +57,14 @@ class Run {
 
   private:
     const Environment& environment_;
+    const bool as_json_;
     const format::Configuration configuration_;
     std::unique_ptr<Observer> observer_;
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
 };
 
-std::string image_text(const format::ImageRecord& record) {
-    return "image " + record.image + " version " + std::to_string(record.image_version);
-}
-
-std::string blocks_text(Blocks blocks, BlockSize block_size) {
-    return std::to_string(blocks.count()) + (blocks == Blocks(1) ? " block (" : " blocks (") +
-           format_size(block_size.bytes_of(blocks)) + ")";
-}
-
-Result<void> Run::restore(volume::Volume& volume) {
+Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired;
@@ -85,22 +77,14 @@ Result<void> Run::restore(volume::Volume& volume) {
                                               blocks_text(volume.log().bitmap().marked(), block_size) +
                                               " are still marked: run the same command again to go on"};
 
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started_;
-    char seconds[32];
-    snprintf(seconds, sizeof(seconds), "%.1f", took.count());
-    out() << image_text(volume.record()) << ": golden\n"
-          << "restored   " << blocks_text(report->marked, block_size) << " in " << seconds << " s\n"
-          << "written    " << report->fetched.count() << " fetched, " << report->zeroed.count() << " zeroed; "
-          << report->already_right.count() << " were right already\n"
-          << "received   " << format_size(report->bytes_fetched) << " in " << report->requests
-          << " requests\n";
+    print_restore(out(), as_json_, volume, {outcome, *report, std::chrono::steady_clock::now() - started_});
     return {};
 }
 
 Result<ExitCode> run_format(const Environment& environment, const Arguments& arguments) {
     Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
-    Run run(environment, *std::move(configuration));
+    Run run(environment, arguments, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
@@ -113,7 +97,7 @@ Result<ExitCode> run_format(const Environment& environment, const Arguments& arg
 Result<ExitCode> run_provision(const Environment& environment, const Arguments& arguments) {
     Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
-    Run run(environment, *std::move(configuration));
+    Run run(environment, arguments, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     switch (boot::work_for(boot::facts_of(*volume))) {
@@ -130,28 +114,28 @@ Result<ExitCode> run_provision(const Environment& environment, const Arguments& 
                                                run.advice("restore it", "restore") +
                                                run.advice("start over", "format")};
     }
-    if (Result<void> restored = run.restore(*volume); !restored) return restored.error();
-    return ExitCode::restored;
+    if (Result<void> restored = run.restore(*volume, "provisioned"); !restored) return restored.error();
+    return ExitCode::clean;
 }
 
 Result<ExitCode> run_restore(const Environment& environment, const Arguments& arguments) {
     Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
-    Run run(environment, *std::move(configuration));
+    Run run(environment, arguments, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     if (boot::work_for(boot::facts_of(*volume)) == boot::Work::none) {
-        run.out() << image_text(volume->record()) << ": golden, no block is marked\n";
+        print_restore(run.out(), run.as_json(), *volume, {"clean", {}, {}});
         return ExitCode::clean;
     }
-    if (Result<void> restored = run.restore(*volume); !restored) return restored.error();
-    return ExitCode::restored;
+    if (Result<void> restored = run.restore(*volume, "restored"); !restored) return restored.error();
+    return ExitCode::clean;
 }
 
 Result<ExitCode> run_verify(const Environment& environment, const Arguments& arguments) {
     Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
-    Run run(environment, *std::move(configuration));
+    Run run(environment, arguments, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     const Result<store::Source> source = run.installed_source(*volume);
@@ -160,10 +144,7 @@ Result<ExitCode> run_verify(const Environment& environment, const Arguments& arg
         volume::verify({volume->log(), volume->data()}, *source, run.fetcher(), run.observer(), run.stop());
     if (!report) return report.error();
 
-    const BlockSize block_size = volume->log().geometry().block_size();
-    run.out() << image_text(volume->record()) << ": " << blocks_text(report->checked, block_size)
-              << " checked, " << report->marked_before.count() << " were marked before, "
-              << report->newly_marked.count() << " are wrong and marked now\n";
+    print_verify(run.out(), run.as_json(), *volume, *report);
     return report->newly_marked == Blocks(0) ? ExitCode::clean : ExitCode::wrong_blocks;
 }
 
@@ -184,9 +165,9 @@ const Command provision_command{
     .name = "provision",
     .summary = "write an image to a disk for the first time",
     .description =
-        "Formats the log where there is none for this disk, then restores every block; the\n"
-        "exit code is then 3. Interrupted, it goes on where it was when it is run again.",
-    .options = {config_option, data_option, log_option, source_option, adopt_option},
+        "Formats the log where there is none for this disk, then restores every block.\n"
+        "Interrupted, it goes on where it was when it is run again.",
+    .options = {config_option, data_option, log_option, source_option, adopt_option, json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_provision};
@@ -196,8 +177,8 @@ const Command restore_command{
     .summary = "rewrite the marked blocks with golden content",
     .description =
         "Fetches, verifies and writes every marked block of the version that the disk\n"
-        "holds. Without a marked block no request is made and the exit code is 0, else 3.",
-    .options = {config_option, data_option, log_option, source_option},
+        "holds. Without a marked block no request is made.",
+    .options = {config_option, data_option, log_option, source_option, json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_restore};
@@ -208,7 +189,7 @@ const Command verify_command{
     .description =
         "Compares the whole disk with the hash tree of the version that it holds. Wrong\n"
         "blocks are marked, for the next restore, and the exit code is 6.",
-    .options = {config_option, data_option, log_option, source_option},
+    .options = {config_option, data_option, log_option, source_option, json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_verify};

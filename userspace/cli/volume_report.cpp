@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/volume_report.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace regild::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int json_indent = 4;
+
+ordered_json volume_json(const char* outcome, volume::Volume& volume) {
+    const format::LogGeometry& geometry = volume.log().geometry();
+    ordered_json json;
+    json["outcome"] = outcome;
+    json["image"] = volume.record().image;
+    json["version"] = volume.record().image_version;
+    json["block_size"] = geometry.block_size().bytes().count();
+    json["blocks"] = geometry.blocks().count();
+    return json;
+}
+
+void print(std::ostream& out, const ordered_json& json) {
+    out << json.dump(json_indent, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+}
+
+}  // namespace
+
+std::string image_text(const format::ImageRecord& record) {
+    return "image " + record.image + " version " + std::to_string(record.image_version);
+}
+
+std::string blocks_text(Blocks blocks, BlockSize block_size) {
+    return std::to_string(blocks.count()) + (blocks == Blocks(1) ? " block (" : " blocks (") +
+           format_size(block_size.bytes_of(blocks)) + ")";
+}
+
+void add_restore(ordered_json& json, BlockSize block_size, const volume::RestoreReport& report) {
+    json["marked_blocks"] = report.marked.count();
+    json["marked_bytes"] = block_size.bytes_of(report.marked).count();
+    json["fetched_blocks"] = report.fetched.count();
+    json["zeroed_blocks"] = report.zeroed.count();
+    json["already_right_blocks"] = report.already_right.count();
+    json["bytes_fetched"] = report.bytes_fetched.count();
+    json["requests"] = report.requests;
+}
+
+void print_restore(std::ostream& out, bool as_json, volume::Volume& volume, const RestoreSummary& summary) {
+    const volume::RestoreReport& report = summary.report;
+    const BlockSize block_size = volume.log().geometry().block_size();
+    if (as_json) {
+        ordered_json json = volume_json(summary.outcome, volume);
+        json["seconds"] = std::round(summary.took.count() * 1000) / 1000;
+        add_restore(json, block_size, report);
+        return print(out, json);
+    }
+    if (report.marked == Blocks(0)) {
+        out << image_text(volume.record()) << ": golden, no block is marked\n";
+        return;
+    }
+    char seconds[32];
+    snprintf(seconds, sizeof(seconds), "%.1f", summary.took.count());
+    out << image_text(volume.record()) << ": golden\n"
+        << "restored   " << blocks_text(report.marked, block_size) << " in " << seconds << " s\n"
+        << "written    " << report.fetched.count() << " fetched, " << report.zeroed.count() << " zeroed; "
+        << report.already_right.count() << " were right already\n"
+        << "received   " << format_size(report.bytes_fetched) << " in " << report.requests << " requests\n";
+}
+
+void print_verify(std::ostream& out, bool as_json, volume::Volume& volume,
+                  const volume::VerifyReport& report) {
+    const bool golden = report.newly_marked == Blocks(0);
+    if (as_json) {
+        ordered_json json = volume_json(golden ? "golden" : "wrong", volume);
+        json["checked_blocks"] = report.checked.count();
+        json["marked_before_blocks"] = report.marked_before.count();
+        json["newly_marked_blocks"] = report.newly_marked.count();
+        return print(out, json);
+    }
+    out << image_text(volume.record()) << ": "
+        << blocks_text(report.checked, volume.log().geometry().block_size()) << " checked, "
+        << report.marked_before.count() << " were marked before, " << report.newly_marked.count()
+        << " are wrong and marked now\n";
+}
+
+}  // namespace regild::cli
