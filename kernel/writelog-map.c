@@ -219,60 +219,63 @@ static int commit_and_map(struct writelog *wl, struct bio *bio)
 {
 	struct writelog_batch batch = {};
 
+	if (bio->bi_opf & REQ_NOWAIT) {
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	batch_add(&batch, bio, false);
 	wait_for_commit(wl, &batch);
 	return bio_is_durable(wl, bio) ? DM_MAPIO_REMAPPED : DM_MAPIO_KILL;
+}
+
+/* May the submitter have more to submit before this one ends? */
+static bool is_asynchronous(const struct bio *bio)
+{
+	/* A worker of the kernel carries the bios of others. */
+	return is_direct(bio) || bio->bi_opf & REQ_NOWAIT ||
+	       current->flags & PF_WQ_WORKER;
 }
 
 static noinline int defer_bio(struct writelog *wl, struct bio *bio)
 {
 	bool nowait = bio->bi_opf & REQ_NOWAIT;
 	bool quick = is_quick(bio);
-	struct writelog_batch *batch;
+	struct writelog_batch *batch = NULL;
 	struct blk_plug_cb *cb;
 
-	if (READ_ONCE(wl->nr_backlog) >= MAX_BACKLOG) {
-		if (!nowait)
-			return commit_and_map(wl, bio);
-		bio_wouldblock_error(bio);
-		return DM_MAPIO_SUBMITTED;
-	}
+	if (READ_ONCE(wl->nr_backlog) >= MAX_BACKLOG)
+		return commit_and_map(wl, bio);
+
+	/* A new one is zeroed, so its lists are empty. */
+	cb = blk_check_plugged(unplug, wl, sizeof(*batch));
+	if (cb)
+		batch = container_of(cb, struct writelog_batch, cb);
+	else if (!quick && is_asynchronous(bio))
+		batch = kzalloc(sizeof(*batch), GFP_NOWAIT | __GFP_NOWARN);
+	if (!batch && !quick)
+		return commit_and_map(wl, bio);
 
 	/*
-	 * The submitter has not been told to try again, nor can it poll for
-	 * what another task will submit.
+	 * The submitter has not been told to try again. Nor may it poll: that
+	 * is for what has been submitted when map() returns.
 	 */
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 
-	cb = blk_check_plugged(unplug, wl, sizeof(*batch));
-	if (cb) {
-		/* A new one is zeroed, so its lists are empty. */
-		batch = container_of(cb, struct writelog_batch, cb);
-		batch_add(batch, bio, quick);
-		batch->nowait |= nowait;
-		if (batch->nr_quick + batch->nr_slow < PLUG_MAX_BIOS)
-			return DM_MAPIO_SUBMITTED;
-		/* Left with the task but empty, it could outlive the target. */
-		list_del(&cb->list);
-		release_batch(wl, batch, true);
-		return DM_MAPIO_SUBMITTED;
-	}
-
-	if (quick) {
+	if (!batch) {
 		queue_quick(wl, bio);
 		return DM_MAPIO_SUBMITTED;
 	}
-	/*
-	 * Who may have more to submit does not wait, if there is memory: a
-	 * submitter of direct I/O, or a worker that carries the bios of others.
-	 */
-	batch = NULL;
-	if (is_direct(bio) || (current->flags & PF_WQ_WORKER))
-		batch = kzalloc(sizeof(*batch), GFP_NOWAIT | __GFP_NOWARN);
-	if (!batch)
-		return commit_and_map(wl, bio);
-	batch_add(batch, bio, false);
-	hand_over(wl, batch);
+	batch_add(batch, bio, quick);
+	if (!cb) {
+		hand_over(wl, batch);
+		return DM_MAPIO_SUBMITTED;
+	}
+	batch->nowait |= nowait;
+	if (batch->nr_quick + batch->nr_slow >= PLUG_MAX_BIOS) {
+		/* Left with the task but empty, it could outlive the target. */
+		list_del(&cb->list);
+		release_batch(wl, batch, true);
+	}
 	return DM_MAPIO_SUBMITTED;
 }
 
