@@ -16,22 +16,17 @@
 # script.
 
 DEMO_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=tests/vm/lib.sh
-. "$DEMO_DIR/../vm/lib.sh"
+# shellcheck source=tests/kit/vm.sh
+. "$DEMO_DIR/../kit/vm.sh"
 CACHE=$VM_TOP/build/cache
 REGILD=$VM_TOP/build/userspace/regild
 
-# Where the partitions of the kiosk's disk lie, in bytes, and their types as
-# include/regild/writelog_format.h has them.
+# Where the partitions of the kiosk's disk lie, in bytes.
 IMAGE_SIZE=$((1 << 30))
 DATA_START=$((1 << 20))
 DATA_SIZE=$((IMAGE_SIZE + (16 << 20)))
 LOG_START=$((DATA_START + DATA_SIZE))
 LOG_SIZE=$((1 << 20))
-gpt_type() {
-	sed -n "s/^#define WRITELOG_GPT_TYPE_$1[^\"]*\"\(.*\)\"/\1/p" "$VM_TOP/include/regild/writelog_format.h"
-}
-
 say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
 die() {
 	echo "FAILED: $*" >&2
@@ -40,7 +35,6 @@ die() {
 
 kiosk_cleanup() {
 	[[ -z ${vm_pid:-} ]] || kill -KILL "$vm_pid" 2>/dev/null
-	# TERM: killed, the master would leave its workers behind.
 	[[ -z ${nginx_pid:-} ]] || kill -TERM "$nginx_pid" 2>/dev/null
 	rm -f "$WORK"/*.in "$WORK"/*.out
 }
@@ -106,45 +100,21 @@ kiosk_disk() {
 	sfdisk -q "$1" <<-EOT
 		label: gpt
 		unit: sectors
-		start=$((DATA_START / 512)), size=$((DATA_SIZE / 512)), type=$(gpt_type DATA), name=kiosk
-		start=$((LOG_START / 512)), size=$((LOG_SIZE / 512)), type=$(gpt_type LOG), name=kiosk-log
+		start=$((DATA_START / 512)), size=$((DATA_SIZE / 512)), type=$(vm_gpt_type DATA), name=kiosk
+		start=$((LOG_START / 512)), size=$((LOG_SIZE / 512)), type=$(vm_gpt_type LOG), name=kiosk-log
 	EOT
 }
 
 kiosk_serve() {
-	local dir=$WORK/nginx
-	mkdir -p "$dir"
-	cat >"$dir/nginx.conf" <<-EOT
-		daemon off;
-		worker_processes 1;
-		pid $dir/pid;
-		error_log $WORK/error.log;
-		events {}
-		http {
-			log_format demo '\$time_iso8601 \$status \$body_bytes_sent "\$request" "\$http_range"';
-			access_log $WORK/access.log demo;
-			client_body_temp_path $dir;
-			proxy_temp_path $dir;
-			fastcgi_temp_path $dir;
-			uwsgi_temp_path $dir;
-			scgi_temp_path $dir;
-			server {
-				listen 127.0.0.1:$PORT;
-				root $WORK/store;
-			}
-		}
-	EOT
-	# As root nginx would serve as another user, who may not see the store.
-	[[ $(id -u) != 0 ]] || echo 'user root;' >>"$dir/nginx.conf"
-	nginx -c "$dir/nginx.conf" -e "$WORK/error.log" &
+	sed "s|@FOLDER@|$WORK|; s|@PORT@|$PORT|; /@MORE@/d" "$KIT_DIR/nginx.conf" >"$WORK/nginx.conf"
+	nginx -p "$WORK" -c "$WORK/nginx.conf" -e "$WORK/error.log" &
 	nginx_pid=$!
-	until curl -s -o /dev/null "http://127.0.0.1:$PORT/"; do
+	until curl -s -o /dev/null "http://127.0.0.1:$PORT/sentinel"; do
 		kill -0 "$nginx_pid" 2>/dev/null || die "nginx does not start: $(tail -n 1 "$WORK/error.log")"
 		sleep 0.1
 	done
 }
 
-# QUIT answers what was asked before it ends, and ends the workers too.
 kiosk_stop_serving() {
 	kill -QUIT "$nginx_pid"
 	wait "$nginx_pid"

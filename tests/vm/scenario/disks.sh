@@ -4,7 +4,7 @@
 # Host parts that several tests share.
 
 writelog() {
-	python3 "$VM_DIR/writelog.py" "$@"
+	python3 "$KIT_DIR/writelog.py" "$@"
 }
 
 # data_and_log MIB BLOCK_SECTORS: $VM_WORK/data and a clean $VM_WORK/log for it.

@@ -9,10 +9,6 @@ KIOSK_DATA_START=$((1 << 20))
 KIOSK_LOG_START=$((20 << 20))
 kiosk_files=()
 
-kiosk_gpt_type() {
-	sed -n "s/^#define WRITELOG_GPT_TYPE_$1[^\"]*\"\(.*\)\"/\1/p" "$VM_TOP"/include/regild/*.h
-}
-
 # kiosk_image [PROGRAM…]: $VM_WORK/golden and its store, for the guest in /test/store; the
 # configuration is /test/regild.json. The first half is not zero.
 kiosk_image() {
@@ -39,7 +35,7 @@ kiosk_disk() {
 	sfdisk -q "$1" <<-EOT
 		label: gpt
 		unit: sectors
-		start=$((KIOSK_DATA_START / 512)), size=$((KIOSK_SIZE / 512 + 64)), type=$(kiosk_gpt_type DATA), name=kiosk
-		start=$((KIOSK_LOG_START / 512)), size=2048, type=$(kiosk_gpt_type LOG), name=kiosk-log
+		start=$((KIOSK_DATA_START / 512)), size=$((KIOSK_SIZE / 512 + 64)), type=$(vm_gpt_type DATA), name=kiosk
+		start=$((KIOSK_LOG_START / 512)), size=2048, type=$(vm_gpt_type LOG), name=kiosk-log
 	EOT
 }
