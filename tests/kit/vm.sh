@@ -35,7 +35,7 @@ VM_FAULTS+='|possible irq lock inversion|inconsistent lock state|hung task|block
 VM_FAULTS+='|general protection|Kernel panic|kmemleak|refcount_t:|list_(add|del) corruption'
 
 # What a kernel of tests/vm/kernels says of itself; see its `settings`.
-VM_CPU=max VM_CHROOT='' VM_MORE_MEMORY=0 VM_SLOWNESS=1
+VM_CPU=max VM_TCG=multi VM_CHROOT='' VM_MORE_MEMORY=0 VM_SLOWNESS=1
 
 # Kernel modules of the base initramfs; their dependencies come along.
 VM_MODULES='virtio_pci virtio_blk virtio_net dm-mod dm-delay dm-flakey dm-log-writes dm-era
@@ -350,7 +350,7 @@ vm_run() {
 		vm_initramfs
 		initramfs=$VM_INITRAMFS
 	fi
-	[[ -n $accel ]] || { vm_accel; accel=$VM_ACCEL; }
+	[[ -n $accel ]] || { vm_accel; accel=${VM_ACCEL/thread=multi/thread=$VM_TCG}; }
 	memory=$((memory + VM_MORE_MEMORY)) timeout=$((timeout * VM_SLOWNESS))
 	root=$(mktemp -d "$VM_WORK/initrd.XXXXXX")
 	mkdir -p "$root/test"
