@@ -4,6 +4,7 @@
 #include "boot/boot.hpp"
 
 #include "boot/hold.hpp"
+#include "boot/policy.hpp"
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -152,6 +153,7 @@ class Kiosk {
                            .stop = stop,
                            .wait = [this](std::chrono::milliseconds duration) -> Result<void> {
                                waits.push_back(duration);
+                               at_wait();
                                return {};
                            }});
     }
@@ -200,6 +202,7 @@ class Kiosk {
     unsigned fetchers = 0;
     unsigned failures = 0;
     std::vector<std::chrono::milliseconds> waits;  // asked for and not slept
+    std::function<void()> at_wait = [] {};
 };
 
 // A kiosk that was provisioned by a first boot.
@@ -292,6 +295,30 @@ TEST_CASE("offline wait: the boot says so, tries again and goes on") {
     using std::chrono::seconds;
     CHECK(kiosk.waits == std::vector<std::chrono::milliseconds>{seconds(2), seconds(4), seconds(8)});
     CHECK(kiosk.is_golden());
+}
+
+TEST_CASE("a missing image is said and asked for again, and the boot goes on when it is there") {
+    ProvisionedKiosk kiosk;
+    kiosk.dirty(7);
+    const std::filesystem::path image = kiosk.directory / "store/kiosk/1/image.raw";
+    std::filesystem::rename(image, kiosk.directory / "elsewhere");
+    SECTION("it comes back") {
+        kiosk.at_wait = [&] {
+            if (kiosk.waits.size() == 3) std::filesystem::rename(kiosk.directory / "elsewhere", image);
+        };
+        REQUIRE(kiosk.boot().ok());
+        CHECK(kiosk.waits.size() == 3);
+        CHECK(kiosk.observer.lines.find("trying again in 8 s") != std::string::npos);
+        CHECK(kiosk.is_golden());
+    }
+    SECTION("it does not: the boot ends with the kind of the failure, and nothing is mapped") {
+        const Result<BootReport> report = kiosk.boot();
+        REQUIRE_FALSE(report.ok());
+        CHECK(report.error().kind == Failure::source);
+        CHECK(kiosk.waits.size() == most_retries_of_a_bad_source);
+        CHECK(kiosk.trace.activated == 0);
+        CHECK(kiosk.marked() == Blocks(1));
+    }
 }
 
 TEST_CASE("a half restored volume is never mapped, whatever the kernel argument says") {
@@ -437,12 +464,23 @@ TEST_CASE("marks that appear between the first look and the hold are not overloo
     CHECK(kiosk.trace.activated == 0);
 }
 
-TEST_CASE("a missing device is an error after its timeout, not a guess") {
+TEST_CASE("a missing device is an error after its timeout and not a guess") {
     Kiosk kiosk;
-    kiosk.configuration.data = kiosk.directory / "nothing";
-    Result<BootReport> report = kiosk.boot();
+    kiosk.configuration.log = kiosk.directory / "nothing";
+    SECTION("a path") {
+        kiosk.configuration.data = kiosk.directory / "nothing";
+    }
+    SECTION("a label: the error says which partition needs it, and how it gets it") {
+        kiosk.configuration.data = "PARTLABEL=no-such-label";
+    }
+    const Result<BootReport> report = kiosk.boot();
     REQUIRE_FALSE(report.ok());
     CHECK(report.error().kind == Failure::disk);
+    const bool advice =
+        report.error().message.find(
+            "sfdisk --part-label /dev/DISK N 'no-such-label' && sfdisk --part-type /dev/DISK N "
+            "52474c44-6461-7461-8b1e-6f0c7d2a9e11") != std::string::npos;
+    CHECK(advice == kiosk.configuration.data.starts_with("PARTLABEL="));
 }
 
 TEST_CASE("an interrupted provisioning goes on with the version that it began with") {

@@ -29,15 +29,22 @@ TEST_CASE("a server that cannot be reached is waited for without end") {
     CHECK(delay_before_retry(Failure::network, 4000000000, OfflinePolicy::wait) == std::chrono::seconds(30));
 }
 
+TEST_CASE("a source that is no good is asked ten times more and then given up") {
+    const std::vector<long> expected{2, 4, 8, 16, 30, 30, 30, 30, 30, 30};
+    CHECK(delays(Failure::source, OfflinePolicy::wait) == expected);
+    CHECK_FALSE(delay_before_retry(Failure::source, 4000000000, OfflinePolicy::wait));
+}
+
 TEST_CASE("with the policy halt nothing is waited for") {
-    for (const Failure kind :
-         {Failure::failed, Failure::usage, Failure::network, Failure::refused, Failure::interrupted}) {
+    for (const Failure kind : {Failure::failed, Failure::usage, Failure::disk, Failure::source,
+                               Failure::network, Failure::refused, Failure::interrupted}) {
         CHECK(delays(kind, OfflinePolicy::halt).empty());
     }
 }
 
 TEST_CASE("what waiting does not mend is not waited for") {
-    for (const Failure kind : {Failure::failed, Failure::usage, Failure::refused, Failure::interrupted}) {
+    for (const Failure kind :
+         {Failure::failed, Failure::usage, Failure::disk, Failure::refused, Failure::interrupted}) {
         CHECK(delays(kind, OfflinePolicy::wait).empty());
     }
 }

@@ -3,8 +3,10 @@
 
 #include <thread>
 
+#include <regild/writelog_format.h>
 #include "boot/decision.hpp"
 #include "boot/hold.hpp"
+#include "boot/missing_device.hpp"
 #include "boot/policy.hpp"
 
 namespace regild::boot {
@@ -41,6 +43,7 @@ class Boot {
 
   private:
     Result<volume::Volume> wait_for_volume(block::Access access);
+    Error missing(const Error& error) const;
     Result<Decision> look_at(volume::Volume& volume);
     Result<store::Source> source_for(volume::Volume& volume, Work work);
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
@@ -82,11 +85,22 @@ Result<volume::Volume> Boot::wait_for_volume(block::Access access) {
         Result<volume::Volume> volume =
             volume::Volume::open({configuration_.data, configuration_.log}, access);
         if (volume || !may_appear(volume.error().kind)) return volume;
-        if (steady_clock::now() >= deadline) return volume.error();
+        if (steady_clock::now() >= deadline) return missing(volume.error());
         if (!said) in_.observer.event("waiting for devices: " + volume.error().message);
         said = true;
         if (Result<void> waited = in_.wait(poll_interval); !waited) return waited.error();
     }
+}
+
+// `error` with the advice for the first device that does not exist.
+Error Boot::missing(const Error& error) const {
+    for (const auto& [device, type] : {std::pair(configuration_.data, WRITELOG_GPT_TYPE_DATA),
+                                       std::pair(configuration_.log, WRITELOG_GPT_TYPE_LOG)}) {
+        const Result<std::string> path = block::resolve(device);
+        if (!path && path.error().kind == Failure::disk)
+            return {error.kind, error.message + label_advice(device, type)};
+    }
+    return error;
 }
 
 // The first look, before anything is held or written.

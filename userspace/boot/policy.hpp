@@ -10,7 +10,9 @@
 
 namespace regild::boot {
 
-// How often a server that answers wrongly is asked again: with the delays below for three and a half minutes.
+// How often a source that is no good (Failure::source) is asked again. With the delays below that is three
+// and a half minutes, in which somebody may mend the server; what then follows is the operating system's
+// panic=.
 inline constexpr unsigned most_retries_of_a_bad_source = 10;
 
 // After `failures` attempts (1 or more) that failed, the last one with `kind`: how long to wait before the
