@@ -329,16 +329,6 @@ static void mark_bios(struct writelog *wl, const struct bio_list *bios)
 	}
 }
 
-static void mark_messages(struct writelog *wl, struct list_head *marks)
-{
-	struct writelog_mark *mark, *next;
-
-	list_for_each_entry_safe(mark, next, marks, list) {
-		writelog_log_mark(&wl->log, mark->first, mark->last);
-		kfree(mark);
-	}
-}
-
 /* The batches are gone as soon as they are released. */
 static void release_batches(struct writelog *wl, struct list_head *batches)
 {
@@ -354,8 +344,7 @@ static void release_batches(struct writelog *wl, struct list_head *batches)
 
 static bool has_deferred(const struct writelog *wl)
 {
-	return !bio_list_empty(&wl->quick) || !list_empty(&wl->batches) ||
-	       !list_empty(&wl->marks);
+	return !bio_list_empty(&wl->quick) || !list_empty(&wl->batches);
 }
 
 /* Commits all that is deferred. Called, and returns, under the lock. */
@@ -365,20 +354,17 @@ static void commit_deferred(struct writelog *wl)
 	bool had_failed = wl->log.nr_failed;
 	struct writelog_batch *batch;
 	LIST_HEAD(batches);
-	LIST_HEAD(marks);
 	struct bio_list quick;
 
 	wl->committing = true;
 	quick = wl->quick;
 	bio_list_init(&wl->quick);
 	list_splice_init(&wl->batches, &batches);
-	list_splice_init(&wl->marks, &marks);
 	spin_unlock(&wl->lock);
 
 	mark_bios(wl, &quick);
 	list_for_each_entry(batch, &batches, list)
 		mark_bios(wl, &batch->slow);
-	mark_messages(wl, &marks);
 	writelog_log_commit(&wl->log);
 	if (had_failed != !!wl->log.nr_failed)
 		dm_table_event(wl->ti->table);

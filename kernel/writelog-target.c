@@ -247,7 +247,6 @@ static int writelog_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	bio_list_init(&wl->quick);
 	bio_list_init(&wl->committed);
 	INIT_LIST_HEAD(&wl->batches);
-	INIT_LIST_HEAD(&wl->marks);
 	INIT_LIST_HEAD(&wl->claim);
 	for (i = 0; i < ARRAY_SIZE(wl->workers); i++) {
 		wl->workers[i].wl = wl;
@@ -293,37 +292,16 @@ static bool make_log_stable(struct writelog *wl)
 	return !r;
 }
 
-/* No I/O is under way here, and the table that was live before is suspended. */
+/*
+ * No bio is under way here, so no worker touches the log any more, and the
+ * table that was live before is suspended.
+ */
 static int writelog_preresume(struct dm_target *ti)
 {
 	struct writelog *wl = ti->private;
 
 	writelog_inherit_uuid(wl);
 	return writelog_log_load(&wl->log, make_log_stable(wl));
-}
-
-/* The log is ours once all targets of the table have resumed. */
-static void writelog_resume(struct dm_target *ti)
-{
-	struct writelog *wl = ti->private;
-
-	spin_lock(&wl->lock);
-	wl->live = true;
-	spin_unlock(&wl->lock);
-}
-
-/*
- * All bios have ended. What messages asked to mark still goes to the log, and
- * then it is userspace's.
- */
-static void writelog_postsuspend(struct dm_target *ti)
-{
-	struct writelog *wl = ti->private;
-
-	spin_lock(&wl->lock);
-	wl->live = false;
-	spin_unlock(&wl->lock);
-	flush_workqueue(wl->wq);
 }
 
 /*
@@ -374,60 +352,6 @@ static void writelog_status(struct dm_target *ti, status_type_t type,
 	}
 }
 
-/* mark <block> <count>: the worker marks the blocks with its next commit. */
-static int message_mark(struct writelog *wl, const char *block_arg,
-			const char *count_arg)
-{
-	struct writelog_mark *mark;
-	unsigned long block, count;
-	bool live;
-
-	if (kstrtoul(block_arg, 10, &block) || block >= wl->log.nr_blocks) {
-		DMERR("%s: mark: invalid block: %s", wl->log.name, block_arg);
-		return -EINVAL;
-	}
-	if (kstrtoul(count_arg, 10, &count) || !count ||
-	    count > wl->log.nr_blocks - block) {
-		DMERR("%s: mark: invalid count: %s", wl->log.name, count_arg);
-		return -EINVAL;
-	}
-	if (!wl->writable) {
-		DMERR("%s: mark: the table is read-only", wl->log.name);
-		return -EROFS;
-	}
-
-	mark = kmalloc(sizeof(*mark), GFP_NOIO);
-	if (!mark)
-		return -ENOMEM;
-	mark->first = block;
-	mark->last = block + count - 1;
-
-	spin_lock(&wl->lock);
-	live = wl->live;
-	if (live) {
-		list_add_tail(&mark->list, &wl->marks);
-		writelog_wake_worker(wl);
-	}
-	spin_unlock(&wl->lock);
-	if (!live) {
-		kfree(mark);
-		DMERR("%s: mark: the device is suspended", wl->log.name);
-		return -EBUSY;
-	}
-	return 0;
-}
-
-static int writelog_message(struct dm_target *ti, unsigned int argc,
-			    char **argv, char *result, unsigned int maxlen)
-{
-	struct writelog *wl = ti->private;
-
-	if (argc == 3 && !strcasecmp(argv[0], "mark"))
-		return message_mark(wl, argv[1], argv[2]);
-	DMERR("%s: unrecognised message: %s", wl->log.name, argv[0]);
-	return -EINVAL;
-}
-
 /*
  * The log is not named: limits and features of the device are those of the
  * data.
@@ -454,10 +378,7 @@ static struct target_type writelog_target = {
 	.dtr = writelog_dtr,
 	.map = writelog_map,
 	.preresume = writelog_preresume,
-	.resume = writelog_resume,
-	.postsuspend = writelog_postsuspend,
 	.status = writelog_status,
-	.message = writelog_message,
 	.iterate_devices = writelog_iterate_devices,
 };
 

@@ -65,15 +65,13 @@ struct writelog {
 
 	struct writelog_log	log;
 
-	spinlock_t		lock;		/* of all up to live */
+	spinlock_t		lock;		/* of all up to submitter */
 	struct bio_list		quick;		/* deferred */
 	struct list_head	batches;	/* deferred */
 	struct bio_list		committed;	/* quick, to be submitted */
 	unsigned int		nr_backlog;	/* bios, deferred until submitted */
 	bool			committing;
 	struct writelog_worker	*submitter;
-	struct list_head	marks;
-	bool			live;		/* resumed */
 	atomic64_t		nr_deferred;
 
 	struct workqueue_struct	*wq;		/* of the two workers */
@@ -83,13 +81,6 @@ struct writelog {
 	struct list_head	claim;		/* in the list of all targets */
 	struct writelog_range	data_range;
 	struct writelog_range	log_range;
-};
-
-/* A message that asks to mark blocks. */
-struct writelog_mark {
-	struct list_head	list;
-	unsigned long		first;
-	unsigned long		last;
 };
 
 struct writelog_range writelog_make_range(struct block_device *bdev,
