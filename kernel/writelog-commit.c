@@ -11,6 +11,8 @@
 
 #include "writelog-log.h"
 
+#define DM_MSG_PREFIX	"writelog"
+
 static void write_endio(struct bio *bio)
 {
 	struct writelog_log *log = bio->bi_private;

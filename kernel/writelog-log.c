@@ -13,6 +13,8 @@
 
 #include "writelog-log.h"
 
+#define DM_MSG_PREFIX	"writelog"
+
 #define UNITS_PER_READ	BIO_MAX_VECS
 
 /* A log sector begins at a word boundary of the durable bitmap. */
@@ -376,9 +378,9 @@ void writelog_log_publish(struct writelog_log *log, unsigned int sector)
 	 * Whoever sees a bit sees the completed commit that made it durable.
 	 * Pairs with the acquire in writelog_log_is_durable().
 	 */
-	smp_mb();
 	for (word = stale->first; word < stale->end; word++)
-		WRITE_ONCE(durable[word], get_word(&log->image[sector], word));
+		smp_store_release(&durable[word],
+				  get_word(&log->image[sector], word));
 	stale->end = 0;
 }
 

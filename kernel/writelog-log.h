@@ -17,8 +17,6 @@
 
 #include <regild/writelog_format.h>
 
-#define DM_MSG_PREFIX	"writelog"
-
 /* Units written in parallel: neighbours merge, and the queue stays short. */
 #define WRITELOG_NR_WRITES	32
 
@@ -171,21 +169,16 @@ static inline bool writelog_log_is_durable(const struct writelog_log *log,
 {
 	unsigned long word;
 
-	if (likely(first == last)) {
-		if (!test_bit(first, log->durable))
-			return false;
-	} else {
-		for (word = BIT_WORD(first); word <= BIT_WORD(last); word++)
-			if (~READ_ONCE(log->durable[word]) &
-			    writelog_word_mask(word, first, last))
-				return false;
-	}
-
 	/*
-	 * Pairs with the barrier in writelog_log_publish(): what the caller
+	 * Pairs with the release in writelog_log_publish(): what the caller
 	 * issues comes after the commit that the bits tell of.
 	 */
-	smp_acquire__after_ctrl_dep();
+	if (likely(first == last))
+		return test_bit_acquire(first, log->durable);
+	for (word = BIT_WORD(first); word <= BIT_WORD(last); word++)
+		if (~smp_load_acquire(&log->durable[word]) &
+		    writelog_word_mask(word, first, last))
+			return false;
 	return true;
 }
 

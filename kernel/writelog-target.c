@@ -16,8 +16,14 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "compat.h"
 #include "writelog.h"
+
+#define DM_MSG_PREFIX	"writelog"
+
+/* The type of a table's mode changed with 6.5. */
+#ifndef BLK_OPEN_WRITE
+#define BLK_OPEN_WRITE	FMODE_WRITE
+#endif
 
 static int parse_sector(const char *arg, sector_t *sector)
 {
@@ -242,7 +248,7 @@ static int writelog_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return -ENOMEM;
 	}
 	wl->ti = ti;
-	wl->writable = writelog_table_is_writable(ti->table);
+	wl->writable = dm_table_get_mode(ti->table) & BLK_OPEN_WRITE;
 	spin_lock_init(&wl->lock);
 	bio_list_init(&wl->quick);
 	bio_list_init(&wl->committed);
