@@ -72,7 +72,6 @@ static unsigned int write_units(struct writelog_log *log, unsigned int unit,
 		log->units[write->unit].status = write->bio.bi_status;
 		bio_uninit(&write->bio);
 	}
-	atomic64_add(nr, &log->nr_units_written);
 	return unit;
 }
 
@@ -86,7 +85,7 @@ static void publish_unit(struct writelog_log *log, unsigned int unit)
 }
 
 /* A unit that fails stays stale, so that the next commit of it tries again. */
-static void finish_unit(struct writelog_log *log, unsigned int unit, int error)
+static bool finish_unit(struct writelog_log *log, unsigned int unit, int error)
 {
 	bool failed = error;
 
@@ -100,14 +99,15 @@ static void finish_unit(struct writelog_log *log, unsigned int unit, int error)
 	if (failed != log->units[unit].failed)
 		WRITE_ONCE(log->nr_failed, log->nr_failed + (failed ? 1 : -1));
 	log->units[unit].failed = failed;
+	return !failed;
 }
 
 void writelog_log_commit(struct writelog_log *log)
 {
 	/* As direct writes do, SYNC with IDLE escapes writeback throttling. */
 	blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | REQ_META;
+	unsigned int unit, nr_written = 0;
 	int flush_error = 0;
-	unsigned int unit;
 
 	if (!log->nr_touched)
 		return;
@@ -123,9 +123,11 @@ void writelog_log_commit(struct writelog_log *log)
 	for_each_set_bit(unit, log->touched, log->nr_units) {
 		int error = blk_status_to_errno(log->units[unit].status);
 
-		finish_unit(log, unit, error ?: flush_error);
+		nr_written += finish_unit(log, unit, error ?: flush_error);
 		__clear_bit(unit, log->touched);
 	}
 	log->nr_touched = 0;
-	atomic64_inc(&log->nr_commits);
+	atomic64_add(nr_written, &log->nr_units_written);
+	if (nr_written)
+		atomic64_inc(&log->nr_commits);
 }
