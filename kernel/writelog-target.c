@@ -280,18 +280,24 @@ static void writelog_dtr(struct dm_target *ti)
 }
 
 /*
- * An interrupted commit, of an earlier table or before a reset, may have left
- * marks in the cache of the log device. They would be read as if they were
- * stable, so they are made that first (invariant 1).
+ * What userspace has written to the log through the page cache would be missed
+ * now, and replace marks that have been made since when it is written back
+ * later. And an interrupted commit, of an earlier table or before a reset, may
+ * have left marks in the cache of the log device: they would be read as if they
+ * were stable, so they are made that first (invariant 1).
  */
 static bool make_log_stable(struct writelog *wl)
 {
+	struct block_device *bdev = wl->log_dev->bdev;
 	int r;
 
+	r = sync_blockdev(bdev);
+	invalidate_bdev(bdev);
 	/* Without writes there is nothing to rely on marks for. */
 	if (!wl->writable)
 		return true;
-	r = blkdev_issue_flush(wl->log_dev->bdev);
+	if (!r)
+		r = blkdev_issue_flush(bdev);
 	if (r)
 		DMERR("%s: cannot flush log device %s: error %d: relying on no mark",
 		      wl->log.name, wl->log_dev->name, r);
