@@ -68,6 +68,15 @@ void writelog_release(struct writelog *wl)
 	mutex_unlock(&claims_lock);
 }
 
+/* Is it the same log, and does each table ask the same of it? */
+static bool is_same_log(const struct writelog *a, const struct writelog *b)
+{
+	return a->log_range.disk == b->log_range.disk &&
+	       a->log_range.first == b->log_range.first &&
+	       a->log.data_sectors == b->log.data_sectors &&
+	       a->log.block_sectors == b->log.block_sectors;
+}
+
 /* The resumes of one mapped device exclude each other: its uuids are stable. */
 void writelog_inherit_uuid(struct writelog *wl)
 {
@@ -83,6 +92,7 @@ void writelog_inherit_uuid(struct writelog *wl)
 			continue;
 		memcpy(wl->log.uuid, other->log.uuid, sizeof(wl->log.uuid));
 		wl->log.uuid_known = true;
+		wl->log.checked = other->log.checked && is_same_log(wl, other);
 	}
 	mutex_unlock(&claims_lock);
 }

@@ -96,6 +96,7 @@ int writelog_log_init(struct writelog_log *log, sector_t data_sectors,
 	log->nr_dirty = log->nr_blocks;
 	init_completion(&log->written);
 
+	log->supers = kcalloc(2, sizeof(*log->supers), GFP_KERNEL);
 	log->durable = vcalloc(log->nr_units * WRITELOG_SECTORS_PER_UNIT,
 			       WORDS_PER_SECTOR * sizeof(long));
 	log->image = vcalloc(log->nr_units, WRITELOG_UNIT_SIZE);
@@ -105,8 +106,8 @@ int writelog_log_init(struct writelog_log *log, sector_t data_sectors,
 	log->touched = bitmap_zalloc(log->nr_units, GFP_KERNEL);
 	log->writes = kcalloc(WRITELOG_NR_WRITES, sizeof(*log->writes),
 			      GFP_KERNEL);
-	if (!log->durable || !log->image || !log->stale || !log->units ||
-	    !log->touched || !log->writes)
+	if (!log->supers || !log->durable || !log->image || !log->stale ||
+	    !log->units || !log->touched || !log->writes)
 		return -ENOMEM;
 	return 0;
 }
@@ -119,6 +120,7 @@ void writelog_log_exit(struct writelog_log *log)
 	vfree(log->stale);
 	vfree(log->image);
 	vfree(log->durable);
+	kfree(log->supers);
 }
 
 /* Reads @nr_units whole units at @offset bytes into the image at @addr. */
@@ -151,15 +153,26 @@ static bool superblock_is_valid(const struct writelog_superblock *sb)
 	       ~crc32c(~0, sb, offsetof(struct writelog_superblock, crc));
 }
 
-/* Reads the copy of the superblock at @offset; false if it is not valid. */
-static bool read_superblock(struct writelog_log *log, u64 offset,
-			    struct writelog_superblock *sb)
+/*
+ * Reads the copy of the superblock at @offset. Returns 0, an error if it cannot
+ * be read, or EINVAL if it is not valid.
+ */
+static int read_superblock(struct writelog_log *log, u64 offset,
+			   struct writelog_superblock *sb)
 {
+	int r;
+
 	/* The bitmap is not in memory yet. */
-	if (read_units(log, offset, log->image, 1))
-		return false;
+	r = read_units(log, offset, log->image, 1);
+	if (r) {
+		atomic64_inc(&log->nr_errors);
+		DMERR("%s: cannot read the log's superblock on %pg at sector %llu: error %d",
+		      log->name, log->bdev,
+		      (unsigned long long)log->start + to_sector(offset), r);
+		return -EIO;
+	}
 	memcpy(sb, log->image, sizeof(*sb));
-	return superblock_is_valid(sb);
+	return superblock_is_valid(sb) ? 0 : -EINVAL;
 }
 
 static int check_superblock(struct writelog_log *log,
@@ -211,36 +224,54 @@ static int check_superblock(struct writelog_log *log,
 	return 0;
 }
 
+/*
+ * No copy of the superblock is valid, and one or both cannot be read. A log
+ * that has been there before is used nevertheless: the device may be suspended
+ * that holds the program which could resume it again. If it is another log by
+ * now, its sectors contradict the uuid, and so are not trusted.
+ */
+static int go_on_without_superblock(const struct writelog_log *log)
+{
+	if (!log->checked)
+		return -EIO;
+	DMWARN("%s: relying on the log's superblock as it was read before",
+	       log->name);
+	return 0;
+}
+
 static int load_superblock(struct writelog_log *log)
 {
 	u64 tail = ((u64)writelog_log_length(log->nr_blocks) << SECTOR_SHIFT) -
 		   WRITELOG_UNIT_SIZE;
-	struct writelog_superblock sb, copy;
-	bool sb_valid, copy_valid;
-	int r;
+	struct writelog_superblock *first = &log->supers[0];
+	struct writelog_superblock *second = &log->supers[1];
+	const struct writelog_superblock *sb;
+	int first_error, second_error, r;
 
-	sb_valid = read_superblock(log, WRITELOG_SUPER_OFFSET, &sb);
-	copy_valid = read_superblock(log, tail, &copy);
-	if (!sb_valid && !copy_valid) {
+	first_error = read_superblock(log, WRITELOG_SUPER_OFFSET, first);
+	second_error = read_superblock(log, tail, second);
+	if (first_error && second_error) {
+		if (first_error == -EIO || second_error == -EIO)
+			return go_on_without_superblock(log);
 		DMERR("%s: no valid superblock on log device %pg at sector %llu",
 		      log->name, log->bdev, (unsigned long long)log->start);
 		return -EINVAL;
 	}
-	if (!sb_valid || !copy_valid)
+	if (first_error == -EINVAL || second_error == -EINVAL)
 		DMWARN("%s: %s copy of the log's superblock is not valid",
-		       log->name, sb_valid ? "second" : "first");
-	else if (memcmp(sb.uuid, copy.uuid, sizeof(sb.uuid)))
+		       log->name, first_error ? "first" : "second");
+	else if (!first_error && !second_error &&
+		 memcmp(first->uuid, second->uuid, sizeof(first->uuid)))
 		DMWARN("%s: copies of the log's superblock differ: using uuid %pUb, not %pUb",
-		       log->name, sb.uuid, copy.uuid);
-	if (!sb_valid)
-		sb = copy;
+		       log->name, first->uuid, second->uuid);
+	sb = first_error ? second : first;
 
-	r = check_superblock(log, &sb);
+	r = check_superblock(log, sb);
 	if (r)
 		return r;
-	memcpy(log->uuid, sb.uuid, sizeof(log->uuid));
+	memcpy(log->uuid, sb->uuid, sizeof(log->uuid));
 	log->uuid_known = true;
-	log->seed = crc32c(~0, log->uuid, sizeof(log->uuid));
+	log->checked = true;
 	return 0;
 }
 
@@ -340,13 +371,14 @@ static void read_bitmap(struct writelog_log *log)
 int writelog_log_load(struct writelog_log *log, bool stable)
 {
 	unsigned int nr_sectors = log->nr_units * WRITELOG_SECTORS_PER_UNIT;
-	unsigned int sector, nr_damaged = 0;
+	unsigned int sector, unit, nr_damaged = 0;
 	unsigned long nr_dirty = 0;
 	int r;
 
 	r = load_superblock(log);
 	if (r)
 		return r;
+	log->seed = crc32c(~0, log->uuid, sizeof(log->uuid));
 
 	memset(log->durable, 0,
 	       nr_sectors * WORDS_PER_SECTOR * sizeof(*log->durable));
@@ -359,8 +391,13 @@ int writelog_log_load(struct writelog_log *log, bool stable)
 			nr_damaged++;
 		cond_resched();
 	}
+	if (!stable) {
+		for (unit = 0; unit < log->nr_units; unit++)
+			log->units[unit].failed = true;
+		atomic64_add(log->nr_units, &log->nr_errors);
+	}
 	WRITE_ONCE(log->nr_dirty, nr_dirty);
-	WRITE_ONCE(log->nr_failed, 0);
+	WRITE_ONCE(log->nr_failed, stable ? 0 : log->nr_units);
 	if (nr_damaged)
 		DMWARN("%s: %u of %u log sectors are damaged: their blocks count as marked",
 		       log->name, nr_damaged, nr_sectors);

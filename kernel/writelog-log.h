@@ -41,7 +41,7 @@ struct writelog_stale {
 struct writelog_unit {
 	/* How the write of the current commit went. */
 	blk_status_t	status;
-	/* The last write failed. */
+	/* It could not be written, or not be made stable. */
 	bool		failed;
 };
 
@@ -80,8 +80,11 @@ struct writelog_log {
 	 */
 	u8			uuid[16];
 	bool			uuid_known;
+	/* A superblock was read that fits this table. */
+	bool			checked;
 	u32			seed;		/* crc32c of the uuid */
 
+	struct writelog_superblock *supers;	/* what was read of the copies */
 	unsigned long		*durable;
 	struct writelog_sector	*image;		/* vmalloc'ed, in whole units */
 	struct writelog_stale	*stale;		/* per sector of the image */
@@ -124,9 +127,11 @@ void writelog_log_exit(struct writelog_log *log);
  * Reads the log afresh, forgetting all earlier state but the counters. Sectors
  * that are damaged or unreadable count as marked, and as not durable, so that
  * they are rewritten before a write to their blocks passes (invariant 3). If
- * the log as it reads is not @stable, no mark counts as durable.
- * Sleeps; allocates only what mempools back. Returns 0, or a negative errno
- * after a message when the log is not one that this device can use.
+ * the log as it reads is not @stable, no mark counts as durable, and all units
+ * as failed.
+ * Sleeps; allocates only what mempools back. Returns 0, or after a message a
+ * negative errno: EIO if no superblock can be read and none has ever been,
+ * EINVAL if the log is not one that this device can use.
  */
 int writelog_log_load(struct writelog_log *log, bool stable);
 

@@ -311,9 +311,14 @@ static bool make_log_stable(struct writelog *wl)
 static int writelog_preresume(struct dm_target *ti)
 {
 	struct writelog *wl = ti->private;
+	bool had_failed = wl->log.nr_failed;
+	int r;
 
 	writelog_inherit_uuid(wl);
-	return writelog_log_load(&wl->log, make_log_stable(wl));
+	r = writelog_log_load(&wl->log, make_log_stable(wl));
+	if (had_failed != !!wl->log.nr_failed)
+		dm_table_event(ti->table);
+	return r;
 }
 
 /*

@@ -98,8 +98,8 @@ bool writelog_claim(struct writelog *wl);
 void writelog_release(struct writelog *wl);
 
 /*
- * Binds the log to the uuid that it had in the table which this one replaces.
- * Called in preresume.
+ * Binds the log to the uuid that it had in the table which this one replaces,
+ * and takes over that its superblock fits. Called in preresume.
  */
 void writelog_inherit_uuid(struct writelog *wl);
 
