@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which sectors belong to which writelog target: no two targets that could be
- * live together share one (invariant 5). Ranges are compared by disk, so that
- * partitions and whole disks are seen to overlap; a range behind another
- * device-mapper device is not seen.
+ * Whose log is whose: no two targets that could be live together share a part
+ * of one (invariant 5). Ranges are compared by disk, so that partitions and
+ * whole disks are seen to overlap; a range behind another device-mapper device
+ * is not seen.
  */
 #include <linux/blkdev.h>
 #include <linux/mutex.h>
@@ -32,14 +32,6 @@ bool writelog_ranges_overlap(const struct writelog_range *a,
 	return a->disk == b->disk && a->first <= b->last && b->first <= a->last;
 }
 
-static bool claims_conflict(const struct writelog *a, const struct writelog *b)
-{
-	return writelog_ranges_overlap(&a->data_range, &b->data_range) ||
-	       writelog_ranges_overlap(&a->data_range, &b->log_range) ||
-	       writelog_ranges_overlap(&a->log_range, &b->data_range) ||
-	       writelog_ranges_overlap(&a->log_range, &b->log_range);
-}
-
 bool writelog_claim(struct writelog *wl)
 {
 	struct dm_table *table = wl->ti->table;
@@ -52,7 +44,7 @@ bool writelog_claim(struct writelog *wl)
 
 		if (t != table && dm_table_get_md(t) == dm_table_get_md(table))
 			continue;
-		if (claims_conflict(wl, other))
+		if (writelog_ranges_overlap(&wl->log_range, &other->log_range))
 			claimed = false;
 	}
 	if (claimed)

@@ -223,7 +223,7 @@ static int construct(struct writelog *wl, struct dm_arg_set *as)
 		return -ENOMEM;
 	}
 	if (!writelog_claim(wl)) {
-		ti->error = "Log or data overlap those of another writelog target";
+		ti->error = "Log overlaps that of another writelog target";
 		return -EBUSY;
 	}
 	return 0;

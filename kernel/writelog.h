@@ -89,10 +89,10 @@ bool writelog_ranges_overlap(const struct writelog_range *a,
 			     const struct writelog_range *b);
 
 /*
- * Claims the data and log ranges of a target from the load of its table on, so
- * that a table that is loaded but not resumed holds them. Returns false if
- * another target has claimed a part of them. The tables of one mapped device
- * replace each other, and are never live together, so they may share ranges.
+ * Claims the log of a target from the load of its table on, so that a table
+ * that is loaded but not resumed holds it. Returns false if another target has
+ * claimed a part of it. The tables of one mapped device replace each other, and
+ * are never live together, so they may share a log.
  */
 bool writelog_claim(struct writelog *wl);
 void writelog_release(struct writelog *wl);
