@@ -28,8 +28,8 @@ static void submit_write(struct writelog_log *log, struct writelog_write *write,
 	void *addr = &log->image[first];
 
 	for (i = first; i < first + WRITELOG_SECTORS_PER_UNIT; i++)
-		if (log->stale[i].end)
-			writelog_log_seal(log, i);
+		if (log->unwritten[i].end)
+			writelog_seal(log, i);
 	flush_kernel_vmap_range(addr, WRITELOG_UNIT_SIZE);
 
 	write->unit = unit;
@@ -80,11 +80,11 @@ static void publish_unit(struct writelog_log *log, unsigned int unit)
 	unsigned int first = unit * WRITELOG_SECTORS_PER_UNIT, i;
 
 	for (i = first; i < first + WRITELOG_SECTORS_PER_UNIT; i++)
-		if (log->stale[i].end)
-			writelog_log_publish(log, i);
+		if (log->unwritten[i].end)
+			writelog_publish(log, i);
 }
 
-/* A unit that fails stays stale, so that the next commit of it tries again. */
+/* A unit that fails stays unwritten: the next commit of it tries again. */
 static bool finish_unit(struct writelog_log *log, unsigned int unit, int error)
 {
 	bool failed = error;
@@ -102,7 +102,7 @@ static bool finish_unit(struct writelog_log *log, unsigned int unit, int error)
 	return !failed;
 }
 
-void writelog_log_commit(struct writelog_log *log)
+void writelog_commit(struct writelog_log *log)
 {
 	/* As direct writes do, SYNC with IDLE escapes writeback throttling. */
 	blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | REQ_META;

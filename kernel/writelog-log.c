@@ -84,8 +84,8 @@ sector_t writelog_log_length(sector_t nr_blocks)
 		(sector_t)bitmap_units(nr_blocks) * WRITELOG_UNIT_SECTORS;
 }
 
-int writelog_log_init(struct writelog_log *log, sector_t data_sectors,
-		      unsigned int block_sectors)
+int writelog_alloc_log(struct writelog_log *log, sector_t data_sectors,
+		       unsigned int block_sectors)
 {
 	log->data_sectors = data_sectors;
 	log->block_sectors = block_sectors;
@@ -100,24 +100,24 @@ int writelog_log_init(struct writelog_log *log, sector_t data_sectors,
 	log->durable = vcalloc(log->nr_units * WRITELOG_SECTORS_PER_UNIT,
 			       WORDS_PER_SECTOR * sizeof(long));
 	log->image = vcalloc(log->nr_units, WRITELOG_UNIT_SIZE);
-	log->stale = vcalloc(log->nr_units * WRITELOG_SECTORS_PER_UNIT,
-			     sizeof(*log->stale));
+	log->unwritten = vcalloc(log->nr_units * WRITELOG_SECTORS_PER_UNIT,
+				 sizeof(*log->unwritten));
 	log->units = vcalloc(log->nr_units, sizeof(*log->units));
 	log->touched = bitmap_zalloc(log->nr_units, GFP_KERNEL);
 	log->writes = kcalloc(WRITELOG_NR_WRITES, sizeof(*log->writes),
 			      GFP_KERNEL);
-	if (!log->supers || !log->durable || !log->image || !log->stale ||
+	if (!log->supers || !log->durable || !log->image || !log->unwritten ||
 	    !log->units || !log->touched || !log->writes)
 		return -ENOMEM;
 	return 0;
 }
 
-void writelog_log_exit(struct writelog_log *log)
+void writelog_free_log(struct writelog_log *log)
 {
 	kfree(log->writes);
 	bitmap_free(log->touched);
 	vfree(log->units);
-	vfree(log->stale);
+	vfree(log->unwritten);
 	vfree(log->image);
 	vfree(log->durable);
 	kfree(log->supers);
@@ -282,7 +282,7 @@ static u32 sector_crc(const struct writelog_log *log,
 		       sizeof(*ls) - offsetof(struct writelog_sector, index));
 }
 
-void writelog_log_seal(struct writelog_log *log, unsigned int sector)
+void writelog_seal(struct writelog_log *log, unsigned int sector)
 {
 	struct writelog_sector *ls = &log->image[sector];
 
@@ -308,15 +308,15 @@ static bool sector_is_valid(const struct writelog_log *log, unsigned int sector)
 	return true;
 }
 
-static void add_stale(struct writelog_log *log, unsigned int sector,
-		      unsigned int first_bit, unsigned int last_bit)
+static void add_unwritten(struct writelog_log *log, unsigned int sector,
+			  unsigned int first_bit, unsigned int last_bit)
 {
-	struct writelog_stale *stale = &log->stale[sector];
+	struct writelog_unwritten *unwritten = &log->unwritten[sector];
 	u8 first = BIT_WORD(first_bit);
 	u8 end = BIT_WORD(last_bit) + 1;
 
-	stale->first = stale->end ? min(stale->first, first) : first;
-	stale->end = max(stale->end, end);
+	unwritten->first = unwritten->end ? min(unwritten->first, first) : first;
+	unwritten->end = max(unwritten->end, end);
 }
 
 /* Takes over what was read of a log sector. Returns false if it is damaged. */
@@ -326,10 +326,10 @@ static bool load_sector(struct writelog_log *log, unsigned int sector,
 	struct writelog_sector *ls = &log->image[sector];
 	unsigned int nr = nr_bits(log, sector);
 
-	add_stale(log, sector, 0, WRITELOG_BITS_PER_SECTOR - 1);
+	add_unwritten(log, sector, 0, WRITELOG_BITS_PER_SECTOR - 1);
 	if (sector_is_valid(log, sector)) {
 		if (stable)
-			writelog_log_publish(log, sector);
+			writelog_publish(log, sector);
 		*nr_dirty += memweight(ls->bits, sizeof(ls->bits));
 		return true;
 	}
@@ -368,7 +368,7 @@ static void read_bitmap(struct writelog_log *log)
 	}
 }
 
-int writelog_log_load(struct writelog_log *log, bool stable)
+int writelog_load(struct writelog_log *log, bool stable)
 {
 	unsigned int nr_sectors = log->nr_units * WRITELOG_SECTORS_PER_UNIT;
 	unsigned int sector, unit, nr_damaged = 0;
@@ -382,7 +382,7 @@ int writelog_log_load(struct writelog_log *log, bool stable)
 
 	memset(log->durable, 0,
 	       nr_sectors * WORDS_PER_SECTOR * sizeof(*log->durable));
-	memset(log->stale, 0, nr_sectors * sizeof(*log->stale));
+	memset(log->unwritten, 0, nr_sectors * sizeof(*log->unwritten));
 	memset(log->units, 0, log->nr_units * sizeof(*log->units));
 
 	read_bitmap(log);
@@ -404,25 +404,25 @@ int writelog_log_load(struct writelog_log *log, bool stable)
 	return 0;
 }
 
-void writelog_log_publish(struct writelog_log *log, unsigned int sector)
+void writelog_publish(struct writelog_log *log, unsigned int sector)
 {
 	unsigned long *durable = log->durable +
 				 (unsigned long)sector * WORDS_PER_SECTOR;
-	struct writelog_stale *stale = &log->stale[sector];
+	struct writelog_unwritten *unwritten = &log->unwritten[sector];
 	unsigned int word;
 
-	/*
-	 * Whoever sees a bit sees the completed commit that made it durable.
-	 * Pairs with the acquire in writelog_log_is_durable().
-	 */
-	for (word = stale->first; word < stale->end; word++)
+	for (word = unwritten->first; word < unwritten->end; word++)
+		/*
+		 * Whoever sees a bit sees the completed commit that made it
+		 * durable. Pairs with the acquire in writelog_is_durable().
+		 */
 		smp_store_release(&durable[word],
 				  get_word(&log->image[sector], word));
-	stale->end = 0;
+	unwritten->end = 0;
 }
 
-void writelog_log_mark(struct writelog_log *log, unsigned long first,
-		       unsigned long last)
+void writelog_mark(struct writelog_log *log, unsigned long first,
+		   unsigned long last)
 {
 	unsigned int sector;
 
@@ -435,12 +435,12 @@ void writelog_log_mark(struct writelog_log *log, unsigned long first,
 		unsigned long to = min(last,
 				       base + WRITELOG_BITS_PER_SECTOR - 1);
 
-		if (writelog_log_is_durable(log, from, to))
+		if (writelog_is_durable(log, from, to))
 			continue;
 		WRITE_ONCE(log->nr_dirty, log->nr_dirty +
 			   set_bits(&log->image[sector], from - base,
 				    to - base));
-		add_stale(log, sector, from - base, to - base);
+		add_unwritten(log, sector, from - base, to - base);
 		if (!__test_and_set_bit(unit, log->touched))
 			log->nr_touched++;
 		cond_resched();

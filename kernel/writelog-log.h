@@ -33,7 +33,7 @@ struct writelog_write {
  * Words @first to @end - 1 of a log sector hold all of its pending bits that
  * are not durable. There are none if @end is 0.
  */
-struct writelog_stale {
+struct writelog_unwritten {
 	u8		first;
 	u8		end;
 };
@@ -87,7 +87,7 @@ struct writelog_log {
 	struct writelog_superblock *supers;	/* what was read of the copies */
 	unsigned long		*durable;
 	struct writelog_sector	*image;		/* vmalloc'ed, in whole units */
-	struct writelog_stale	*stale;		/* per sector of the image */
+	struct writelog_unwritten *unwritten;	/* per sector of the image */
 	struct writelog_unit	*units;
 	unsigned long		*touched;	/* units of the next commit */
 	unsigned int		nr_touched;
@@ -117,11 +117,11 @@ sector_t writelog_log_length(sector_t nr_blocks);
 /*
  * Allocates everything that marking and committing will ever need, for a
  * device of @data_sectors. No I/O. Returns 0 or -ENOMEM; after either,
- * writelog_log_exit() frees what there is.
+ * writelog_free_log() frees what there is.
  */
-int writelog_log_init(struct writelog_log *log, sector_t data_sectors,
-		      unsigned int block_sectors);
-void writelog_log_exit(struct writelog_log *log);
+int writelog_alloc_log(struct writelog_log *log, sector_t data_sectors,
+		       unsigned int block_sectors);
+void writelog_free_log(struct writelog_log *log);
 
 /*
  * Reads the log afresh, forgetting all earlier state but the counters. Sectors
@@ -133,11 +133,11 @@ void writelog_log_exit(struct writelog_log *log);
  * negative errno: EIO if no superblock can be read and none has ever been,
  * EINVAL if the log is not one that this device can use.
  */
-int writelog_log_load(struct writelog_log *log, bool stable);
+int writelog_load(struct writelog_log *log, bool stable);
 
 /* Sets the pending bits of @first to @last; the next commit writes them. */
-void writelog_log_mark(struct writelog_log *log, unsigned long first,
-		       unsigned long last);
+void writelog_mark(struct writelog_log *log, unsigned long first,
+		   unsigned long last);
 
 /*
  * Writes all units that were marked since the last commit, and publishes their
@@ -145,13 +145,13 @@ void writelog_log_mark(struct writelog_log *log, unsigned long first,
  * written stays not durable, which is how a waiter learns about it. Sleeps;
  * allocates nothing.
  */
-void writelog_log_commit(struct writelog_log *log);
+void writelog_commit(struct writelog_log *log);
 
 /* Writes index and checksum of log sector @sector into the image. */
-void writelog_log_seal(struct writelog_log *log, unsigned int sector);
+void writelog_seal(struct writelog_log *log, unsigned int sector);
 
-/* Publishes the stale pending bits of log sector @sector as durable. */
-void writelog_log_publish(struct writelog_log *log, unsigned int sector);
+/* Publishes the unwritten pending bits of log sector @sector as durable. */
+void writelog_publish(struct writelog_log *log, unsigned int sector);
 
 /* The bits of word number @word that are within @first to @last. */
 static inline unsigned long writelog_word_mask(unsigned long word,
@@ -168,19 +168,20 @@ static inline unsigned long writelog_word_mask(unsigned long word,
 }
 
 /* Are the marks of @first to @last on stable storage? Any context. */
-static inline bool writelog_log_is_durable(const struct writelog_log *log,
-					   unsigned long first,
-					   unsigned long last)
+static inline bool writelog_is_durable(const struct writelog_log *log,
+				       unsigned long first,
+				       unsigned long last)
 {
 	unsigned long word;
 
 	/*
-	 * Pairs with the release in writelog_log_publish(): what the caller
+	 * Pairs with the release in writelog_publish(): what the caller
 	 * issues comes after the commit that the bits tell of.
 	 */
 	if (likely(first == last))
 		return test_bit_acquire(first, log->durable);
 	for (word = BIT_WORD(first); word <= BIT_WORD(last); word++)
+		/* As above. */
 		if (~smp_load_acquire(&log->durable[word]) &
 		    writelog_word_mask(word, first, last))
 			return false;

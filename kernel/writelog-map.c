@@ -67,11 +67,11 @@ static bool bio_is_durable(const struct writelog *wl, const struct bio *bio)
 	unsigned long first, last;
 
 	mapped_bio_blocks(wl, bio, &first, &last);
-	return writelog_log_is_durable(&wl->log, first, last);
+	return writelog_is_durable(&wl->log, first, last);
 }
 
 /* After a commit: what is not durable has failed (invariant 6). */
-static void submit_bios(struct writelog *wl, struct bio_list *bios)
+static void submit_or_fail(struct writelog *wl, struct bio_list *bios)
 {
 	struct blk_plug plug;
 	struct bio *bio;
@@ -148,7 +148,7 @@ static void submit_handed_over(struct work_struct *work)
 		container_of(work, struct writelog_batch, work);
 	struct writelog *wl = batch->wl;
 
-	submit_bios(wl, &batch->slow);
+	submit_or_fail(wl, &batch->slow);
 	spin_lock(&wl->lock);
 	wl->nr_backlog -= batch->nr_slow;
 	spin_unlock(&wl->lock);
@@ -181,7 +181,7 @@ static void release_batch(struct writelog *wl, struct writelog_batch *batch,
 	}
 	if (batch->nr_slow) {
 		wait_for_commit(wl, batch);
-		submit_bios(wl, &batch->slow);
+		submit_or_fail(wl, &batch->slow);
 	} else {
 		queue_batch(wl, batch);
 	}
@@ -311,7 +311,7 @@ int writelog_map(struct dm_target *ti, struct bio *bio)
 	if (!wl->writable)
 		return DM_MAPIO_KILL;
 	bio_blocks(wl, bio, offset, &first, &last);
-	if (likely(writelog_log_is_durable(&wl->log, first, last)))
+	if (likely(writelog_is_durable(&wl->log, first, last)))
 		return DM_MAPIO_REMAPPED;
 	return defer_bio(wl, bio);
 }
@@ -325,7 +325,7 @@ static void mark_bios(struct writelog *wl, const struct bio_list *bios)
 
 		atomic64_inc(&wl->nr_deferred);
 		mapped_bio_blocks(wl, bio, &first, &last);
-		writelog_log_mark(&wl->log, first, last);
+		writelog_mark(&wl->log, first, last);
 	}
 }
 
@@ -365,7 +365,7 @@ static void commit_deferred(struct writelog *wl)
 	mark_bios(wl, &quick);
 	list_for_each_entry(batch, &batches, list)
 		mark_bios(wl, &batch->slow);
-	writelog_log_commit(&wl->log);
+	writelog_commit(&wl->log);
 	if (had_failed != !!wl->log.nr_failed)
 		dm_table_event(wl->ti->table);
 	release_batches(wl, &batches);
@@ -385,7 +385,7 @@ static void submit_committed(struct writelog *wl)
 
 		bio_list_init(&wl->committed);
 		spin_unlock(&wl->lock);
-		submit_bios(wl, &bios);
+		submit_or_fail(wl, &bios);
 		spin_lock(&wl->lock);
 		wl->nr_backlog -= nr;
 	}

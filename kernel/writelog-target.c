@@ -111,7 +111,7 @@ static void free_writelog(struct writelog *wl)
 	if (wl->submit_wq)
 		destroy_workqueue(wl->submit_wq);
 	writelog_release(wl);
-	writelog_log_exit(&wl->log);
+	writelog_free_log(&wl->log);
 	if (wl->log_dev)
 		dm_put_device(wl->ti, wl->log_dev);
 	if (wl->data)
@@ -208,7 +208,7 @@ static int construct(struct writelog *wl, struct dm_arg_set *as)
 
 	wl->log.bdev = wl->log_dev->bdev;
 	wl->log.name = dm_table_device_name(ti->table);
-	r = writelog_log_init(&wl->log, ti->len, block_sectors);
+	r = writelog_alloc_log(&wl->log, ti->len, block_sectors);
 	if (r) {
 		ti->error = "Cannot allocate the log";
 		return r;
@@ -315,7 +315,7 @@ static int writelog_preresume(struct dm_target *ti)
 	int r;
 
 	writelog_inherit_uuid(wl);
-	r = writelog_log_load(&wl->log, make_log_stable(wl));
+	r = writelog_load(&wl->log, make_log_stable(wl));
 	if (had_failed != !!wl->log.nr_failed)
 		dm_table_event(ti->table);
 	return r;
