@@ -103,7 +103,8 @@ static bool is_quick(struct bio *bio)
 	return is_direct(bio) && (!css || css == blkcg_root_css);
 }
 
-void writelog_wake_worker(struct writelog *wl)
+/* Wakes the worker that does not submit. Called under the lock. */
+static void wake_worker(struct writelog *wl)
 {
 	struct writelog_worker *worker = &wl->workers[0];
 
@@ -123,7 +124,7 @@ static void queue_quick(struct writelog *wl, struct bio *bio)
 	bio_list_add(&wl->quick, bio);
 	wl->nr_backlog++;
 	if (!wl->committing)
-		writelog_wake_worker(wl);
+		wake_worker(wl);
 	spin_unlock(&wl->lock);
 }
 
@@ -138,7 +139,7 @@ static void queue_batch(struct writelog *wl, struct writelog_batch *batch)
 			wl->nr_backlog += batch->nr_slow;
 	}
 	if (!wl->committing)
-		writelog_wake_worker(wl);
+		wake_worker(wl);
 	spin_unlock(&wl->lock);
 }
 
@@ -405,7 +406,7 @@ void writelog_work(struct work_struct *work)
 	if (submit)
 		wl->submitter = worker;
 	if (!wl->committing && has_deferred(wl))
-		writelog_wake_worker(wl);
+		wake_worker(wl);
 	if (submit) {
 		submit_committed(wl);
 		wl->submitter = NULL;

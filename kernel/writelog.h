@@ -112,7 +112,4 @@ int writelog_map(struct dm_target *ti, struct bio *bio);
  */
 void writelog_work(struct work_struct *work);
 
-/* Wakes the worker that does not submit. Called under the lock. */
-void writelog_wake_worker(struct writelog *wl);
-
 #endif /* WRITELOG_H */
