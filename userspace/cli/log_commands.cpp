@@ -233,9 +233,7 @@ const Command dirty_command{
 const Command mark_command{
     .name = "mark",
     .summary = "mark blocks, so that the next restore rewrites them",
-    .description =
-        "Marks blocks FIRST to LAST in the log of a volume that is not mapped. Of a mapped\n"
-        "one: dmsetup message NAME 0 mark FIRST COUNT.",
+    .description = "Marks blocks FIRST to LAST in the log of a volume that is not mapped.",
     .options = {config_option, log_option},
     .operands = "FIRST[-LAST]...",
     .many_operands = true,
