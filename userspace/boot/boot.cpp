@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include <regild/writelog_format.h>
+#include <regild/regild_format.h>
 #include "boot/decision.hpp"
 #include "boot/hold.hpp"
 #include "boot/missing_device.hpp"

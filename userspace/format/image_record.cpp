@@ -2,7 +2,7 @@
 #include "format/image_record.hpp"
 
 #include <endian.h>
-#include <regild/writelog_format.h>
+#include <regild/regild_format.h>
 
 #include <algorithm>
 #include <cstring>

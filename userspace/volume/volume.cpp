@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include <regild/writelog_format.h>
+#include <regild/regild_format.h>
 #include "block/identity.hpp"
 #include "volume/fit.hpp"
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What the regild tool alone writes and reads on disk: the image record, which
+ * lies within the log that writelog_format.h lays out, and the types of
+ * partitions. FORMAT.md beside this file explains every field.
+ *
+ * All integers are little-endian.
+ */
+#ifndef REGILD_REGILD_FORMAT_H
+#define REGILD_REGILD_FORMAT_H
+
+#include <regild/writelog_format.h>
+
+#define WRITELOG_RECORD_MAGIC		"REGILDIR"	/* 8 bytes, no NUL */
+#define WRITELOG_RECORD_TEXT_SIZE	15872u
+
+/* What the tool is doing with the volume; only GOLDEN may be mapped. */
+enum writelog_record_state {
+	WRITELOG_STATE_PROVISIONING	= 1,
+	WRITELOG_STATE_RESTORING	= 2,
+	WRITELOG_STATE_GOLDEN		= 3,
+};
+
+/* The content of marked blocks is not known to differ: hash it first. */
+#define WRITELOG_RECORD_UNKNOWN		0x1u
+
+/*
+ * The image record, written and read by the tool alone. Of the two slots the
+ * valid one with the higher sequence number counts; a new record goes to the
+ * other slot. Strings are UTF-8, padded with NULs, always NUL-terminated.
+ */
+struct writelog_record {
+	__u8	magic[8];		/*   0: WRITELOG_RECORD_MAGIC */
+	__le32	crc;			/*   8: over the uuid, then bytes 12 to 16383 */
+	__le32	version;		/*  12: WRITELOG_VERSION */
+	__le64	sequence;		/*  16: from 1 */
+	__le32	state;			/*  24: enum writelog_record_state */
+	__le32	flags;			/*  28: WRITELOG_RECORD_*, refuse unknown */
+	__le64	image_version;		/*  32: from 1 */
+	__le64	version_floor;		/*  40: never install a version below */
+	__u8	image[64];		/*  48: name of the image */
+	__u8	partuuid[48];		/* 112: data disk: partition's UUID, or "" */
+	__u8	wwid[128];		/* 160: data disk: WWID or serial, or "" */
+	__le64	start_sector;		/* 288: data disk: start of the partition */
+	__le64	size_sectors;		/* 296: data disk: size of the device */
+	__le32	manifest_length;	/* 304: bytes at text[0] */
+	__le32	signature_length;	/* 308: bytes that follow the manifest */
+	__u8	zero[200];		/* 312 */
+	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
+};
+
+/*
+ * GPT partition types of a volume and of a log, as text. A partition of the
+ * volume type may be provisioned whatever it holds.
+ */
+#define WRITELOG_GPT_TYPE_DATA	"52474c44-6461-7461-8b1e-6f0c7d2a9e11"
+#define WRITELOG_GPT_TYPE_LOG	"52474c44-6c6f-675f-8b1e-6f0c7d2a9e12"
+
+#define WRITELOG_ASSERT(x)	static_assert(x, #x)
+#define WRITELOG_AT(type, field, offset) \
+	WRITELOG_ASSERT(__builtin_offsetof(struct type, field) == (offset))
+
+WRITELOG_ASSERT(sizeof(struct writelog_record) == WRITELOG_RECORD_SIZE);
+WRITELOG_AT(writelog_record, image, 48);
+WRITELOG_AT(writelog_record, start_sector, 288);
+WRITELOG_AT(writelog_record, text, 512);
+
+#undef WRITELOG_AT
+#undef WRITELOG_ASSERT
+
+#endif /* REGILD_REGILD_FORMAT_H */
