@@ -2,7 +2,7 @@
 # `make demo` and `make check` set everything up on a fresh Debian 12; the rest is for daily work.
 JOBS := $(shell nproc)
 
-.PHONY: tool module demo demo-failures check lint unit sanitize integration vm check-kernels fuzz mutants mutants-sample bench-kernel install install-boot clean help
+.PHONY: tool module demo demo-failures check lint unit sanitize integration vm check-kernels fuzz mutants mutants-sample boots bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
@@ -15,7 +15,7 @@ help:
 	@echo 'make module        kernel/dm-writelog.ko for the running kernel (KDIR=... for another)'
 	@echo 'make install       the tool and its manual pages (DESTDIR=...)'
 	@echo 'make install-boot  initramfs-tools hook and script, udev rules (DESTDIR=...)'
-	@echo 'parts of check:    lint unit sanitize integration vm fuzz mutants-sample'
+	@echo 'parts of check:    lint unit sanitize integration vm fuzz mutants-sample boots'
 
 # Each target installs what it needs and no more: tests/setup/packages-*.
 tool:
@@ -30,7 +30,7 @@ demo: tool
 	@tests/setup/install vm demo
 	tests/demo/run
 
-check: lint unit sanitize fuzz integration vm mutants-sample
+check: lint unit sanitize fuzz integration vm mutants-sample boots
 	@echo 'make check: all passed'
 
 lint:
@@ -82,6 +82,11 @@ check-kernels: tool
 demo-failures: tool
 	@tests/setup/install vm demo
 	tests/demo/failures
+
+# The cases of one boot each.
+boots: tool
+	@tests/setup/install vm demo
+	tests/demo/failures --quick
 
 bench-kernel:
 	@tests/setup/install build vm
