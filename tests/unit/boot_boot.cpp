@@ -227,7 +227,8 @@ TEST_CASE("a blank disk is held, provisioned, and golden when it goes live") {
     CHECK(report->outcome == BootOutcome::provisioned);
     CHECK(report->version == 1);
     CHECK(report->mapped == "/dev/mapper/kiosk");
-    CHECK(kiosk.observer.lines.find("asking file://") != std::string::npos);
+    CHECK(report->document == kiosk.configuration.source);
+    CHECK(kiosk.observer.lines.find("asking " + report->document) != std::string::npos);
     CHECK(report->restore.marked == Blocks(image_blocks));
     CHECK(report->restore.zeroed == Blocks(image_blocks / 5));
     CHECK(golden_when_live);
@@ -254,6 +255,8 @@ TEST_CASE("marked blocks are golden again before the volume goes live") {
     Result<BootReport> report = kiosk.boot();
     REQUIRE(report.ok());
     CHECK(report->outcome == BootOutcome::restored);
+    CHECK(report->document.empty());
+    CHECK(kiosk.observer.lines.find("store/kiosk/1/image.raw") != std::string::npos);
     CHECK(report->restore.marked == Blocks(3));
     CHECK(golden_when_live);
     CHECK(kiosk.marked() == Blocks(0));

@@ -141,7 +141,9 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     const std::string& url = configuration_.source;
     if (work != Work::provision) return store::installed_source(url, volume.record().manifest);
     in_.observer.event("asking " + net::without_credentials(url));
-    return with_patience([&] { return store::offered_source(fetcher(), url); });
+    Result<store::Source> source = with_patience([&] { return store::offered_source(fetcher(), url); });
+    if (source) report_.document = net::without_credentials(url);
+    return source;
 }
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {

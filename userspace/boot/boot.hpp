@@ -27,6 +27,8 @@ struct BootReport {
     BootOutcome outcome = BootOutcome::clean;
     std::string image;
     std::uint64_t version = 0;
+    std::string
+        document;  // URL of the manifest or channel that this boot read; "": it used the log's manifest
     BlockSize block_size = *BlockSize::from_bytes(65536);
     Blocks blocks;
     volume::RestoreReport restore;  // all zero on a clean boot
