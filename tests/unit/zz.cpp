@@ -1,1 +1,0 @@
-// invariants 3 and 12, invariant 11
