@@ -36,12 +36,6 @@ unsigned stderr_width() {
 
 }  // namespace
 
-std::string printable(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-    return text;
-}
-
 bool Meter::update(const std::string& what, Bytes done, Bytes total, Time now) {
     const bool other = what != what_ || total != total_ || done < done_;
     if (other) {

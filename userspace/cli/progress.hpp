@@ -9,13 +9,10 @@
 #include <string>
 
 #include "base/observer.hpp"
+#include "base/text.hpp"
 #include "cli/command.hpp"
 
 namespace regild::cli {
-
-// Without control characters: servers, configuration and disks have a say in our messages, and neither a
-// terminal nor the kernel's log may take orders from them.
-std::string printable(std::string text);
 
 // How far a piece of work has come, how fast and for how long still; the rate is the mean since its start.
 class Meter {

@@ -4,11 +4,11 @@
 #include <endian.h>
 #include <regild/regild_format.h>
 
-#include <algorithm>
 #include <cstring>
 #include <optional>
 
 #include "base/crc32c.hpp"
+#include "base/text.hpp"
 
 namespace regild::format {
 namespace {
@@ -34,16 +34,14 @@ std::uint32_t record_crc(std::span<const std::byte, image_record_size> bytes, co
 }
 
 // The text of a field that is padded with NULs; nothing when it is not terminated, has bytes behind its end
-// or control characters (it is shown to people).
+// or is not UTF-8 without control characters (it is shown to people).
 template <std::size_t size>
 std::optional<std::string> field_text(const __u8 (&field)[size]) {
     const std::string_view all(reinterpret_cast<const char*>(field), size);
     const std::size_t end = all.find('\0');
     if (end == std::string_view::npos || all.find_first_not_of('\0', end) != std::string_view::npos)
         return std::nullopt;
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-    if (std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(end), is_control))
-        return std::nullopt;
+    if (!is_printable(all.substr(0, end))) return std::nullopt;
     return std::string(all.substr(0, end));
 }
 

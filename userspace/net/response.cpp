@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.hpp"
+
 namespace regild::net {
 namespace {
 
@@ -39,10 +41,7 @@ std::string_view trim(std::string_view text) {
 
 // What a stranger sent, fit for one line of a terminal.
 std::string quoted(std::string_view text) {
-    std::string result = "'";
-    for (const char c : text.substr(0, 80))
-        result += c >= ' ' && c <= '~' ? c : '?';
-    return result + "'";
+    return "'" + printable(text.substr(0, 80)) + "'";
 }
 
 Judgement judge_range(const ResponseHead& head, const ByteRange& range) {
