@@ -9,23 +9,22 @@
 namespace regild::format {
 namespace {
 
-constexpr std::size_t max_salt_size = 256;
 constexpr std::uint64_t first_hash_block = 1;  // the superblock takes one
 
 // On disk, little-endian, as cryptsetup's lib/verity/verity.c and the wiki page DMVerity give it.
 struct verity_superblock {
-    std::uint8_t signature[8];      //   0: "verity" and two NULs
-    std::uint32_t version;          //   8: 1
-    std::uint32_t hash_type;        //  12: 1: the salt comes before the data
-    std::uint8_t uuid[16];          //  16
-    std::uint8_t algorithm[32];     //  32: "sha256", padded with NULs
-    std::uint32_t data_block_size;  //  64: bytes
-    std::uint32_t hash_block_size;  //  68: bytes
-    std::uint64_t data_blocks;      //  72
-    std::uint16_t salt_size;        //  80: bytes
-    std::uint8_t zero0[6];          //  82
-    std::uint8_t salt[256];         //  88
-    std::uint8_t zero1[168];        // 344
+    std::uint8_t signature[8];         //   0: "verity" and two NULs
+    std::uint32_t version;             //   8: 1
+    std::uint32_t hash_type;           //  12: 1: the salt comes before the data
+    std::uint8_t uuid[16];             //  16
+    std::uint8_t algorithm[32];        //  32: "sha256", padded with NULs
+    std::uint32_t data_block_size;     //  64: bytes
+    std::uint32_t hash_block_size;     //  68: bytes
+    std::uint64_t data_blocks;         //  72
+    std::uint16_t salt_size;           //  80: bytes
+    std::uint8_t zero0[6];             //  82
+    std::uint8_t salt[max_salt_size];  //  88
+    std::uint8_t zero1[168];           // 344
 };
 static_assert(sizeof(verity_superblock) == 512 && offsetof(verity_superblock, salt) == 88);
 

@@ -14,6 +14,7 @@ namespace regild::format {
 
 inline constexpr std::size_t hash_block_size = 4096;
 inline constexpr std::size_t hashes_per_block = 128;
+inline constexpr std::size_t max_salt_size = 256;  // bytes
 
 // Level 0 holds the hashes of the data blocks; the block of the top level is hashed by the root hash. A
 // volume of one data block has no level: its hash is the root hash.

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.hpp"
+
 namespace regild::format {
 namespace {
 
@@ -11,12 +13,9 @@ using nlohmann::json;
 
 constexpr int max_depth = 8;
 
-// A key as it may be shown: strangers choose it.
-std::string printable(std::string_view key) {
-    std::string shown;
-    for (const char c : key.substr(0, 64))
-        shown += c >= 0x20 && c < 0x7f ? c : '?';
-    return shown;
+// A name as it may be shown: strangers choose it.
+std::string shown(std::string_view name) {
+    return printable(name.substr(0, 64));
 }
 
 }  // namespace
@@ -38,7 +37,7 @@ Result<json> parse_json_object(std::string_view text, std::size_t max_size, Fail
             case json::parse_event_t::key: {
                 const std::string& key = parsed.get_ref<const std::string&>();
                 if (!open_objects.back().insert(key).second && !error)
-                    error = Error{kind, "the key '" + printable(key) + "' comes twice"};
+                    error = Error{kind, "the key '" + shown(key) + "' comes twice"};
                 break;
             }
             default:
@@ -84,13 +83,9 @@ std::string ObjectReader::text(const std::string& key) {
         return {};
     }
     std::string text = *value->get_ptr<const std::string*>();
-    for (const char c : text) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            fail(key, "must not contain control characters");
-            return {};
-        }
-    }
-    return text;
+    if (is_printable(text)) return text;
+    fail(key, "must not contain control characters");
+    return {};
 }
 
 std::uint64_t ObjectReader::number(const std::string& key, std::uint64_t min, std::uint64_t max) {
@@ -124,9 +119,22 @@ ObjectReader ObjectReader::object(const std::string& key) {
     return {value != nullptr ? *value : empty, kind_, path_ + key + "."};
 }
 
-void ObjectReader::absorb(ObjectReader& inner) {
-    const Result<void> result = inner.finish();
-    if (!error_ && !result) error_ = result.error();
+std::vector<std::string> ObjectReader::texts(const std::string& key) {
+    const json* const value = take(key);
+    std::vector<std::string> texts;
+    if (value == nullptr) return texts;
+    const bool is_list = value->is_array();
+    for (const json& item : is_list ? *value : json::array()) {
+        const auto* const text = item.get_ptr<const std::string*>();
+        if (text == nullptr) break;
+        texts.push_back(*text);
+    }
+    if (!is_list || texts.size() < value->size()) fail(key, "must be a list of strings");
+    return texts;
+}
+
+void ObjectReader::absorb(const ObjectReader& inner) {
+    if (!error_) error_ = inner.error_;
 }
 
 Result<void> ObjectReader::so_far() const {
@@ -136,7 +144,7 @@ Result<void> ObjectReader::so_far() const {
 
 Result<void> ObjectReader::finish() {
     for (const auto& item : object_->items())
-        if (!taken_.contains(item.key())) fail(printable(item.key()), "is not a known key");
+        if (!taken_.contains(item.key())) fail(shown(item.key()), "is not a known key");
     return so_far();
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "format/json.hpp"
 #include "format/write_log.hpp"
 
@@ -15,10 +16,8 @@ using nlohmann::ordered_json;
 constexpr const char* manifest_type = "regild-manifest";
 constexpr const char* channel_type = "regild-channel";
 constexpr std::uint64_t format_number = 1;
-constexpr std::uint64_t max_version = (std::uint64_t{1} << 53) - 1;  // what every JSON reader can hold
 constexpr std::size_t max_image_name_size = 63;
 constexpr std::size_t max_file_name_size = 255;
-constexpr std::size_t max_salt_size = 256;
 
 constexpr std::string_view lower_and_digits = "abcdefghijklmnopqrstuvwxyz0123456789";
 constexpr std::string_view name_characters = "abcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -33,13 +32,21 @@ bool is_file_name(std::string_view name) {
                        [&](char c) { return is_of(c, name_characters) || is_of(c, upper); });
 }
 
-// Looked at before all else: what else a document of another kind or format may hold is not known here.
+// Looked at before all else: what else a document of another kind or format may hold, or one that asks for
+// more than this version knows, is not known here.
 Result<void> take_kind(ObjectReader& reader, const char* type) {
     if (reader.text("type") != type) reader.fail("type", std::string("is not \"") + type + "\"");
     const std::uint64_t number = reader.number("format", 0, UINT64_MAX);
     if (number != format_number)
         reader.fail("format", "is " + std::to_string(number) + ", and this regild knows only " +
                                   std::to_string(format_number) + ": a newer regild is needed");
+    if (const Result<void> right_kind = reader.so_far(); !right_kind || !reader.has("requires"))
+        return right_kind;
+    // Every name is unknown as yet.
+    const std::vector<std::string> required = reader.texts("requires");
+    if (!required.empty())
+        reader.fail("requires", "names '" + printable(required[0].substr(0, 64)) +
+                                    "', which this regild does not know: a newer regild is needed");
     return reader.so_far();
 }
 
@@ -111,7 +118,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
     const Uuid tree_uuid = take_uuid(tree, "uuid");
     const ByteVector root_hash = take_hex(tree, "root_hash", sizeof(Digest), sizeof(Digest));
     reader.absorb(tree);
-    if (const Result<void> result = reader.finish(); !result) return manifest_error(result.error());
+    if (const Result<void> result = reader.so_far(); !result) return manifest_error(result.error());
 
     // A volume that no log can describe is no volume.
     if (const Result<LogGeometry> geometry = LogGeometry::make(size, *block_size); !geometry)
@@ -155,7 +162,7 @@ Result<Channel> parse_channel(std::string_view text) {
     Channel channel;
     channel.image = take_image(reader);
     channel.version = reader.number("version", 1, max_version);
-    if (const Result<void> result = reader.finish(); !result) return channel_error(result.error());
+    if (const Result<void> result = reader.so_far(); !result) return channel_error(result.error());
     return channel;
 }
 

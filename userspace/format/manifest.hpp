@@ -13,15 +13,16 @@ namespace regild::format {
 
 inline constexpr std::size_t max_manifest_size = 12288;
 inline constexpr std::size_t max_channel_size = 4096;
+inline constexpr std::uint64_t max_version = (std::uint64_t{1} << 53) - 1;  // exact in every JSON reader
 
 struct Manifest {
     std::string image;          // [a-z0-9][a-z0-9._-]{0,62}
-    std::uint64_t version = 0;  // 1 to 2^53 - 1
+    std::uint64_t version = 0;  // 1 to max_version
     Bytes size;                 // a multiple of 512; the mapping is exactly this long
     BlockSize block_size;
     std::string data_file;  // names beside the manifest, no '/'
     std::string tree_file;
-    ByteVector salt;  // of the hash tree, at most 256 bytes
+    ByteVector salt;  // of the hash tree, at most max_salt_size
     Uuid tree_uuid;
     Digest root_hash;
 
@@ -30,8 +31,8 @@ struct Manifest {
     bool operator==(const Manifest&) const = default;
 };
 
-// Bytes of a stranger: bounded size, unknown or duplicate keys, wrong types and ranges are errors that name
-// the key.
+// Bytes of a stranger: bounded size; duplicate keys, wrong types and ranges are errors that name the key.
+// Unknown keys are let pass, but a name in `requires` that this version does not know is an error.
 Result<Manifest> parse_manifest(std::string_view json);
 std::string serialize_manifest(
     const Manifest& manifest);  // indented, keys in a fixed order, ends in a newline

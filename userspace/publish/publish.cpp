@@ -15,7 +15,6 @@
 namespace regild::publish {
 namespace {
 
-constexpr std::uint64_t last_version = (std::uint64_t{1} << 53) - 1;  // exact in every JSON reader
 constexpr mode_t channel_mode = 0644;
 constexpr const char* activity = "publishing";
 
@@ -42,8 +41,9 @@ Result<void> check_names(const PublishRequest& request) {
         return Error{Failure::usage, "'" + *request.channel +
                                          "' cannot be the name of a channel: use small letters, digits and "
                                          "._-, beginning with a letter or digit, at most 63"};
-    if (request.version == 0 || request.version > last_version)
-        return Error{Failure::usage, "a version is a number from 1 to " + std::to_string(last_version)};
+    if (request.version == 0 || request.version > format::max_version)
+        return Error{Failure::usage,
+                     "a version is a number from 1 to " + std::to_string(format::max_version)};
     return {};
 }
 
