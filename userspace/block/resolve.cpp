@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_name.hpp"
 #include "block/device.hpp"
 #include "block/probe.hpp"
 
@@ -40,8 +41,8 @@ std::string first_line(const fs::path& file) {
 // A volume that is mapped carries the tags of its data device: the one below is meant. Drives without a
 // medium have no size, and a floppy drive takes seconds to say so.
 bool is_candidate(const fs::path& sysfs) {
-    return !first_line(sysfs / "dm/uuid").starts_with("REGILD-") && first_line(sysfs / "size") != "0" &&
-           !first_line(sysfs / "dev").starts_with("2:");
+    return !first_line(sysfs / "dm/uuid").starts_with(mapped_uuid_prefix) &&
+           first_line(sysfs / "size") != "0" && !first_line(sysfs / "dev").starts_with("2:");
 }
 
 bool has_tag(const std::string& path, const Tag& tag, const std::string& value) {

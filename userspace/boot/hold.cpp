@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "boot/hold.hpp"
 
+#include "base/mapped_name.hpp"
+
 namespace regild::boot {
 namespace {
 
@@ -21,7 +23,7 @@ Result<HeldVolume> hold(dm::Mapper& mapper, const std::string& name, volume::Vol
                                   .log_path = seen.log_device().name(),
                                   .block_size = geometry.block_size().sectors(),
                                   .allow_discards = allow_discards};
-    Result<std::unique_ptr<dm::Mapping>> mapping = mapper.hold(name, dm::uuid_prefix + name, table);
+    Result<std::unique_ptr<dm::Mapping>> mapping = mapper.hold(name, mapped_uuid_prefix + name, table);
     if (!mapping) return mapping.error();
     Result<volume::Volume> volume =
         volume::Volume::open({table.data_path, table.log_path}, block::Access::held);

@@ -4,16 +4,11 @@
 #include <fstream>
 
 namespace regild::cli {
-namespace {
-
-constexpr std::size_t longest_configuration = 65536;  // the parser says when it is longer
-
-}  // namespace
-
 Result<format::Configuration> read_configuration(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) return Error{Failure::usage, errno_error("cannot open configuration " + path).message};
-    std::string text(longest_configuration + 1, '\0');
+    // One byte more than allowed: the parser says when it is too long.
+    std::string text(format::max_configuration_size + 1, '\0');
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (file.bad() || (file.fail() && !file.eof()))
         return Error{Failure::usage, "cannot read configuration " + path};

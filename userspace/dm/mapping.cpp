@@ -148,8 +148,8 @@ bool is_left_behind(const std::string& name) {
     dm_info info{};
     if (!look.run() || dm_task_get_info(look.get(), &info) == 0 || info.exists == 0) return false;
     const char* const uuid = dm_task_get_uuid(look.get());
-    return uuid != nullptr && std::string_view(uuid).starts_with(uuid_prefix) && info.live_table == 0 &&
-           info.open_count == 0;
+    return uuid != nullptr && std::string_view(uuid).starts_with(mapped_uuid_prefix) &&
+           info.live_table == 0 && info.open_count == 0;
 }
 
 class DeviceMapping final : public Mapping {
@@ -216,10 +216,10 @@ class DeviceMapper final : public Mapper {
     Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
                                           const WritelogTable& table) override {
         if (!is_valid_mapped_name(name)) return bad_name(name);
-        if (!uuid.starts_with(uuid_prefix) || uuid.size() > max_uuid_length)
+        if (!uuid.starts_with(mapped_uuid_prefix) || uuid.size() > max_uuid_length)
             return Error{Failure::usage, "'" + uuid +
                                              "' cannot be the UUID of a mapped device: it must begin with " +
-                                             uuid_prefix + " and have at most " +
+                                             mapped_uuid_prefix + " and have at most " +
                                              std::to_string(max_uuid_length) + " characters"};
 
         Result<Fd> lock = lock_hold(lock_folder, name);
@@ -244,7 +244,7 @@ class DeviceMapper final : public Mapper {
             return look.error("cannot look at the mapped device " + name);
         if (info.exists == 0) return Error{Failure::refused, "there is no mapped device " + name};
         const char* const uuid = dm_task_get_uuid(look.get());
-        if (uuid == nullptr || !std::string_view(uuid).starts_with(uuid_prefix))
+        if (uuid == nullptr || !std::string_view(uuid).starts_with(mapped_uuid_prefix))
             return Error{Failure::refused,
                          "the mapped device " + name + " was not made by regild: left alone"};
 

@@ -38,9 +38,9 @@ class Mapping {
 class Mapper {
   public:
     virtual ~Mapper() = default;
-    // `uuid` begins with uuid_prefix. A hold of that name that a killed tool left behind is removed first.
-    // Failure::refused: the name is taken, another tool is at work on it, or a device is in use, also by
-    // another mapped device. Failure::failed: the kernel lacks the target (the message says to load
+    // `uuid` begins with mapped_uuid_prefix. A hold of that name that a killed tool left behind is removed
+    // first. Failure::refused: the name is taken, another tool is at work on it, or a device is in use, also
+    // by another mapped device. Failure::failed: the kernel lacks the target (the message says to load
     // dm-writelog).
     virtual Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
                                                   const WritelogTable& table) = 0;
@@ -51,9 +51,6 @@ class Mapper {
 // Another device than `own` ("dm-3") that lies on a block device, by the latter's directory in sysfs; nothing
 // where there is none.
 std::optional<std::string> other_holder(const std::string& device_directory, const std::string& own);
-
-// By it we know our own among the system's mapped devices.
-inline constexpr const char* uuid_prefix = "REGILD-";
 
 std::unique_ptr<Mapper> make_device_mapper();
 

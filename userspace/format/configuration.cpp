@@ -7,7 +7,6 @@
 namespace regild::format {
 namespace {
 
-constexpr std::size_t max_size = 65536;
 constexpr std::uint64_t max_device_timeout = 3600;
 
 std::string take_required(ObjectReader& reader, const char* key) {
@@ -19,7 +18,7 @@ std::string take_required(ObjectReader& reader, const char* key) {
 }  // namespace
 
 Result<Configuration> parse_configuration(std::string_view text) {
-    const Result<nlohmann::json> document = parse_json_object(text, max_size, Failure::usage);
+    const Result<nlohmann::json> document = parse_json_object(text, max_configuration_size, Failure::usage);
     if (!document) return document.error();
     ObjectReader reader(*document, Failure::usage);
 

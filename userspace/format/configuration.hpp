@@ -10,6 +10,8 @@
 
 namespace regild::format {
 
+inline constexpr std::size_t max_configuration_size = 65536;  // bytes
+
 // What to do when blocks are to be restored and the server does not answer.
 enum class OfflinePolicy { wait, halt };
 
