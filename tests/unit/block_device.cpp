@@ -249,11 +249,59 @@ TEST_CASE("the content of a disk is told apart: blank, unknown data, signatures"
     CHECK(probe(path).description == "swap and dos partition table");
 }
 
-TEST_CASE("a file's identity is its size alone") {
+TEST_CASE("data anywhere on a disk shows that it is not blank") {
     const TemporaryDirectory directory;
-    const auto device = Device::open(directory.file("disk", 8192), Access::read);
-    REQUIRE(device.ok());
-    CHECK(*identify(**device) == DiskIdentity{"", "", Sectors(0), Sectors(16)});
+    const auto is_blank = [&](const std::string& path) {
+        const auto device = Device::open(path, Access::read);
+        REQUIRE(device.ok());
+        const auto found = probe_content(**device);
+        REQUIRE(found.ok());
+        return found->blank;
+    };
+    // A hole of 1 TiB with one sector of data in it, and 16 MiB that are written but zero.
+    const std::string sparse = directory.file("sparse", 0);
+    fs::resize_file(sparse, std::uintmax_t{1} << 40);
+    CHECK(is_blank(sparse));
+    {
+        std::fstream stream(sparse, std::ios::in | std::ios::out);
+        stream.seekp(std::streamoff{777} << 20) << std::string(512, 'x');
+    }
+    CHECK_FALSE(is_blank(sparse));
+
+    const std::string zeros = directory.file("zeros", 16 << 20, '\0');
+    CHECK(is_blank(zeros));
+    const auto write_at = [&](std::uint64_t offset) {
+        std::fstream(zeros, std::ios::in | std::ios::out).seekp(static_cast<std::streamoff>(offset)) << "x";
+    };
+    const auto offset = GENERATE(as<std::uint64_t>{}, 0, 5 << 20, (16 << 20) - 1);
+    write_at(offset);
+    CHECK_FALSE(is_blank(zeros));
+}
+
+TEST_CASE("a file that takes another's place is another disk") {
+    const TemporaryDirectory directory;
+    const auto identity_of = [](const std::string& path) {
+        const auto device = Device::open(path, Access::read);
+        REQUIRE(device.ok());
+        const auto identity = identify(**device);
+        REQUIRE(identity.ok());
+        CHECK(identity->is_proof());
+        return *identity;
+    };
+    const std::string path = directory.file("disk", 8192);
+    const DiskIdentity first = identity_of(path);
+    CHECK(first.size == Sectors(16));
+    CHECK(identity_of(path) == first);
+    fs::rename(path, path + ".moved");
+    CHECK(identity_of(path + ".moved") == first);
+    fs::copy(path + ".moved", path);
+    CHECK_FALSE(identity_of(path) == first);
+}
+
+TEST_CASE("a disk with neither PARTUUID nor WWID is not told from others") {
+    CHECK_FALSE(DiskIdentity{"", "", Sectors(2048), Sectors(16)}.is_proof());
+    CHECK(DiskIdentity{"p", "", Sectors(0), Sectors(16)}.is_proof());
+    CHECK(DiskIdentity{"", "w", Sectors(0), Sectors(16)}.is_proof());
 }
 
 TEST_CASE("a partition's identity comes from itself and from its disk") {
@@ -268,6 +316,10 @@ TEST_CASE("a partition's identity comes from itself and from its disk") {
           DiskIdentity{"", "from-the-host", Sectors(2048), Sectors(4096)});
     CHECK(identity_from_sysfs(sys.path() / "vda") ==
           DiskIdentity{"", "from-the-host", Sectors(0), Sectors(8388608)});
+
+    sys.write("dm-0/size", "16\n");
+    sys.write("dm-0/dm/uuid", "LVM-0123\n");
+    CHECK(identity_from_sysfs(sys.path() / "dm-0").wwid == "LVM-0123");
 
     sys.write("vda/device/serial", "  S3R1AL \n");
     CHECK(identity_from_sysfs(sys.path() / "254:2").wwid == "S3R1AL");

@@ -8,13 +8,17 @@
 
 namespace regild {
 
-// Fields that do not exist (plain files, disks without a WWID or serial number) are empty or zero.
+// Fields that do not exist are empty or zero.
 struct DiskIdentity {
     std::string partuuid;
-    std::string wwid;  // of the whole disk: sysfs wwid, else the serial number
-    Sectors start;     // of the partition on its disk
-    Sectors size;      // of the device or file
+    // Of the whole disk: sysfs wwid, else the serial number, else the UUID of a mapped device or an array; of
+    // a plain file inode number and time of birth.
+    std::string wwid;
+    Sectors start;  // of the partition on its disk
+    Sectors size;   // of the device or file
     bool operator==(const DiskIdentity&) const = default;
+    // Whether it tells the disk from any other of its size: a log that rests on less is not believed.
+    bool is_proof() const { return !partuuid.empty() || !wwid.empty(); }
 };
 
 }  // namespace regild

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "block/identity.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -11,6 +12,7 @@
 #include <fstream>
 #include <vector>
 
+#include "block/data_extent.hpp"
 #include "block/probe.hpp"
 
 namespace regild::block {
@@ -18,7 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Bytes zero_area = MiB(1);
+// Of a device that is looked at for being blank: its ends whole, and samples at even distances in between. 64
+// MiB at most are read, ascending: under 10 s on a rotating disk.
+constexpr Bytes blank_end = MiB(1);
+constexpr Bytes sample_size = KiB(64);
+constexpr std::uint64_t max_samples = 1024;
+// A file that is cut into more stretches of data is one stretch from there on.
+constexpr std::size_t max_extents = 65536;
 
 // The first line of a sysfs attribute as it may be stored and shown; "" when there is none.
 std::string attribute(const fs::path& file) {
@@ -39,11 +47,70 @@ Sectors sectors_attribute(const fs::path& file) {
     return Sectors(sectors);
 }
 
+// Where data lies: holes of a file need no look.
+Result<std::vector<DataExtent>> data_extents(const Device& device) {
+    std::vector<DataExtent> extents;
+    for (Bytes at; at < device.size();) {
+        const Result<DataExtent> data = next_data(device.fd(), at, device.size());
+        if (!data) return data.error().context(device.name());
+        if (data->start >= device.size()) break;
+        extents.push_back(extents.size() < max_extents ? *data : DataExtent{data->start, device.size()});
+        at = extents.back().end;
+    }
+    return extents;
+}
+
+Result<bool> is_zero(Device& device, Bytes offset, Bytes length) {
+    AlignedBuffer buffer(length.count());
+    if (Result<void> r = device.read(offset, buffer.span()); !r) return r.error();
+    return all_zero(buffer.span());
+}
+
+// Zero at both ends and wherever a sample of its data was taken; all of it when that is not more than the
+// samples.
+Result<bool> looks_blank(Device& device) {
+    const Bytes size = device.size();
+    const Bytes end_size = std::min(blank_end, size);
+    for (const Bytes start : {Bytes(0), size - end_size}) {
+        const Result<bool> zero = is_zero(device, start, end_size);
+        if (!zero || !*zero) return zero;
+    }
+    const Result<std::vector<DataExtent>> extents = data_extents(device);
+    if (!extents) return extents.error();
+    std::uint64_t samples = 0;  // that would cover all data
+    for (const DataExtent& extent : *extents)
+        samples += divide_up((extent.end - extent.start).count(), sample_size.count());
+    const std::uint64_t every = divide_up(samples, max_samples);
+    std::uint64_t number = 0;
+    for (const DataExtent& extent : *extents) {
+        for (Bytes at(extent.start.count() / sample_size.count() * sample_size.count()); at < extent.end;
+             at += sample_size) {
+            if (number++ % every != 0) continue;
+            const Result<bool> zero = is_zero(device, at, std::min(sample_size, size - at));
+            if (!zero || !*zero) return zero;
+        }
+    }
+    return true;
+}
+
 std::string join(const std::vector<std::string>& parts) {
     std::string joined;
     for (const std::string& part : parts)
         joined += (joined.empty() ? "" : " and ") + part;
     return joined;
+}
+
+// A copy of a file is another file, and so is one that was made in its place, perhaps with the same inode
+// number.
+Result<DiskIdentity> identity_of_file(const Device& device) {
+    struct statx status {};
+    if (statx(device.fd(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0)
+        return errno_error("cannot look at " + device.name());
+    std::string wwid = "inode " + std::to_string(status.stx_ino);
+    if ((status.stx_mask & STATX_BTIME) != 0)
+        wwid += " born " + std::to_string(status.stx_btime.tv_sec) + "." +
+                std::to_string(status.stx_btime.tv_nsec);
+    return DiskIdentity{"", wwid, Sectors(0), to_sectors(device.size())};
 }
 
 }  // namespace
@@ -59,7 +126,7 @@ DiskIdentity identity_from_sysfs(const std::string& device_directory) {
     DiskIdentity identity;
     if (is_partition) identity.start = sectors_attribute(directory / "start");
     identity.size = sectors_attribute(directory / "size");
-    for (const char* name : {"wwid", "device/wwid", "device/serial", "serial"}) {
+    for (const char* name : {"wwid", "device/wwid", "device/serial", "serial", "dm/uuid", "md/uuid"}) {
         identity.wwid = attribute(disk / name);
         if (!identity.wwid.empty()) break;
     }
@@ -70,7 +137,7 @@ DiskIdentity identity_from_sysfs(const std::string& device_directory) {
 }
 
 Result<DiskIdentity> identify(const Device& device) {
-    if (!device.is_block_device()) return DiskIdentity{"", "", Sectors(0), to_sectors(device.size())};
+    if (!device.is_block_device()) return identity_of_file(device);
     struct stat status {};
     if (fstat(device.fd(), &status) != 0)
         return errno_error("cannot look at " + device.name()).as(Failure::disk);
@@ -99,9 +166,9 @@ Result<Content> probe_content(Device& device) {
         content.description = join(*signatures);
         return content;
     }
-    AlignedBuffer buffer(std::min(zero_area, device.size()).count());
-    if (Result<void> r = device.read(Bytes(0), buffer.span()); !r) return r.error();
-    content.blank = all_zero(buffer.span());
+    const Result<bool> blank = looks_blank(device);
+    if (!blank) return blank.error();
+    content.blank = *blank;
     content.description = content.blank ? "nothing" : "unknown data";
     return content;
 }

@@ -10,12 +10,15 @@
 
 namespace regild::block {
 
+// What a log is bound to. Only by PARTUUID or WWID is it proof, see DiskIdentity::is_proof.
 Result<DiskIdentity> identify(const Device& device);
 // The part of it that sysfs knows, from the directory of a block device such as /sys/dev/block/254:2.
 DiskIdentity identity_from_sysfs(const std::string& device_directory);
 
 struct Content {
-    bool blank = false;          // no signature that libblkid knows, and the first MiB is zero
+    // No signature that libblkid knows; the first and the last MiB are zero, and so is what was sampled in
+    // between: up to 1024 stretches of 64 KiB, at even distances over the device or over the data of a file.
+    bool blank = false;
     std::string description;     // "ext4 file system", "GPT partition table", "unknown data", for messages
     std::string partition_type;  // GPT type UUID of the partition in lower case, or ""
 };

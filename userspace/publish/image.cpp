@@ -53,7 +53,7 @@ class Pipeline {
     const ConstByteSpan salt_;
     const Digest& zero_digest_;
     const BlockIndex end_;
-    ImageFile::Extent data_{};  // the reader's: where the image was last seen to have data
+    block::DataExtent data_{};  // the reader's: where the image was last seen to have data
 
     std::mutex mutex_;  // guards what follows, and each slot's `hashed`
     std::condition_variable changed_;
@@ -99,7 +99,7 @@ void Pipeline::end(std::optional<Error> error) {
 Result<void> Pipeline::fill(Slot& chunk, BlockIndex from) {
     const Bytes offset = block_size_.offset_of(from);
     if (offset >= data_.end) {
-        Result<ImageFile::Extent> data = image_.next_data(offset);
+        Result<block::DataExtent> data = image_.next_data(offset);
         if (!data) return data.error();
         data_ = *data;
     }
@@ -226,14 +226,10 @@ Result<void> ImageFile::read(Bytes offset, ByteSpan into) const {
     return {};
 }
 
-Result<ImageFile::Extent> ImageFile::next_data(Bytes offset) const {
-    const off_t start = lseek(fd_.get(), static_cast<off_t>(offset.count()), SEEK_DATA);
-    if (start < 0 && errno == ENXIO) return Extent{size_, size_};
-    // Block devices and some file systems know no holes.
-    if (start < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) return Extent{offset, size_};
-    const off_t end = start < 0 ? start : lseek(fd_.get(), start, SEEK_HOLE);
-    if (end < 0) return errno_error("cannot look for holes in image " + path_.string());
-    return Extent{Bytes(static_cast<std::uint64_t>(start)), Bytes(static_cast<std::uint64_t>(end))};
+Result<block::DataExtent> ImageFile::next_data(Bytes offset) const {
+    Result<block::DataExtent> data = block::next_data(fd_.get(), offset, size_);
+    if (!data) return data.error().context("image " + path_.string());
+    return data;
 }
 
 Result<void> ImageFile::check_unchanged() const {

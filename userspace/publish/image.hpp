@@ -12,6 +12,7 @@
 #include "base/fd.hpp"
 #include "base/stop.hpp"
 #include "base/units.hpp"
+#include "block/data_extent.hpp"
 
 namespace regild::publish {
 
@@ -22,12 +23,8 @@ class ImageFile {
     Bytes size() const { return size_; }
     // Fills `into` from `offset`, with zeros past the end.
     Result<void> read(Bytes offset, ByteSpan into) const;
-    // The next stretch at or after `offset` that is not a hole: its start and its end; {size, size} if none.
-    struct Extent {
-        Bytes start;
-        Bytes end;
-    };
-    Result<Extent> next_data(Bytes offset) const;
+    // As block::next_data.
+    Result<block::DataExtent> next_data(Bytes offset) const;
     // Failure::failed when somebody wrote the file since it was opened: the bytes read are a mixture.
     Result<void> check_unchanged() const;
 
