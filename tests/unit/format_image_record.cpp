@@ -81,9 +81,9 @@ TEST_CASE("a damaged image record, or one of another log, is none") {
     // Torn: some sectors are new, some are not.
     ImageRecord newer = example();
     newer.sequence = 43;
-    newer.manifest = std::string(9000, 'm');
+    newer.manifest = std::string(max_manifest_size, 'm');
     const ByteVector other = *serialize_image_record(newer, uuid);
-    for (std::size_t cut = 512; cut < 9512; cut += 512) {
+    for (std::size_t cut = 512; cut < 512 + max_manifest_size; cut += 512) {
         ByteVector torn = other;
         std::memcpy(torn.data() + cut, good.data() + cut, good.size() - cut);
         REQUIRE(parse_image_record(as_record(torn), uuid).error().kind == Failure::failed);
@@ -98,12 +98,14 @@ TEST_CASE("a valid image record that this version does not understand is refused
         std::string_view bytes;
     };
     for (const Forgery& f :
-         {Forgery{"version 2", 12, "\2"sv}, Forgery{"sequence 0", 16, "\0"sv}, Forgery{"state 0", 24, "\0"sv},
+         {Forgery{"version 2", 12, "\2"sv}, Forgery{"sequence 0", 16, "\0"sv},
+          Forgery{"sequence 2^64 - 1", 16, "\xff\xff\xff\xff\xff\xff\xff\xff"sv},
+          Forgery{"sequence 2^63", 16, "\0\0\0\0\0\0\0\x80"sv}, Forgery{"state 0", 24, "\0"sv},
           Forgery{"state 4", 24, "\4"sv}, Forgery{"a flag", 28, "\2"sv},
           Forgery{"a start that overflows", 288, "\0\0\0\0\0\0\0\xff"sv},
           Forgery{"a size that overflows", 296, "\0\0\0\0\0\0\0\xff"sv},
-          Forgery{"a manifest that leaves the record", 304, "\1\x3e\0\0"sv},
-          Forgery{"a signature that leaves the record", 308, "\xff\x3d\0\0"sv},
+          Forgery{"a manifest that is too long", 304, "\1\x1d\0\0"sv},
+          Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
           Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
           Forgery{"bytes behind a name", 48, "a\0b"sv}, Forgery{"a control character", 48, "a\x1b[m"sv}}) {
         INFO(f.what);
@@ -113,6 +115,14 @@ TEST_CASE("a valid image record that this version does not understand is refused
     }
     CHECK(parse_image_record(as_record(forged(160, std::string(128, 'w'))), uuid).error().kind ==
           Failure::refused);
+}
+
+TEST_CASE("half of a record's text stays free for a later version") {
+    ImageRecord record = example();
+    record.manifest = std::string(max_manifest_size, 'm');
+    record.signature = std::string(max_signature_size, 's');
+    const ByteVector bytes = *serialize_image_record(record, uuid);
+    CHECK(all_zero(ConstByteSpan(bytes).subspan(image_record_size - max_manifest_size - max_signature_size)));
 }
 
 TEST_CASE("what does not fit into an image record is not written") {
@@ -126,7 +136,10 @@ TEST_CASE("what does not fit into an image record is not written") {
     CHECK_FALSE(fits([](ImageRecord& r) { r.image = std::string("a\0b", 3); }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.disk.partuuid = std::string(48, 'p'); }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.disk.wwid = std::string(128, 'w'); }));
-    CHECK(fits([](ImageRecord& r) { r.manifest = std::string(image_record_text_size - 3, 'm'); }));
-    CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(image_record_text_size - 2, 'm'); }));
-    CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(image_record_text_size + 1, 'm'); }));
+    CHECK(fits([](ImageRecord& r) { r.manifest = std::string(max_manifest_size, 'm'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(max_manifest_size + 1, 'm'); }));
+    CHECK(fits([](ImageRecord& r) { r.signature = std::string(max_signature_size, 's'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.signature = std::string(max_signature_size + 1, 's'); }));
+    CHECK(fits([](ImageRecord& r) { r.sequence = max_record_sequence; }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.sequence = max_record_sequence + 1; }));
 }

@@ -376,6 +376,40 @@ TEST_CASE("a record slot that cannot be read may hold the newer record: none is 
     CHECK(opened(disk).record()->image_version == 10);
 }
 
+TEST_CASE("a record that takes an unreadable slot's place wins, also where nothing else told the sequence") {
+    MemoryStorage disk = formatted(geometry_of(1));
+    {
+        WriteLog log = opened(disk);
+        REQUIRE(log.write_record(record_of(VolumeState::golden)).ok());     // sequence 2, slot 1
+        REQUIRE(log.write_record(record_of(VolumeState::restoring)).ok());  // sequence 3, slot 0
+    }
+    const LogGeometry geometry = opened(disk).geometry();
+    const Bytes newest = geometry.record_offset(0);
+    const ByteVector before(disk.content().begin() + static_cast<std::ptrdiff_t>(newest.count()),
+                            disk.content().begin() + static_cast<std::ptrdiff_t>(newest.count() + 16384));
+    damage(disk, geometry.record_offset(1) + Bytes(20));
+    disk.make_unreadable(newest, Bytes(512));
+    WriteLog log = opened(disk);
+    CHECK_FALSE(log.record());
+    REQUIRE(log.write_record(record_of(VolumeState::provisioning, 9)).ok());
+    REQUIRE(log.write_record(record_of(VolumeState::golden, 10)).ok());
+    disk.overwrite(newest, before);
+    CHECK(opened(disk).record()->image_version == 10);
+}
+
+TEST_CASE("the last sequence number of a record is not followed by another") {
+    MemoryStorage disk = formatted(geometry_of(1));
+    WriteLog first = opened(disk);
+    format::ImageRecord last = record_of(VolumeState::golden, 8);
+    last.sequence = format::max_record_sequence;
+    disk.overwrite(first.geometry().record_offset(1),
+                   *format::serialize_image_record(last, first.superblock().uuid));
+    WriteLog log = opened(disk);
+    CHECK(log.record()->image_version == 8);
+    CHECK(log.write_record(record_of(VolumeState::restoring, 9)).error().kind == Failure::refused);
+    CHECK(opened(disk).record()->image_version == 8);
+}
+
 TEST_CASE("a log error is passed on, and in doubt blocks stay marked") {
     const LogGeometry geometry = geometry_of(9);
     const BlockRange all{BlockIndex(0), geometry.blocks()};

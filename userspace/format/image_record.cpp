@@ -9,12 +9,14 @@
 
 #include "base/crc32c.hpp"
 #include "base/text.hpp"
+#include "format/manifest.hpp"
 
 namespace regild::format {
 namespace {
 
-static_assert(image_record_size == WRITELOG_RECORD_SIZE &&
-              image_record_text_size == WRITELOG_RECORD_TEXT_SIZE);
+static_assert(image_record_size == WRITELOG_RECORD_SIZE);
+// One manifest and its signature take half of the room, so that a later version has as much for another.
+static_assert(2 * (max_manifest_size + max_signature_size) == WRITELOG_RECORD_TEXT_SIZE);
 static_assert(static_cast<int>(VolumeState::provisioning) == WRITELOG_STATE_PROVISIONING &&
               static_cast<int>(VolumeState::restoring) == WRITELOG_STATE_RESTORING &&
               static_cast<int>(VolumeState::golden) == WRITELOG_STATE_GOLDEN);
@@ -27,6 +29,10 @@ Error not_a_record(const char* why) {
 
 Error refused(const std::string& why) {
     return {Failure::refused, "the log's image record " + why};
+}
+
+bool is_valid_sequence(std::uint64_t sequence) {
+    return sequence > 0 && sequence <= max_record_sequence;
 }
 
 std::uint32_t record_crc(std::span<const std::byte, image_record_size> bytes, const Uuid& uuid) {
@@ -82,12 +88,12 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::uint32_t state = le32toh(wire.state);
     if (state < WRITELOG_STATE_PROVISIONING || state > WRITELOG_STATE_GOLDEN)
         return refused("has a state that this regild does not know");
-    if (wire.sequence == 0) return refused("has no sequence number");
+    const std::uint64_t sequence = le64toh(wire.sequence);
+    if (!is_valid_sequence(sequence)) return refused("has an impossible sequence number");
 
     const std::uint32_t manifest_length = le32toh(wire.manifest_length);
     const std::uint32_t signature_length = le32toh(wire.signature_length);
-    if (manifest_length > image_record_text_size ||
-        signature_length > image_record_text_size - manifest_length)
+    if (manifest_length > max_manifest_size || signature_length > max_signature_size)
         return refused("tells impossible lengths");
     const std::uint64_t start = le64toh(wire.start_sector);
     const std::uint64_t size = le64toh(wire.size_sectors);
@@ -99,7 +105,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
 
     const char* const text = reinterpret_cast<const char*>(wire.text);
     ImageRecord record;
-    record.sequence = le64toh(wire.sequence);
+    record.sequence = sequence;
     record.state = static_cast<VolumeState>(state);
     record.unknown = (flags & WRITELOG_RECORD_UNKNOWN) != 0;
     record.image_version = le64toh(wire.image_version);
@@ -112,6 +118,8 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
 }
 
 Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid& uuid) {
+    if (!is_valid_sequence(record.sequence))
+        return Error{Failure::refused, "its sequence numbers are used up: format the log anew"};
     writelog_record wire{};
     std::memcpy(wire.magic, WRITELOG_RECORD_MAGIC, sizeof wire.magic);
     wire.version = htole32(WRITELOG_VERSION);
@@ -126,8 +134,7 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
         !set_field(wire.wwid, record.disk.wwid))
         return Error{Failure::failed,
                      "the image's name or the disk's identity does not fit into the log's image record"};
-    if (record.manifest.size() > image_record_text_size ||
-        record.signature.size() > image_record_text_size - record.manifest.size())
+    if (record.manifest.size() > max_manifest_size || record.signature.size() > max_signature_size)
         return Error{Failure::failed,
                      "the manifest and its signature do not fit into the log's image record"};
     wire.manifest_length = htole32(static_cast<std::uint32_t>(record.manifest.size()));

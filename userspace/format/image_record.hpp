@@ -28,11 +28,14 @@ struct ImageRecord {
 };
 
 inline constexpr std::size_t image_record_size = 16384;
-inline constexpr std::size_t image_record_text_size = 15872;  // manifest and signature together
+inline constexpr std::size_t max_signature_size = 512;
+// So far that neither a step over an unreadable slot nor any number of writes comes near the end and wraps.
+inline constexpr std::uint64_t max_record_sequence = UINT64_MAX >> 1;
 
-// Failure::failed: not a record of this log. Failure::refused: unknown version, flags or state.
+// Failure::failed: not a record of this log. Failure::refused: unknown version, flags or state, a sequence
+// number out of range.
 Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_size> bytes, const Uuid& uuid);
-// Errors: a text that is too long for its field.
+// Errors: a text that is too long for its field, a sequence number out of range.
 Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid& uuid);
 
 }  // namespace regild::format

@@ -8,10 +8,11 @@
 #include "base/units.hpp"
 #include "base/uuid.hpp"
 #include "format/hash_tree.hpp"
+#include "format/write_log.hpp"
 
 namespace regild::format {
 
-inline constexpr std::size_t max_manifest_size = 12288;
+inline constexpr std::size_t max_manifest_size = 7424;  // two and their signatures fit into an image record
 inline constexpr std::size_t max_channel_size = 4096;
 inline constexpr std::uint64_t max_version = (std::uint64_t{1} << 53) - 1;  // exact in every JSON reader
 
@@ -27,6 +28,8 @@ struct Manifest {
     Digest root_hash;
 
     Blocks blocks() const { return block_size.blocks_in(size); }
+    // Of the log of a volume that holds this: parse_manifest() refuses what no log can describe.
+    LogGeometry log_geometry() const { return LogGeometry::make(size, block_size).value(); }
     Bytes padded_size() const { return block_size.bytes_of(blocks()); }
     bool operator==(const Manifest&) const = default;
 };

@@ -41,6 +41,16 @@ Result<LogGeometry> LogGeometry::make(Bytes data_size, BlockSize block_size) {
     return LogGeometry(data_size, block_size);
 }
 
+LogGeometry LogGeometry::shortest() {
+    const BlockSize block_size = *BlockSize::from_bytes(WRITELOG_MIN_BLOCK_SECTORS * WRITELOG_SECTOR_SIZE);
+    return {block_size.bytes(), block_size};
+}
+
+LogGeometry LogGeometry::longest() {
+    const BlockSize block_size = shortest().block_size();
+    return {block_size.bytes_of(Blocks(WRITELOG_MAX_BLOCKS)), block_size};
+}
+
 std::uint64_t LogGeometry::log_sectors() const {
     const std::uint64_t used = divide_up(blocks().count(), WRITELOG_BITS_PER_SECTOR);
     return divide_up(used, WRITELOG_SECTORS_PER_UNIT) * WRITELOG_SECTORS_PER_UNIT;

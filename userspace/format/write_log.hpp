@@ -18,6 +18,9 @@ class LogGeometry {
   public:
     // Errors: data_size zero or not a multiple of 512, more than 2^31 blocks.
     static Result<LogGeometry> make(Bytes data_size, BlockSize block_size);
+    // Of all logs: of one block, and of as many as there may be.
+    static LogGeometry shortest();
+    static LogGeometry longest();
 
     BlockSize block_size() const { return block_size_; }
     Bytes data_size() const { return data_size_; }

@@ -16,12 +16,6 @@ using block::AlignedBuffer;
 using format::LogGeometry;
 using format::Superblock;
 
-// The second superblock copy lies nowhere else: from the shortest log's to the longest log's.
-constexpr std::uint64_t first_second_copy = WRITELOG_BITMAP_OFFSET + unit_size + WRITELOG_RECORD_SIZE;
-constexpr std::uint64_t longest_bitmap =
-    divide_up(divide_up(WRITELOG_MAX_BLOCKS, WRITELOG_BITS_PER_SECTOR), WRITELOG_SECTORS_PER_UNIT) *
-    unit_size;
-constexpr std::uint64_t last_second_copy = WRITELOG_BITMAP_OFFSET + longest_bitmap + WRITELOG_RECORD_SIZE;
 constexpr std::size_t max_unreadable_units = 64;
 
 std::span<const std::byte, 512> sector_at(ByteSpan bytes, std::size_t offset) {
@@ -30,10 +24,11 @@ std::span<const std::byte, 512> sector_at(ByteSpan bytes, std::size_t offset) {
 
 // Where a second superblock copy may lie on a device of this size, as offset and length; none on a small one.
 std::optional<std::pair<Bytes, Bytes>> second_copy_area(const block::Storage& storage) {
-    const std::uint64_t end =
-        std::min<std::uint64_t>(storage.size().count() / unit_size * unit_size, last_second_copy + unit_size);
-    if (end <= first_second_copy) return std::nullopt;
-    return std::pair(Bytes(first_second_copy), Bytes(end - first_second_copy));
+    const Bytes whole_units(storage.size().count() / unit_size * unit_size);
+    const Bytes first = LogGeometry::shortest().superblock_offset(1);
+    const Bytes end = std::min(whole_units, LogGeometry::longest().log_length());
+    if (end <= first) return std::nullopt;
+    return std::pair(first, end - first);
 }
 
 Result<void> check_storage(const block::Storage& storage) {

@@ -41,7 +41,7 @@ Result<void> check_fit(const log::WriteLog& log, const block::Storage& data,
         return Error{Failure::refused, "the log of " + data.name() + " was made for " + name_of(*held) +
                                            ", not for this " + name_of(manifest) +
                                            ": restore from that version, or provision the volume again"};
-    if (log.geometry().data_size() != manifest.size || log.geometry().block_size() != manifest.block_size)
+    if (log.geometry() != manifest.log_geometry())
         return Error{Failure::refused, "the log of " + data.name() + " has another size or block size than " +
                                            name_of(manifest) + ": provision the volume again"};
     return {};
