@@ -48,4 +48,19 @@ TEST_CASE("what is no URL has no sibling, and the error does not repeat it") {
 }
 
 }  // namespace
+TEST_CASE("a source is a document behind http, https or file") {
+    for (const char* good : {"http://h/kiosk/stable.json", "https://u:p@h:8443/a/7/manifest.json?token=x",
+                             "file:///srv/store/kiosk/stable.json"})
+        CHECK(check_document_url(good).ok());
+    for (const char* bad :
+         {"", "stable", "/srv/store/kiosk/stable.json", "ftp://h/stable.json", "http://h", "http://h/kiosk/",
+          "http://u:secret@h/kiosk/stable.jsn", "http://h/kiosk/.json", "http://u:secret@h:x/stable.json"}) {
+        const Result<void> checked = check_document_url(bad);
+        INFO(bad);
+        REQUIRE_FALSE(checked.ok());
+        CHECK(checked.error().kind == Failure::usage);
+        CHECK(checked.error().message.find("secret") == std::string::npos);
+    }
+}
+
 }  // namespace regild::net

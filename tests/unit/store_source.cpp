@@ -57,6 +57,18 @@ TEST_CASE("a channel that points at another version's manifest is an error") {
     REQUIRE_FALSE(offered_source(fetcher, "http://h/kiosk/stable.json").ok());
 }
 
+TEST_CASE("a manifest under another name, or a channel under its, is refused before anything is formatted") {
+    FakeFetcher fetcher;
+    put(fetcher, "http://h/kiosk/3/golden.json", format::serialize_manifest(manifest_of(3)));
+    put(fetcher, "http://h/kiosk/manifest.json", format::serialize_channel({"kiosk", 3}));
+    put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
+    for (const char* url : {"http://h/kiosk/3/golden.json", "http://h/kiosk/manifest.json"}) {
+        const Result<Source> source = offered_source(fetcher, url);
+        REQUIRE_FALSE(source.ok());
+        CHECK(source.error().message.find(url) != std::string::npos);
+    }
+}
+
 TEST_CASE("a channel cannot lead to another channel") {
     FakeFetcher fetcher;
     put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"kiosk", 3}));

@@ -49,6 +49,9 @@ std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const St
 // The URL without user name, password and query: for messages and reports. What is not a valid URL is not
 // shown at all: what is wrong with it may be its password.
 std::string without_credentials(const std::string& url);
+// Whether `url` may be that of a manifest or a channel: http, https or file, with a name that ends in .json.
+// Failure::usage says what is wrong; nothing is asked.
+Result<void> check_document_url(const std::string& url);
 // `name` beside the resource `url`: the last path component replaced, the query dropped.
 Result<std::string> sibling(const std::string& url, const std::string& name);
 

@@ -42,6 +42,29 @@ std::string without_credentials(const std::string& url) {
     return text;
 }
 
+Result<void> check_document_url(const std::string& url) {
+    const UrlHandle handle(curl_url());
+    char* text = nullptr;
+    const auto part = [&](CURLUPart which) -> std::string {
+        if (curl_url_get(handle.get(), which, &text, 0) != CURLUE_OK) return "";
+        const CurlText owner(text);
+        return text;
+    };
+    if (!handle ||
+        curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+        return Error{Failure::usage, "the source is not a valid URL"};
+    const std::string scheme = part(CURLUPART_SCHEME);
+    if (scheme != "http" && scheme != "https" && scheme != "file")
+        return Error{Failure::usage, "the source is no URL of http, https or file"};
+    const std::string path = part(CURLUPART_PATH);
+    const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+    if (name.size() <= std::string_view(".json").size() || !name.ends_with(".json"))
+        return Error{Failure::usage, without_credentials(url) +
+                                         " cannot be a source: it must be the URL of a manifest.json or of a "
+                                         "channel such as stable.json"};
+    return {};
+}
+
 Result<std::string> sibling(const std::string& url, const std::string& name) {
     const UrlHandle handle(curl_url());
     char* text = nullptr;

@@ -53,7 +53,14 @@ Result<Source> offered_source(net::Fetcher& fetcher, const std::string& url) {
     if (!text) return text.error();
     const Result<format::DocumentType> type = format::document_type(*text);
     if (!type) return type.error().context(net::without_credentials(url)).as(Failure::source);
-    if (*type == format::DocumentType::channel) return channel_source(fetcher, url, *text);
+    // installed_source() tells them apart by the name, when nothing is to be fetched.
+    const bool is_channel = *type == format::DocumentType::channel;
+    if (is_channel == names_a_manifest(url))
+        return Error{Failure::source,
+                     net::without_credentials(url) + " is a " + (is_channel ? "channel" : "manifest") +
+                         ", but a manifest is called manifest.json and a channel is not: publish it under "
+                         "its name"};
+    if (is_channel) return channel_source(fetcher, url, *text);
     return source_of(url, std::move(*text));
 }
 
