@@ -7,7 +7,9 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "block/device.hpp"
 #include "cli_session.hpp"
+#include "log/write_log.hpp"
 #include "temporary_directory.hpp"
 
 namespace regild::cli {
@@ -132,6 +134,81 @@ TEST_CASE_METHOD(Workplace, "a disk that holds something else is overwritten onl
     CHECK(read_file(data()) == before);
     CHECK(on_volume("provision", {"--adopt"}) == 0);
     CHECK(is_golden());
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "a blank file in the golden one's place is not taken for it") {
+    fs::rename(data(), data() + ".golden");
+    write_file(data(), std::string(blocks * block_bytes, '\0'));
+    CHECK(on_volume("restore") == 5);
+    CHECK(says("was made for another disk"));
+    CHECK(boot() == 3);
+    CHECK(is_golden());
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "a log counts only for the disk whose PARTUUID and WWID it holds") {
+    const auto forge = [&](auto change) {
+        const std::unique_ptr<block::Device> device = *block::Device::open(log(), block::Access::exclusive);
+        log::WriteLog store = **log::WriteLog::open(*device);
+        format::ImageRecord record = *store.record();
+        change(record.disk);
+        REQUIRE(store.write_record(record).ok());
+    };
+    SECTION("another PARTUUID") {
+        forge([](DiskIdentity& disk) { disk.partuuid = "0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55"; });
+    }
+    SECTION("another WWID") {
+        forge([](DiskIdentity& disk) { disk.wwid = "QEMU-HARDDISK-0001"; });
+    }
+    SECTION("another start") {
+        forge([](DiskIdentity& disk) { disk.start = Sectors(2048); });
+    }
+    CHECK(on_volume("restore") == 5);
+    CHECK(says("was made for another disk"));
+}
+
+TEST_CASE_METHOD(Workplace, "a version below the log's floor is installed only where that is allowed") {
+    REQUIRE(run({"publish", directory / "golden.img", "--store", directory / "store", "--image", "kiosk",
+                 "--version", "2", "--block-size", "4K"}) == 0);
+    const auto format = [&](const std::string& version, const std::vector<std::string>& more) {
+        std::vector<std::string> words{
+            "format",
+            "--data",
+            data(),
+            "--log",
+            log(),
+            "--source",
+            "file://" + (directory / "store/kiosk" / version / "manifest.json").string()};
+        words.insert(words.end(), more.begin(), more.end());
+        return run(words);
+    };
+    const auto version = [&] {
+        REQUIRE(on_log("status", {"--json"}) == 0);
+        return json::parse(out)["record"]["version"].get<int>();
+    };
+    REQUIRE(format("2", {}) == 0);
+    CHECK(format("1", {}) == 5);
+    CHECK(says("version 1 of kiosk is offered"));
+    CHECK(says("allows none below 2"));
+    CHECK(version() == 2);
+    CHECK(format("2", {}) == 0);
+    // Nor does another disk make the log forget it.
+    fs::rename(data(), data() + ".old");
+    write_file(data(), std::string(blocks * block_bytes, '\0'));
+    CHECK(on_volume("provision") == 5);
+    CHECK(boot() == 5);
+    CHECK(version() == 2);
+    CHECK(format("1", {"--allow-downgrade"}) == 0);
+    CHECK(version() == 1);
+}
+
+TEST_CASE_METHOD(Workplace, "a source that can be none is refused before anything is asked") {
+    for (const char* source : {"http://127.0.0.1:1/kiosk/", "gopher://127.0.0.1:1/stable.json", "stable"})
+        CHECK(run({"format", "--data", data(), "--log", log(), "--source", source}) == 2);
+    write_file(
+        directory / "wrong.json",
+        json({{"data", data()}, {"log", log()}, {"source", "http://h/stable"}, {"name", "kiosk"}}).dump());
+    CHECK(run({"boot", "--config", directory / "wrong.json", "--no-map"}) == 2);
+    CHECK(says("'source'"));
 }
 
 TEST_CASE_METHOD(Workplace, "restore refuses a disk without a log and says what to do") {

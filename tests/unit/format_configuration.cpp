@@ -17,6 +17,7 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
     CHECK(c->name == "kiosk");
     CHECK(c->offline == OfflinePolicy::wait);
     CHECK_FALSE(c->adopt);
+    CHECK_FALSE(c->allow_downgrade);
     CHECK_FALSE(c->allow_off);
     CHECK_FALSE(c->allow_discards);
     CHECK(c->device_timeout == std::chrono::seconds(30));
@@ -27,6 +28,7 @@ TEST_CASE("a configuration may say everything") {
     REQUIRE(c.ok());
     CHECK(c->offline == OfflinePolicy::halt);
     CHECK(c->adopt);
+    CHECK(c->allow_downgrade);
     CHECK(c->allow_off);
     CHECK(c->allow_discards);
     CHECK(c->device_timeout == std::chrono::seconds(0));

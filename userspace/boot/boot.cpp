@@ -177,23 +177,22 @@ Result<BootReport> Boot::run() {
     if (to_format) {
         if (Result<void> r = volume.check_fits(source->manifest); !r) return r.error();
     }
-    Result<format::LogGeometry> geometry =
-        to_format ? format::LogGeometry::make(source->manifest.size, source->manifest.block_size)
-                  : Result<format::LogGeometry>(volume.log().geometry());
-    if (!geometry) return geometry.error();
+    const format::LogGeometry geometry =
+        to_format ? source->manifest.log_geometry() : volume.log().geometry();
 
     // From here until the volume is mapped the devices are ours (invariant 5).
     std::unique_ptr<dm::Mapping> mapping;
     if (!options_.no_map) {
         Result<HeldVolume> holding =
-            hold(in_.mapper, configuration_.name, volume, *geometry, configuration_.allow_discards);
+            hold(in_.mapper, configuration_.name, volume, geometry, configuration_.allow_discards);
         if (!holding) return holding.error();
         mapping = std::move(holding->mapping);
         volume = std::move(holding->volume);
     }
 
     if (to_format) {
-        if (Result<void> r = volume.format(*source, configuration_.adopt); !r) return r.error();
+        const volume::FormatRules rules{configuration_.adopt, configuration_.allow_downgrade};
+        if (Result<void> r = volume.format(*source, rules); !r) return r.error();
     } else if (Result<void> r = volume.log().repair(); !r) {
         return r.error();
     }

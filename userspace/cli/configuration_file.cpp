@@ -3,6 +3,8 @@
 
 #include <fstream>
 
+#include "net/fetcher.hpp"
+
 namespace regild::cli {
 Result<format::Configuration> read_configuration(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -15,6 +17,8 @@ Result<format::Configuration> read_configuration(const std::string& path) {
     text.resize(static_cast<std::size_t>(file.gcount()));
     Result<format::Configuration> configuration = format::parse_configuration(text);
     if (!configuration) return configuration.error().context("configuration " + path);
+    if (Result<void> valid = net::check_document_url(configuration->source); !valid)
+        return valid.error().context("configuration " + path + ": 'source'");
     return configuration;
 }
 
@@ -32,7 +36,12 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     take(log_option, configuration.log);
     take(source_option, configuration.source);
     configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
+    configuration.allow_downgrade =
+        configuration.allow_downgrade || arguments.has(allow_downgrade_option.name);
     configuration.allow_discards = configuration.allow_discards || arguments.has(allow_discards_option.name);
+    if (!configuration.source.empty()) {
+        if (Result<void> valid = net::check_document_url(configuration.source); !valid) return valid.error();
+    }
     return configuration;
 }
 

@@ -16,6 +16,8 @@ inline constexpr Option log_option{"log", "DEV", "its write log, likewise", Need
 inline constexpr Option source_option{"source", "URL", "the manifest or channel (http, https or file)",
                                       Need::here_or_in_configuration};
 inline constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
+inline constexpr Option allow_downgrade_option{"allow-downgrade", nullptr,
+                                               "go below the log's version floor"};
 inline constexpr Option allow_discards_option{"allow-discards", nullptr,
                                               "pass discards to the disk; they mark blocks"};
 inline constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) documents it"};

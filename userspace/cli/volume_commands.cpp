@@ -22,7 +22,6 @@ class Run {
 
     const std::string& url() const { return configuration_.source; }
     bool as_json() const { return as_json_; }
-    bool adopt() const { return configuration_.adopt; }
     std::ostream& out() { return environment_.out; }
     Observer& observer() { return *observer_; }
     const StopFlag& stop() const { return environment_.stop; }
@@ -43,7 +42,7 @@ class Run {
     Result<void> format(volume::Volume& volume) {
         const Result<store::Source> source = store::offered_source(fetcher(), url());
         if (!source) return source.error();
-        return volume.format(*source, adopt());
+        return volume.format(*source, {configuration_.adopt, configuration_.allow_downgrade});
     }
     // Restores what is marked and prints what that took.
     Result<void> restore(volume::Volume& volume, const char* outcome);
@@ -156,7 +155,7 @@ const Command format_command{
     .description =
         "Makes the log of a disk for the image version that URL offers, with every block\n"
         "marked. The disk itself is not written: 'regild provision' goes on from here.",
-    .options = {config_option, data_option, log_option, source_option, adopt_option},
+    .options = {config_option, data_option, log_option, source_option, adopt_option, allow_downgrade_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_format};
@@ -167,7 +166,8 @@ const Command provision_command{
     .description =
         "Formats the log where there is none for this disk, then restores every block.\n"
         "Interrupted, it goes on where it was when it is run again.",
-    .options = {config_option, data_option, log_option, source_option, adopt_option, json_option},
+    .options = {config_option, data_option, log_option, source_option, adopt_option, allow_downgrade_option,
+                json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = run_provision};

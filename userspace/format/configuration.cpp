@@ -35,6 +35,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
         configuration.offline = offline == "halt" ? OfflinePolicy::halt : OfflinePolicy::wait;
     }
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");
+    if (reader.has("allow_downgrade")) configuration.allow_downgrade = reader.boolean("allow_downgrade");
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");
     if (reader.has("allow_discards")) configuration.allow_discards = reader.boolean("allow_discards");
     if (reader.has("device_timeout"))

@@ -21,9 +21,10 @@ struct Configuration {
     std::string source;  // required: URL of a manifest or of a channel
     std::string name;    // required: of the mapped device below /dev/mapper
     OfflinePolicy offline = OfflinePolicy::wait;
-    bool adopt = false;           // provision a disk that holds something else
-    bool allow_off = false;       // let the kernel argument regild=off skip the restore
-    bool allow_discards = false;  // pass discards down (they mark blocks)
+    bool adopt = false;            // provision a disk that holds something else
+    bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
+    bool allow_off = false;        // let the kernel argument regild=off skip the restore
+    bool allow_discards = false;   // pass discards down (they mark blocks)
     std::chrono::seconds device_timeout{30};
 };
 

@@ -19,6 +19,9 @@ bool is_same(const block::Device& a, const block::Device& b) {
     return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
+constexpr const char* no_proof =
+    "has neither a PARTUUID nor a WWID or serial number (give it a GPT partition, or a serial number)";
+
 std::string describe(const DiskIdentity& disk) {
     return "PARTUUID \"" + disk.partuuid + "\", WWID \"" + disk.wwid + "\", start " +
            std::to_string(disk.start.count()) + ", " + std::to_string(disk.size.count()) + " sectors";
@@ -33,15 +36,18 @@ std::string objection_to(const log::WriteLog& log, const DiskIdentity& identity,
         return "the log on " + log_name + " was made for another disk (" + describe(record->disk) +
                "), and " + data.name() + " is (" + describe(identity) + ")";
     }
+    if (!identity.is_proof()) {
+        return "nothing proves that the log on " + log_name + " was made for " + data.name() + ", which " +
+               no_proof;
+    }
     const Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
     if (!manifest)
         return "the manifest in the log on " + log_name + " is damaged: " + manifest.error().message;
-    const format::LogGeometry& geometry = log.geometry();
-    if (manifest->size != geometry.data_size() || manifest->block_size != geometry.block_size() ||
-        manifest->image != record->image || manifest->version != record->image_version) {
+    if (manifest->log_geometry() != log.geometry() || manifest->image != record->image ||
+        manifest->version != record->image_version) {
         return "the log on " + log_name + " and the manifest in its image record contradict each other";
     }
-    if (data.size() < geometry.data_size())
+    if (data.size() < manifest->size)
         return data.name() + " is smaller than the volume in the log on " + log_name;
     return "";
 }
@@ -98,11 +104,14 @@ void Volume::look_for_log(std::optional<log::WriteLog> log) {
         unusable_reason_ = "there is no log on " + log_device_->name();
         return;
     }
+    last_record_ = log->record();
     unusable_reason_ = objection_to(*log, identity_, *data_, log_device_->name());
     if (unusable_reason_.empty()) log_ = std::move(log);
 }
 
 Result<void> Volume::check_may_format(bool adopt) {
+    if (!identity_.is_proof())
+        return Error{Failure::refused, data_->name() + " " + no_proof + ": no log can be bound to it"};
     if (adopt || has_usable_log()) return {};
     if (Result<void> r = check_may_overwrite(*data_, WRITELOG_GPT_TYPE_DATA); !r) return r;
     Result<bool> unfinished = log::WriteLog::is_unfinished(*log_device_);
@@ -113,23 +122,32 @@ Result<void> Volume::check_may_format(bool adopt) {
 
 Result<void> Volume::check_fits(const format::Manifest& manifest) const {
     if (Result<void> r = check_fits_disk(*data_, manifest); !r) return r;
-    Result<format::LogGeometry> geometry = format::LogGeometry::make(manifest.size, manifest.block_size);
-    if (!geometry) return geometry.error();
-    if (log_device_->size() < geometry->log_length()) {
+    const Bytes log_length = manifest.log_geometry().log_length();
+    if (log_device_->size() < log_length) {
         return Error{Failure::refused, log_device_->name() + " is too small for the log: it has " +
                                            std::to_string(log_device_->size().count()) +
-                                           " bytes and the log needs " +
-                                           std::to_string(geometry->log_length().count())};
+                                           " bytes and the log needs " + std::to_string(log_length.count())};
     }
     return {};
 }
 
-Result<void> Volume::format(const store::Source& source, bool adopt) {
+Result<void> Volume::check_version(const format::Manifest& manifest, bool allow_downgrade) const {
+    if (allow_downgrade || !last_record_ || last_record_->image != manifest.image ||
+        manifest.version >= last_record_->version_floor)
+        return {};
+    return Error{
+        Failure::refused,
+        "version " + std::to_string(manifest.version) + " of " + manifest.image +
+            " is offered, and the log on " + log_device_->name() + " allows none below " +
+            std::to_string(last_record_->version_floor) +
+            "; to go back all the same, allow it (--allow-downgrade, or \"allow_downgrade\": true in "
+            "the configuration)"};
+}
+
+Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     if (Result<void> r = check_fits(source.manifest); !r) return r;
-    if (Result<void> r = check_may_format(adopt); !r) return r;
-    Result<format::LogGeometry> geometry =
-        format::LogGeometry::make(source.manifest.size, source.manifest.block_size);
-    if (!geometry) return geometry.error();
+    if (Result<void> r = check_version(source.manifest, rules.allow_downgrade); !r) return r;
+    if (Result<void> r = check_may_format(rules.adopt); !r) return r;
     Result<block::Content> content = block::probe_content(*data_);
     if (!content) return content.error();
 
@@ -143,7 +161,8 @@ Result<void> Volume::format(const store::Source& source, bool adopt) {
     record.manifest = source.manifest_text;
     log_.reset();
     unusable_reason_ = "the log on " + log_device_->name() + " is being formatted";
-    Result<log::WriteLog> log = log::WriteLog::format(*log_device_, *geometry, std::move(record));
+    Result<log::WriteLog> log =
+        log::WriteLog::format(*log_device_, source.manifest.log_geometry(), std::move(record));
     if (!log) return log.error();
     look_for_log(*std::move(log));
     if (!has_usable_log()) return Error{Failure::failed, unusable_reason_};

@@ -12,6 +12,12 @@
 
 namespace regild::volume {
 
+// What the owner allows when a log is formatted.
+struct FormatRules {
+    bool adopt = false;            // overwrite devices that hold something else
+    bool allow_downgrade = false;  // go below the version floor of the log that is there
+};
+
 struct VolumePaths {
     std::string data;  // a path or a tag, see block::resolve
     std::string log;
@@ -33,15 +39,17 @@ class Volume {
     log::WriteLog& log() { return *log_; }                           // only with a usable log
     const format::ImageRecord& record() { return *log_->record(); }  // only with a usable log
 
-    // Whether the log may be formatted (invariant 10): refused unless `adopt`, or there is a usable log, or
-    // the data device is blank or of our own partition type and the log device is blank, of our own partition
-    // type or left by a format that was cut off.
+    // Whether the log may be formatted (invariant 10): refused for a disk that nothing tells from others of
+    // its size, and unless `adopt`, or there is a usable log, or the data device is blank or of our own
+    // partition type and the log device is blank, of our own partition type or left by a format that was cut
+    // off.
     Result<void> check_may_format(bool adopt);
     // Refused when the image does not fit the data device, or its log the log device.
     Result<void> check_fits(const format::Manifest& manifest) const;
     // Formats the log for `source`, after both checks: every block marked, state `provisioning`. Unless the
-    // data device is blank its blocks are `unknown`: hashed before they are fetched.
-    Result<void> format(const store::Source& source, bool adopt);
+    // data device is blank its blocks are `unknown`: hashed before they are fetched. Failure::refused for a
+    // version below the floor in the record of the log that is there, usable or not, if it is of this image.
+    Result<void> format(const store::Source& source, FormatRules rules);
 
     // Failure::refused unless the volume may be mapped: a usable log and the state golden (invariant 9).
     Result<void> check_mappable();
@@ -49,11 +57,13 @@ class Volume {
   private:
     Volume() = default;
     void look_for_log(std::optional<log::WriteLog> log);
+    Result<void> check_version(const format::Manifest& manifest, bool allow_downgrade) const;
 
     std::unique_ptr<block::Device> data_;
     std::unique_ptr<block::Device> log_device_;
     DiskIdentity identity_;
     std::optional<log::WriteLog> log_;
+    std::optional<format::ImageRecord> last_record_;  // also of a log that is not usable
     std::string unusable_reason_;
 };
 
