@@ -198,6 +198,35 @@ TEST_CASE("salt and uuid follow from the names alone") {
     CHECK(report->manifest.tree_uuid.text() == "68f258f8-677d-8399-b84a-09bbfb5c4b5d");
 }
 
+TEST_CASE("an image that no kiosk can mount is published with a warning") {
+    class Events final : public Observer {
+      public:
+        void event(const std::string& line) override { lines += line + "\n"; }
+        void progress(const char*, Bytes, Bytes) override {}
+        std::string lines;
+    } events;
+    Publisher publisher;
+    std::string image(1 << 20, '\0');
+    std::string warning;
+    SECTION("a whole disk") {
+        image.replace(510, 2, "\x55\xaa");
+        image.replace(446, 16, std::string("\0\0\2\0\x83\0\0\0\1\0\0\0\xff\1\0\0", 16));
+        warning = "is a whole disk with a dos partition table";
+    }
+    SECTION("no file system") {
+        warning = "holds no file system";
+    }
+    SECTION("something that libblkid knows") {
+        image.replace(4096 - 10, 10, "SWAPSPACE2");
+        image.replace(1024, 8, std::string("\1\0\0\0\377\0\0\0", 8));
+    }
+    publisher.set_image(image);
+    REQUIRE(publish(publisher.request(), events, publisher.stop).ok());
+    INFO(events.lines);
+    CHECK(events.lines.empty() == warning.empty());
+    CHECK(events.lines.find(warning) != std::string::npos);
+}
+
 TEST_CASE("the manifest in the store is the one that is reported") {
     Publisher publisher;
     publisher.set_image(patterned_image(200000 / 512 * 512));
@@ -345,6 +374,10 @@ TEST_CASE("a wrong name, version or image is an error that says so and leaves no
     SECTION("a channel's name") {
         request.channel = "a/b";
         says = "'a/b' cannot be the name of a channel";
+    }
+    SECTION("a channel where a manifest would be looked for") {
+        request.channel = "manifest";
+        says = "'manifest' cannot be the name of a channel";
     }
     SECTION("version 0") {
         request.version = 0;

@@ -8,21 +8,9 @@
 #include <string>
 
 #include "base/fd.hpp"
+#include "base/write_all.hpp"
 
 namespace regild {
-namespace {
-
-Result<void> write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t n = write(fd, text.data(), text.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno_error("cannot write");
-        text.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
-}
-
-}  // namespace
 
 Result<void> sync_folder(const std::filesystem::path& folder) {
     const Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -36,7 +24,8 @@ Result<void> replace_file(const std::filesystem::path& path, std::string_view te
     const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd) return errno_error("cannot create a file in " + folder.string());
 
-    Result<void> result = write_all(fd.get(), text);
+    Result<void> result;
+    if (!write_all(fd.get(), as_bytes(text), 0)) result = errno_error("cannot write");
     if (result && fchmod(fd.get(), mode) != 0) result = errno_error("cannot set the mode");
     if (result && fsync(fd.get()) != 0) result = errno_error("cannot sync");
     if (result && rename(temporary.c_str(), path.c_str()) != 0) result = errno_error("cannot rename");

@@ -17,6 +17,7 @@ void print_report(std::ostream& out, const publish::PublishReport& report) {
         << "size       " << format_size(manifest.size) << ", " << blocks << " blocks of "
         << format_size(manifest.block_size.bytes()) << "\n"
         << "zero       " << report.zero_blocks.count() << " blocks (" << zero_percent << " %)\n"
+        << "log        needs " << format_size(manifest.log_geometry().log_length()) << " on a kiosk\n"
         << "root hash  " << to_hex(manifest.root_hash) << "\n"
         << "manifest   " << printable(report.manifest_path.string()) << "\n";
     if (!report.channel_path.empty()) out << "channel    " << printable(report.channel_path.string()) << "\n";

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/replace_file.hpp"
+#include "base/write_all.hpp"
 
 namespace regild::publish {
 namespace {
@@ -41,14 +42,8 @@ Result<OutputFile> OutputFile::create(const std::filesystem::path& path, Bytes s
 }
 
 Result<void> OutputFile::write(Bytes offset, ConstByteSpan bytes) {
-    off_t at = static_cast<off_t>(offset.count());
-    while (!bytes.empty()) {
-        const ssize_t n = pwrite(fd_.get(), bytes.data(), bytes.size(), at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno_error("cannot write " + path_.string());
-        bytes = bytes.subspan(static_cast<std::size_t>(n));
-        at += n;
-    }
+    if (!write_all(fd_.get(), bytes, static_cast<off_t>(offset.count())))
+        return errno_error("cannot write " + path_.string());
     return {};
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/replace_file.hpp"
+#include "block/probe.hpp"
 #include "codec/sha256.hpp"
 #include "publish/folder.hpp"
 #include "publish/image.hpp"
@@ -41,6 +42,9 @@ Result<void> check_names(const PublishRequest& request) {
         return Error{Failure::usage, "'" + *request.channel +
                                          "' cannot be the name of a channel: use small letters, digits and "
                                          "._-, beginning with a letter or digit, at most 63"};
+    // <channel>.json would lie where a reader looks for a manifest.
+    if (request.channel == "manifest")
+        return Error{Failure::usage, "'manifest' cannot be the name of a channel: choose another one"};
     if (request.version == 0 || request.version > format::max_version)
         return Error{Failure::usage,
                      "a version is a number from 1 to " + std::to_string(format::max_version)};
@@ -144,6 +148,24 @@ Result<Blocks> write_version(const ImageFile& image, const std::filesystem::path
     return zero_blocks;
 }
 
+// A kiosk mounts the volume as a file system; what cannot be mounted is published all the same, for whoever
+// has another use for it.
+void warn_about_content(const PublishRequest& request, Observer& observer) {
+    const Result<block::Probe> probe = block::Probe::open(request.image_file);
+    if (!probe) return;
+    const Result<std::vector<std::string>> signatures = probe->signatures();
+    if (!signatures) return;
+    const std::string image = "WARNING: image " + request.image_file.string();
+    for (const std::string& signature : *signatures) {
+        if (!signature.ends_with("partition table")) continue;
+        observer.event(image + " is a whole disk with a " + signature +
+                       ": to boot from the volume, publish its root file system alone");
+        return;
+    }
+    if (signatures->empty())
+        observer.event(image + " holds no file system that libblkid knows: nothing can mount the volume");
+}
+
 }  // namespace
 
 Result<PublishReport> publish(const PublishRequest& request, Observer& observer, const StopFlag& stop) {
@@ -166,6 +188,7 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
     }
     if (Result<void> removed = folder->remove_leftovers(); !removed) return removed.error();
 
+    warn_about_content(request, observer);
     const Digest salt = image_salt(request.image);
     format::Manifest manifest{.image = request.image,
                               .version = request.version,

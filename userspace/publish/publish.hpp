@@ -30,7 +30,8 @@ struct PublishReport {
 
 // Streams the image once, hashing on several threads, in bounded memory. The version is built in a temporary
 // folder and renamed into place, so that it is there whole or not at all. Failure::refused: the version
-// exists, another publisher of this image is at work, or the channel already points at a later version.
+// exists, another publisher of this image is at work, or the channel already points at a later version. An
+// image with a partition table, or without a file system, is an event that warns.
 //
 // The same bytes under the same name and version give the same files, whoever publishes them:
 //   salt       SHA-256("regild salt " + image): one per image, so that two versions of it can be compared
