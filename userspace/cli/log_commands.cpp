@@ -14,10 +14,10 @@ using nlohmann::ordered_json;
 
 constexpr int json_indent = 4;
 
-// The store refers to the device.
+// The log refers to the device.
 struct OpenLog {
     std::unique_ptr<block::Device> device;
-    log::WriteLog store;
+    log::WriteLog write_log;
 };
 
 Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
@@ -27,10 +27,10 @@ Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
     if (!path) return path.error();
     Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, access);
     if (!device) return device.error();
-    Result<std::optional<log::WriteLog>> store = log::WriteLog::open(**device);
-    if (!store) return store.error();
-    if (!*store) return Error{Failure::disk, "there is no log on " + *path};
-    return OpenLog{*std::move(device), **std::move(store)};
+    Result<std::optional<log::WriteLog>> log = log::WriteLog::open(**device);
+    if (!log) return log.error();
+    if (!*log) return Error{Failure::disk, "there is no log on " + *path};
+    return OpenLog{*std::move(device), **std::move(log)};
 }
 
 // The last block may reach past the end of the volume.
@@ -43,17 +43,17 @@ Bytes marked_bytes(const log::WriteLog& log) {
 }
 
 ordered_json status_json(const OpenLog& log) {
-    const format::LogGeometry& geometry = log.store.geometry();
-    const std::optional<format::ImageRecord>& record = log.store.record();
+    const format::LogGeometry& geometry = log.write_log.geometry();
+    const std::optional<format::ImageRecord>& record = log.write_log.record();
     ordered_json json;
     json["log"] = log.device->name();
-    json["uuid"] = log.store.superblock().uuid.text();
+    json["uuid"] = log.write_log.superblock().uuid.text();
     json["size"] = geometry.data_size().count();
     json["block_size"] = geometry.block_size().bytes().count();
     json["blocks"] = geometry.blocks().count();
-    json["marked_blocks"] = log.store.bitmap().marked().count();
-    json["marked_bytes"] = marked_bytes(log.store).count();
-    json["untrusted_blocks"] = log.store.bitmap().untrusted().count();
+    json["marked_blocks"] = log.write_log.bitmap().marked().count();
+    json["marked_bytes"] = marked_bytes(log.write_log).count();
+    json["untrusted_blocks"] = log.write_log.bitmap().untrusted().count();
     json["record"] = nullptr;
     if (record) {
         json["record"] = {{"image", record->image},
@@ -89,14 +89,14 @@ std::string or_none(const std::string& text) {
 }
 
 void print_status(std::ostream& out, const OpenLog& log) {
-    const format::LogGeometry& geometry = log.store.geometry();
-    const std::optional<format::ImageRecord>& record = log.store.record();
-    out << "log         " << printable(log.device->name()) << ", uuid " << log.store.superblock().uuid.text()
-        << "\n";
+    const format::LogGeometry& geometry = log.write_log.geometry();
+    const std::optional<format::ImageRecord>& record = log.write_log.record();
+    out << "log         " << printable(log.device->name()) << ", uuid "
+        << log.write_log.superblock().uuid.text() << "\n";
     if (record) {
         out << "image       " << printable(record->image) << " version " << record->image_version
             << " (floor " << record->version_floor << ")\n"
-            << "state       " << state_text(*record, log.store.bitmap().marked())
+            << "state       " << state_text(*record, log.write_log.bitmap().marked())
             << (record->unknown ? ", content of marked blocks unknown" : "") << "\n"
             << "disk        PARTUUID " << or_none(record->disk.partuuid) << ", WWID "
             << or_none(record->disk.wwid) << ", start sector " << record->disk.start.count() << ", "
@@ -106,9 +106,9 @@ void print_status(std::ostream& out, const OpenLog& log) {
     }
     out << "volume      " << format_size(geometry.data_size()) << ", " << geometry.blocks().count()
         << " blocks of " << format_size(geometry.block_size().bytes()) << "\n"
-        << "marked      " << log.store.bitmap().marked().count() << " blocks, "
-        << format_size(marked_bytes(log.store)) << "\n"
-        << "untrusted   " << log.store.bitmap().untrusted().count()
+        << "marked      " << log.write_log.bitmap().marked().count() << " blocks, "
+        << format_size(marked_bytes(log.write_log)) << "\n"
+        << "untrusted   " << log.write_log.bitmap().untrusted().count()
         << " blocks (marked because the log could not be read there)\n";
 }
 
@@ -153,11 +153,11 @@ Result<ExitCode> run_dirty(const Environment& environment, const Arguments& argu
     const bool json = arguments.has("json");
     std::ostream& out = environment.out;
     if (json)
-        out << "{\n    \"block_size\": " << log->store.geometry().block_size().bytes().count()
-            << ",\n    \"blocks\": " << log->store.geometry().blocks().count() << ",\n    \"ranges\": [";
+        out << "{\n    \"block_size\": " << log->write_log.geometry().block_size().bytes().count()
+            << ",\n    \"blocks\": " << log->write_log.geometry().blocks().count() << ",\n    \"ranges\": [";
     const char* separator = "";
     Blocks listed;  // while the volume is mapped, marks come as we read
-    for_each_run(log->store, out, [&](BlockRange run) {
+    for_each_run(log->write_log, out, [&](BlockRange run) {
         const std::uint64_t first = run.first.value();
         const std::uint64_t last = run.end().value() - 1;
         if (json)
@@ -194,13 +194,13 @@ Result<ExitCode> run_mark(const Environment& environment, const Arguments& argum
     if (!log) return log.error();
     std::vector<BlockRange> ranges;
     for (const std::string& operand : arguments.operands()) {
-        const Result<BlockRange> range = parse_range(operand, log->store.geometry().blocks());
+        const Result<BlockRange> range = parse_range(operand, log->write_log.geometry().blocks());
         if (!range) return range.error();
         ranges.push_back(*range);
     }
-    const Blocks before = log->store.bitmap().marked();
-    if (Result<void> marked = log->store.bitmap().mark(ranges); !marked) return marked.error();
-    const Blocks after = log->store.bitmap().marked();
+    const Blocks before = log->write_log.bitmap().marked();
+    if (Result<void> marked = log->write_log.bitmap().mark(ranges); !marked) return marked.error();
+    const Blocks after = log->write_log.bitmap().marked();
     environment.out << "newly marked: " << (after - before).count() << ", marked in all: " << after.count()
                     << "\n";
     return ExitCode::clean;
