@@ -141,7 +141,8 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "a blank file in the golden one's place i
     write_file(data(), std::string(blocks * block_bytes, '\0'));
     CHECK(on_volume("restore") == 5);
     CHECK(says("was made for another disk"));
-    CHECK(boot() == 3);
+    CHECK(boot() == 5);
+    CHECK(on_volume("provision", {"--adopt"}) == 0);
     CHECK(is_golden());
 }
 
@@ -194,10 +195,10 @@ TEST_CASE_METHOD(Workplace, "a version below the log's floor is installed only w
     // Nor does another disk make the log forget it.
     fs::rename(data(), data() + ".old");
     write_file(data(), std::string(blocks * block_bytes, '\0'));
-    CHECK(on_volume("provision") == 5);
-    CHECK(boot() == 5);
+    CHECK(on_volume("provision", {"--adopt"}) == 5);
+    CHECK(says("allows none below 2"));
     CHECK(version() == 2);
-    CHECK(format("1", {"--allow-downgrade"}) == 0);
+    CHECK(format("1", {"--adopt", "--allow-downgrade"}) == 0);
     CHECK(version() == 1);
 }
 
@@ -207,7 +208,8 @@ TEST_CASE_METHOD(Workplace, "a source that can be none is refused before anythin
     write_file(
         directory / "wrong.json",
         json({{"data", data()}, {"log", log()}, {"source", "http://h/stable"}, {"name", "kiosk"}}).dump());
-    CHECK(run({"boot", "--config", directory / "wrong.json", "--no-map"}) == 2);
+    CHECK(run({"boot", "--config", directory / "wrong.json", "--no-map", "--report", directory / "report"}) ==
+          2);
     CHECK(says("'source'"));
 }
 
