@@ -40,7 +40,7 @@ std::string_view trim(std::string_view text) {
 }
 
 // What a stranger sent, fit for one line of a terminal.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "'" + printable(text.substr(0, 80)) + "'";
 }
 
@@ -51,7 +51,7 @@ Judgement judge_range(const ResponseHead& head, const ByteRange& range) {
     if (!got || got->first != first || got->last != last || (got->total && *got->total <= last))
         return {Verdict::refuse, "bytes " + std::to_string(first) + "-" + std::to_string(last) +
                                      " were asked for, but the server's Content-Range is " +
-                                     quoted(head.content_range) +
+                                     in_quotes(head.content_range) +
                                      ": check the server or the cache before it"};
     return {};
 }
@@ -118,7 +118,7 @@ Judgement judge(const ResponseHead& head, const std::optional<ByteRange>& range)
                 "the server does not support range requests (it answered 200 to one): use one that does"};
     if (status != (range ? 206 : 200)) return {Verdict::refuse, answered};
     if (!head.content_encoding.empty() && head.content_encoding != "identity")
-        return {Verdict::refuse, "the server sends the file encoded as " + quoted(head.content_encoding) +
+        return {Verdict::refuse, "the server sends the file encoded as " + in_quotes(head.content_encoding) +
                                      ": switch its compression off for the store"};
     return range ? judge_range(head, *range) : Judgement{};
 }
