@@ -7,7 +7,7 @@
 # hold_log DEVICE: /dev/mapper/slow reads and flushes at once and writes late.
 hold_log() {
 	n=$(sectors "$1")
-	dmsetup create slow --table "0 $n delay $1 0 0 $1 0 600000 $1 0 0"
+	dmsetup create slow --uuid TEST-slow --table "0 $n delay $1 0 0 $1 0 600000 $1 0 0"
 }
 
 # held: the log has a write that waits.
