@@ -7,34 +7,21 @@
 #include "boot/policy.hpp"
 
 #include <catch2/catch.hpp>
-#include <fstream>
-#include <sstream>
 
+#include "files.hpp"
 #include "publish/publish.hpp"
+#include "silent_observer.hpp"
 #include "temporary_directory.hpp"
 
 namespace regild::boot {
 namespace {
 
+using test::overwrite;
+using test::read_file;
+using test::write_file;
+
 constexpr std::size_t block_bytes = 4096;
 constexpr std::size_t image_blocks = 40;
-
-std::string read_file(const std::filesystem::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    std::ostringstream text;
-    text << stream.rdbuf();
-    return text.str();
-}
-
-void write_file(const std::filesystem::path& path, const std::string& text) {
-    std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
-}
-
-void overwrite(const std::filesystem::path& path, std::size_t offset, const std::string& text) {
-    std::fstream stream(path, std::ios::binary | std::ios::in | std::ios::out);
-    stream.seekp(static_cast<std::streamoff>(offset));
-    stream.write(text.data(), static_cast<std::streamsize>(text.size()));
-}
 
 // Block n holds the letter 'A' + n, every fifth block zeros.
 std::string golden_image() {
@@ -44,13 +31,6 @@ std::string golden_image() {
     }
     return image;
 }
-
-class Silence final : public Observer {
-  public:
-    void event(const std::string& line) override { lines += line + "\n"; }
-    void progress(const char*, Bytes, Bytes) override {}
-    std::string lines;
-};
 
 // What happened to the mapped device; `at_activation` runs when the volume goes live.
 struct MapperTrace {
@@ -197,7 +177,7 @@ class Kiosk {
     format::Configuration configuration;
     BootOptions options;
     MapperTrace trace;
-    Silence observer;
+    test::SilentObserver observer;
     StopFlag stop;
     unsigned fetchers = 0;
     unsigned failures = 0;

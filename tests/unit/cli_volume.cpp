@@ -9,6 +9,7 @@
 
 #include "block/device.hpp"
 #include "cli_session.hpp"
+#include "files.hpp"
 #include "log/write_log.hpp"
 #include "temporary_directory.hpp"
 
@@ -17,25 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using test::overwrite;
+using test::read_file;
+using test::write_file;
 
 constexpr std::size_t block_bytes = 4096;
 constexpr std::size_t blocks = 50;
 constexpr std::size_t tail_bytes = 512;  // in the last block
-
-std::string read_file(const fs::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
-
-void write_file(const fs::path& path, const std::string& text) {
-    std::ofstream(path, std::ios::binary) << text;
-}
-
-void overwrite(const fs::path& path, std::size_t offset, const std::string& text) {
-    std::fstream stream(path, std::ios::binary | std::ios::in | std::ios::out);
-    stream.seekp(static_cast<std::streamoff>(offset));
-    stream << text;
-}
 
 // A published image of 49 blocks and a sector, and a blank disk.
 class Workplace : public test::CommandLine {

@@ -11,30 +11,19 @@
 #include <functional>
 #include <iterator>
 
+#include "files.hpp"
+#include "silent_observer.hpp"
 #include "temporary_directory.hpp"
 
 namespace regild::publish {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read_file(const fs::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
-
-void write_file(const fs::path& path, const std::string& text) {
-    std::ofstream(path, std::ios::binary) << text;
-}
-
-class Silence : public Observer {
-  public:
-    void event(const std::string&) override {}
-    void progress(const char*, Bytes, Bytes) override {}
-};
+using test::read_file;
+using test::write_file;
 
 // Calls `act` at the first progress.
-class AtFirstProgress final : public Silence {
+class AtFirstProgress final : public test::SilentObserver {
   public:
     explicit AtFirstProgress(std::function<void()> act) : act_(std::move(act)) {}
     void progress(const char*, Bytes, Bytes) override {
@@ -82,7 +71,7 @@ class Publisher {
     }
 
     test::TemporaryDirectory directory;
-    Silence observer;
+    test::SilentObserver observer;
     StopFlag stop;
 };
 

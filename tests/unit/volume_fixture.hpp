@@ -8,10 +8,10 @@
 #include <optional>
 #include <random>
 
-#include "base/observer.hpp"
 #include "codec/sha256.hpp"
 #include "log_fixture.hpp"
 #include "memory_storage.hpp"
+#include "silent_observer.hpp"
 #include "store/source.hpp"
 
 namespace regild::test {
@@ -145,18 +145,6 @@ class FakeFetcher final : public net::Fetcher {
 
   private:
     net::Totals totals_;
-};
-
-class SilentObserver final : public Observer {
-  public:
-    void event(const std::string& line) override { events.push_back(line); }
-    void progress(const char*, Bytes done, Bytes total) override {
-        last_done = done;
-        last_total = total;
-    }
-    std::vector<std::string> events;
-    Bytes last_done;
-    Bytes last_total;
 };
 
 // What was done to disk and log, in the order in which it was done.
