@@ -40,8 +40,7 @@ Result<void> take_kind(ObjectReader& reader, const char* type) {
     if (number != format_number)
         reader.fail("format", "is " + std::to_string(number) + ", and this regild knows only " +
                                   std::to_string(format_number) + ": a newer regild is needed");
-    if (const Result<void> right_kind = reader.so_far(); !right_kind || !reader.has("requires"))
-        return right_kind;
+    if (Result<void> right_kind = reader.so_far(); !right_kind || !reader.has("requires")) return right_kind;
     // Every name is unknown as yet.
     const std::vector<std::string> required = reader.texts("requires");
     if (!required.empty())

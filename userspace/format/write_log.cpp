@@ -42,7 +42,8 @@ Result<LogGeometry> LogGeometry::make(Bytes data_size, BlockSize block_size) {
 }
 
 LogGeometry LogGeometry::shortest() {
-    const BlockSize block_size = *BlockSize::from_bytes(WRITELOG_MIN_BLOCK_SECTORS * WRITELOG_SECTOR_SIZE);
+    const BlockSize block_size =
+        *BlockSize::from_bytes(std::uint64_t{WRITELOG_MIN_BLOCK_SECTORS} * WRITELOG_SECTOR_SIZE);
     return {block_size.bytes(), block_size};
 }
 

@@ -158,8 +158,11 @@ void warn_about_content(const PublishRequest& request, Observer& observer) {
     const std::string image = "WARNING: image " + request.image_file.string();
     for (const std::string& signature : *signatures) {
         if (!signature.ends_with("partition table")) continue;
-        observer.event(image + " is a whole disk with a " + signature +
-                       ": to boot from the volume, publish its root file system alone");
+        std::string warning = image;
+        warning += " is a whole disk with a ";
+        warning += signature;
+        warning += ": to boot from the volume, publish its root file system alone";
+        observer.event(warning);
         return;
     }
     if (signatures->empty())
