@@ -72,7 +72,7 @@ Result<bool> looks_blank(Device& device) {
     const Bytes size = device.size();
     const Bytes end_size = std::min(blank_end, size);
     for (const Bytes start : {Bytes(0), size - end_size}) {
-        const Result<bool> zero = is_zero(device, start, end_size);
+        Result<bool> zero = is_zero(device, start, end_size);
         if (!zero || !*zero) return zero;
     }
     const Result<std::vector<DataExtent>> extents = data_extents(device);
@@ -86,7 +86,7 @@ Result<bool> looks_blank(Device& device) {
         for (Bytes at(extent.start.count() / sample_size.count() * sample_size.count()); at < extent.end;
              at += sample_size) {
             if (number++ % every != 0) continue;
-            const Result<bool> zero = is_zero(device, at, std::min(sample_size, size - at));
+            Result<bool> zero = is_zero(device, at, std::min(sample_size, size - at));
             if (!zero || !*zero) return zero;
         }
     }
