@@ -54,7 +54,7 @@ kiosk_make() {
 	vm_accel
 	mkdir -p "$CACHE"
 	kiosk_choose_port
-	tarball=$CACHE/rootfs-$(sed -n '/^packages/p; /^\tmmdebstrap/p' "$DEMO_DIR/image" | sha256sum | cut -c 1-12).tar
+	tarball=$CACHE/rootfs-$(sed -n '/^packages/p; /variant=/p' "$DEMO_DIR/image" | sha256sum | cut -c 1-12).tar
 	key=$({
 		echo "$tarball" "$VM_KVER" "$PORT"
 		cat "$REGILD" "$VM_MODULE" "$DEMO_DIR/image" "$DEMO_DIR"/kiosk/*
