@@ -278,6 +278,19 @@ TEST_CASE("data anywhere on a disk shows that it is not blank") {
     CHECK_FALSE(is_blank(zeros));
 }
 
+TEST_CASE("a disk on which a read fails is not blank, and the reason is told") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.file("disk", 4 << 20, '\0');
+    const auto device = Device::open(path, Access::read);
+    REQUIRE(device.ok());
+    fs::resize_file(path, 3 << 20);  // its last MiB cannot be read any more
+    const auto found = probe_content(**device);
+    REQUIRE(found.ok());
+    CHECK_FALSE(found->blank);
+    CHECK(found->description.find("cannot be read") != std::string::npos);
+    CHECK(found->description.find("shrunk") != std::string::npos);
+}
+
 TEST_CASE("a file that takes another's place is another disk") {
     const TemporaryDirectory directory;
     const auto identity_of = [](const std::string& path) {

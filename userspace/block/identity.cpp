@@ -160,14 +160,19 @@ Result<Content> probe_content(Device& device) {
                    content.partition_type.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
 
+    // Somebody's data may lie where nothing can be read.
+    const auto unreadable = [&content](const Error& error) {
+        content.description = "what cannot be read (" + error.message + ")";
+        return content;
+    };
     const Result<std::vector<std::string>> signatures = probe->signatures();
-    if (!signatures) return signatures.error();
+    if (!signatures) return unreadable(signatures.error());
     if (!signatures->empty()) {
         content.description = join(*signatures);
         return content;
     }
     const Result<bool> blank = looks_blank(device);
-    if (!blank) return blank.error();
+    if (!blank) return unreadable(blank.error());
     content.blank = *blank;
     content.description = content.blank ? "nothing" : "unknown data";
     return content;

@@ -19,9 +19,11 @@ struct Content {
     // No signature that libblkid knows; the first and the last MiB are zero, and so is what was sampled in
     // between: up to 1024 stretches of 64 KiB, at even distances over the device or over the data of a file.
     bool blank = false;
-    std::string description;     // "ext4 file system", "GPT partition table", "unknown data", for messages
+    // "ext4", "gpt partition table", "unknown data", "what cannot be read (...)", for messages.
+    std::string description;
     std::string partition_type;  // GPT type UUID of the partition in lower case, or ""
 };
+// A device on which a read fails is not blank.
 Result<Content> probe_content(Device& device);
 
 }  // namespace regild::block
