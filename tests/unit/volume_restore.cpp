@@ -250,6 +250,37 @@ TEST_CASE("a disk of unknown content is hashed first and only what differs is fe
     REQUIRE(touched_blocks(*volume, image).count() == Blocks(3));
 }
 
+TEST_CASE("a block of unknown content that cannot be read is fetched and written, which heals it") {
+    const GoldenImage image = usual_image();
+    const ConstByteSpan golden = image.unpadded();
+    const auto volume = make_provisioning_volume(image, ByteVector(golden.begin(), golden.end()), true);
+    for (const std::uint64_t block : {7, 25, 299})  // 25 is zero in the image
+        volume->data.memory().make_unreadable(Bytes(block * 4096), Bytes(512));
+    FakeFetcher fetcher(image);
+    const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
+    REQUIRE(report.ok());
+    require_done(*volume, image);
+    CHECK(report->already_right == Blocks(297));
+    CHECK(touched_blocks(*volume, image) ==
+          test::set_of(Blocks(300), {blocks(7, 1), blocks(25, 1), blocks(299, 1)}));
+    block::AlignedBuffer buffer(512);
+    for (const std::uint64_t block : {7, 25, 299})
+        CHECK(volume->data.read(Bytes(block * 4096), buffer.span()).ok());
+}
+
+TEST_CASE("a block that cannot be written is an error and stays marked") {
+    const GoldenImage image = usual_image();
+    const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size()), true);
+    volume->data.memory().make_unreadable(Bytes(7 * 4096), Bytes(512));
+    volume->data.memory().fail_only(Operation::Kind::write);
+    volume->data.memory().fail_at(1, true);
+    FakeFetcher fetcher(image);
+    const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().kind == Failure::disk);
+    CHECK(volume->bitmap().read(BlockIndex(7)).marked.test(BlockIndex(7)));
+}
+
 TEST_CASE("what hashed right is flushed before its marks are cleared") {
     const GoldenImage image = usual_image();
     const ConstByteSpan golden = image.unpadded();

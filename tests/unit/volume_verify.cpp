@@ -96,14 +96,35 @@ TEST_CASE("verify fetches the tree and no data") {
         REQUIRE(request.url == image.source().tree_url);
 }
 
-TEST_CASE("an unreadable disk is an error, not a verdict") {
+TEST_CASE("a block that cannot be read is marked, and no other") {
+    const GoldenImage image = usual_image();
+    const std::vector<BlockRange> dirty{blocks(999, 1)};
+    const auto volume = make_session_volume(image, dirty);
+    volume->data.memory().make_unreadable(Bytes(700 * 4096 + 1024), Bytes(512));
+    volume->data.memory().make_unreadable(Bytes(999 * 4096), Bytes(512));  // marked already
+    flip_bit(*volume, 703 * 4096);
+    FakeFetcher fetcher(image);
+    const Result<VerifyReport> report = run_verify(*volume, image, fetcher);
+    REQUIRE(report.ok());
+    CHECK(report->checked == Blocks(1000));
+    CHECK(report->newly_marked == Blocks(2));
+    CHECK(report->unreadable == Blocks(2));
+    BlockSet expected(Blocks(1000));
+    for (const std::uint64_t block : {700, 703, 999})
+        expected.insert(blocks(block, 1));
+    CHECK(test::marks_of(volume->log()) == expected);
+}
+
+TEST_CASE("a read error that is gone when it is tried again marks nothing") {
     const GoldenImage image = usual_image();
     const auto volume = make_session_volume(image, {});
     volume->data.memory().make_unreadable(Bytes(700 * 4096), Bytes(512));
+    volume->data.memory().heal_after(1);
     FakeFetcher fetcher(image);
     const Result<VerifyReport> report = run_verify(*volume, image, fetcher);
-    REQUIRE_FALSE(report.ok());
-    REQUIRE(report.error().kind == Failure::disk);
+    REQUIRE(report.ok());
+    CHECK(report->unreadable == Blocks(0));
+    CHECK(volume->bitmap().marked() == Blocks(0));
 }
 
 TEST_CASE("a stop request ends verify") {

@@ -19,10 +19,16 @@ struct Comparison {
     const StopFlag& stop;
 };
 
+// Of the members of `wanted` that were looked at.
+struct Findings {
+    BlockSet wrong;       // not golden, as far as anybody can tell: those that cannot be read among them
+    BlockSet unreadable;  // a read error of the disk, also of this block alone
+};
+
 // Compares the members of `wanted`, part by part in ascending order. After each part `compared` is called on
-// the calling thread with the range of the part and the members of `wanted` in it that are not golden; an
-// Error from it ends the comparison.
+// the calling thread with the range of the part and what was found in it; an Error from it ends the
+// comparison.
 Result<void> compare(const Comparison& comparison, const BlockSet& wanted,
-                     const std::function<Result<void>(BlockRange part, const BlockSet& wrong)>& compared);
+                     const std::function<Result<void>(BlockRange part, const Findings& found)>& compared);
 
 }  // namespace regild::volume

@@ -229,13 +229,15 @@ Result<Blocks> clear_what_is_right(RestoreTarget target, const store::Source& so
     Progress progress(observer, "checking", total_bytes);
     const Comparison comparison{source.manifest, target.data, tree, progress, stop};
     const BlockIndex end = BlockIndex() + source.manifest.blocks();
+    Blocks unreadable;
     for (BlockIndex at; at < end;) {
         const log::Marks marks = bitmap.read(at);
         const BlockSet& doubtful = all_unknown ? marks.marked : marks.untrusted;
         at = marks.range().end();
         if (doubtful.empty()) continue;
-        const auto clear_right = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
-            const std::vector<BlockRange> ranges = runs_of(difference(doubtful, wrong, part), part);
+        const auto clear_right = [&](BlockRange part, const Findings& found) -> Result<void> {
+            unreadable += found.unreadable.count(part);
+            const std::vector<BlockRange> ranges = runs_of(difference(doubtful, found.wrong, part), part);
             if (ranges.empty()) return {};
             // What was read may still be in the disk's cache (invariant 2).
             if (Result<void> flushed = target.data.flush(); !flushed) return flushed;
@@ -246,6 +248,10 @@ Result<Blocks> clear_what_is_right(RestoreTarget target, const store::Source& so
         if (Result<void> compared = compare(comparison, doubtful, clear_right); !compared)
             return compared.error();
     }
+    if (unreadable > Blocks(0))
+        observer.event(target.data.name() + ": " + std::to_string(unreadable.count()) +
+                       (unreadable == Blocks(1) ? " block" : " blocks") +
+                       " cannot be read and will be written anew: the disk may be failing");
     return right;
 }
 

@@ -22,9 +22,10 @@ Result<VerifyReport> verify(RestoreTarget target, const store::Source& source, n
     for (BlockIndex at; at < end;) {
         const log::Marks marks = bitmap.read(at);
         const BlockSet on_the_log = difference(marks.marked, marks.untrusted, marks.range());
-        const auto mark_wrong = [&](BlockRange part, const BlockSet& wrong) -> Result<void> {
-            const std::vector<BlockRange> ranges = runs_of(difference(wrong, on_the_log, part), part);
+        const auto mark_wrong = [&](BlockRange part, const Findings& found) -> Result<void> {
+            const std::vector<BlockRange> ranges = runs_of(difference(found.wrong, on_the_log, part), part);
             report.checked += part.count;
+            report.unreadable += found.unreadable.count(part);
             for (const BlockRange& range : ranges)
                 report.newly_marked += range.count;
             return ranges.empty() ? Result<void>() : bitmap.mark(ranges);

@@ -9,7 +9,8 @@ namespace regild::volume {
 struct VerifyReport {
     Blocks checked;
     Blocks marked_before;
-    Blocks newly_marked;  // wrong, and not marked on the log
+    Blocks newly_marked;  // wrong or unreadable, and not marked on the log
+    Blocks unreadable;    // read errors, whether marked before or newly
 };
 
 Result<VerifyReport> verify(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher,
