@@ -11,7 +11,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-CLEAN, FAILED, USAGE, RESTORED, NETWORK, REFUSED, WRONG_BLOCKS, SOURCE, INTERRUPTED = (
+CLEAN, FAILED, USAGE, RESTORED, NETWORK, REFUSED, NOT_GOLDEN, SOURCE, INTERRUPTED = (
     0, 1, 2, 3, 4, 5, 6, 7, 130)
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30

@@ -144,7 +144,7 @@ Result<ExitCode> run_verify(const Environment& environment, const Arguments& arg
     if (!report) return report.error();
 
     print_verify(run.out(), run.as_json(), *volume, *report);
-    return report->newly_marked == Blocks(0) ? ExitCode::clean : ExitCode::wrong_blocks;
+    return report->golden() ? ExitCode::clean : ExitCode::not_golden;
 }
 
 }  // namespace
@@ -187,8 +187,9 @@ const Command verify_command{
     .name = "verify",
     .summary = "hash every block and mark those that are wrong",
     .description =
-        "Compares the whole disk with the hash tree of the version that it holds. Wrong\n"
-        "blocks are marked, for the next restore, and the exit code is 6.",
+        "Compares the whole disk with the hash tree of the version that it holds, and\n"
+        "marks what is wrong or cannot be read, for the next restore. The exit code is 6\n"
+        "if any block is not golden, be it marked now or before.",
     .options = {config_option, data_option, log_option, source_option, json_option},
     .operands = nullptr,
     .many_operands = false,

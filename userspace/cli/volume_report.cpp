@@ -72,18 +72,20 @@ void print_restore(std::ostream& out, bool as_json, volume::Volume& volume, cons
 
 void print_verify(std::ostream& out, bool as_json, volume::Volume& volume,
                   const volume::VerifyReport& report) {
-    const bool golden = report.newly_marked == Blocks(0);
     if (as_json) {
-        ordered_json json = volume_json(golden ? "golden" : "wrong", volume);
+        ordered_json json = volume_json(report.golden() ? "golden" : "dirty", volume);
         json["checked_blocks"] = report.checked.count();
         json["marked_before_blocks"] = report.marked_before.count();
         json["newly_marked_blocks"] = report.newly_marked.count();
+        json["unreadable_blocks"] = report.unreadable.count();
         return print(out, json);
     }
-    out << image_text(volume.record()) << ": "
-        << blocks_text(report.checked, volume.log().geometry().block_size()) << " checked, "
-        << report.marked_before.count() << " were marked before, " << report.newly_marked.count()
-        << " are wrong and marked now\n";
+    out << image_text(volume.record()) << ": " << (report.golden() ? "golden" : "NOT golden") << "\n"
+        << "checked    " << blocks_text(report.checked, volume.log().geometry().block_size()) << "\n";
+    if (report.golden()) return;
+    out << "marked     " << report.marked_before.count() << " before, " << report.newly_marked.count()
+        << " now; the next restore rewrites them\n"
+        << "unreadable " << report.unreadable.count() << " of them\n";
 }
 
 }  // namespace regild::cli

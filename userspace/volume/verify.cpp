@@ -26,8 +26,7 @@ Result<VerifyReport> verify(RestoreTarget target, const store::Source& source, n
             const std::vector<BlockRange> ranges = runs_of(difference(found.wrong, on_the_log, part), part);
             report.checked += part.count;
             report.unreadable += found.unreadable.count(part);
-            for (const BlockRange& range : ranges)
-                report.newly_marked += range.count;
+            report.newly_marked += difference(found.wrong, marks.marked, part).count();
             return ranges.empty() ? Result<void>() : bitmap.mark(ranges);
         };
         if (Result<void> compared = compare(comparison, BlockSet(marks.range(), true), mark_wrong);

@@ -8,9 +8,10 @@ namespace regild::volume {
 
 struct VerifyReport {
     Blocks checked;
-    Blocks marked_before;
-    Blocks newly_marked;  // wrong or unreadable, and not marked on the log
-    Blocks unreadable;    // read errors, whether marked before or newly
+    Blocks marked_before;  // also those of log sectors that could not be trusted
+    Blocks newly_marked;   // wrong or unreadable, and not marked before
+    Blocks unreadable;     // read errors, marked before or newly
+    bool golden() const { return marked_before + newly_marked == Blocks(0); }
 };
 
 Result<VerifyReport> verify(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher,
