@@ -160,7 +160,7 @@ Result<void> Bitmap::mark_all() {
         count(piece, all);
         if (Result<void> r = write(piece, all.marked); !r) return r;
     }
-    return flush();
+    return {};
 }
 
 Result<void> Bitmap::write(Units units, const BlockSet& marked) {

@@ -43,7 +43,8 @@ class Bitmap {
     Result<void> clear(std::span<const BlockRange> ranges);
     // Marks on the log what counts as marked because it is not trusted: before blocks of it are written.
     Result<void> mark_untrusted();
-    // Marks every block without looking at what was there.
+    // Marks every block without looking at what was there. Durable after the next flush: the record's, which
+    // a format writes before its superblocks.
     Result<void> mark_all();
 
   private:
