@@ -93,7 +93,7 @@ TEST_CASE("a usage error names what is wrong and says how to get help") {
         {{"publish", "i", "--store", "s", "--image", "n", "--version", "1", "--block-size", "big"},
          "--block-size"},
         {{"boot", "--config", "/nonexistent/c.json", "--report", "/dev/null/r.json"},
-         "cannot open configuration /nonexistent/c.json"},
+         "configuration: cannot open /nonexistent/c.json"},
     }));
     CAPTURE(words);
     test::CommandLine line;

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/configuration_file.hpp"
 
-#include <fstream>
-
+#include "base/read_file.hpp"
 #include "net/fetcher.hpp"
 
 namespace regild::cli {
+
 Result<format::Configuration> read_configuration(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return Error{Failure::usage, errno_error("cannot open configuration " + path).message};
-    // One byte more than allowed: the parser says when it is too long.
-    std::string text(format::max_configuration_size + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (file.bad() || (file.fail() && !file.eof()))
-        return Error{Failure::usage, "cannot read configuration " + path};
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    Result<format::Configuration> configuration = format::parse_configuration(text);
+    const Result<std::string> text = read_file(path, format::max_configuration_size + 1);
+    if (!text) return Error{Failure::usage, text.error().context("configuration").message};
+    Result<format::Configuration> configuration = format::parse_configuration(*text);
     if (!configuration) return configuration.error().context("configuration " + path);
     if (Result<void> valid = net::check_document_url(configuration->source); !valid)
         return valid.error().context("configuration " + path + ": 'source'");

@@ -4,8 +4,8 @@
 #include <regild/writelog_format.h>
 
 #include <algorithm>
-#include <fstream>
 
+#include "base/read_file.hpp"
 #include "base/replace_file.hpp"
 #include "block/probe.hpp"
 #include "codec/sha256.hpp"
@@ -65,15 +65,10 @@ Result<void> check_size(const PublishRequest& request, Bytes size) {
 
 // A client that follows a channel must never be led back to an older version.
 Result<void> check_channel(const std::filesystem::path& path, const PublishRequest& request) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file && !std::filesystem::exists(path)) return {};
-    std::string text(format::max_channel_size + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    if (file.bad() || !(file || file.eof()))
-        return Error{Failure::failed, "cannot read channel " + path.string()};
-
-    const Result<format::Channel> current = format::parse_channel(text);
+    if (!std::filesystem::exists(path)) return {};
+    const Result<std::string> text = read_file(path, format::max_channel_size + 1);
+    if (!text) return text.error().context("channel");
+    const Result<format::Channel> current = format::parse_channel(*text);
     if (!current) return current.error().context("channel " + path.string());
     if (current->image != request.image)
         return Error{Failure::refused, "channel " + path.string() + " is of image " + current->image +
