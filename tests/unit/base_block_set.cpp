@@ -13,6 +13,13 @@ BlockRange range(std::uint64_t first, std::uint64_t count) {
     return {BlockIndex(first), Blocks(count)};
 }
 
+BlockSet set_of(std::uint64_t size, std::initializer_list<BlockRange> ranges) {
+    BlockSet set{Blocks(size)};
+    for (const BlockRange& range : ranges)
+        set.insert(range);
+    return set;
+}
+
 }  // namespace
 
 TEST_CASE("a new block set is empty or full") {
@@ -76,4 +83,19 @@ TEST_CASE("a block set behaves as a set of numbers") {
         }
         REQUIRE(listed == model);
     }
+}
+
+TEST_CASE("the runs of a set stay within the range that is asked for") {
+    const BlockSet set = set_of(50, {range(0, 10), range(20, 10)});
+    CHECK(runs_of(set, range(5, 20)) == std::vector<BlockRange>{range(5, 5), range(20, 5)});
+    CHECK(runs_of(set, range(10, 10)).empty());
+    CHECK(runs_of(set, range(50, 0)).empty());
+}
+
+TEST_CASE("the difference of two sets is that of the range that is asked for") {
+    const BlockSet set = set_of(50, {range(0, 10), range(20, 10)});
+    const BlockSet without = set_of(50, {range(3, 4), range(28, 10)});
+    const BlockSet rest = difference(set, without, range(5, 30));
+    CHECK(rest.range() == range(5, 30));
+    CHECK(runs_of(rest, rest.range()) == std::vector<BlockRange>{range(7, 3), range(20, 8)});
 }

@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/block_set.hpp"
 #include "log/write_log.hpp"
-#include "volume/plan.hpp"
 
 namespace regild::test {
 
@@ -34,7 +34,7 @@ inline log::Marks all_marks(const log::WriteLog& log) {
     const Blocks size = log.geometry().blocks();
     log::Marks all{BlockSet(size), BlockSet(size)};
     const auto add = [](BlockSet& to, const BlockSet& from) {
-        for (const BlockRange& run : volume::runs_of(from, from.range()))
+        for (const BlockRange& run : runs_of(from, from.range()))
             to.insert(run);
     };
     for (BlockIndex at; at < all.range().end();) {

@@ -119,20 +119,5 @@ TEST_CASE("a batch goes on across windows") {
     REQUIRE(batch.steps == std::vector<Step>{{Step::Kind::fetch, blocks(8, 4)}});
 }
 
-TEST_CASE("the runs of a set stay within the range that is asked for") {
-    const BlockSet set = set_of(50, {blocks(0, 10), blocks(20, 10)});
-    REQUIRE(runs_of(set, blocks(5, 20)) == std::vector<BlockRange>{blocks(5, 5), blocks(20, 5)});
-    REQUIRE(runs_of(set, blocks(10, 10)).empty());
-    REQUIRE(runs_of(set, blocks(50, 0)).empty());
-}
-
-TEST_CASE("the difference of two sets is that of the range that is asked for") {
-    const BlockSet set = set_of(50, {blocks(0, 10), blocks(20, 10)});
-    const BlockSet without = set_of(50, {blocks(3, 4), blocks(28, 10)});
-    const BlockSet rest = difference(set, without, blocks(5, 30));
-    REQUIRE(rest.range() == blocks(5, 30));
-    REQUIRE(runs_of(rest, rest.range()) == std::vector<BlockRange>{blocks(7, 3), blocks(20, 8)});
-}
-
 }  // namespace
 }  // namespace regild::volume

@@ -39,6 +39,15 @@ std::uint64_t find_bit(const std::vector<std::uint64_t>& words, std::uint64_t fr
     return end;
 }
 
+template <class Visit>
+void for_each_run(const BlockSet& set, BlockRange within, Visit visit) {
+    BlockIndex position = within.first;
+    while (const std::optional<BlockRange> run = set.next_run({position, within.end() - position})) {
+        visit(*run);
+        position = run->end();
+    }
+}
+
 }  // namespace
 
 BlockSet::BlockSet(BlockRange range, bool all)
@@ -85,6 +94,19 @@ std::optional<BlockRange> BlockSet::next_run(BlockRange within) const {
     if (first == end) return std::nullopt;
     const std::uint64_t stop = find_bit(words_, first, end, ~std::uint64_t{0});
     return BlockRange{range_.first + Blocks(first), Blocks(stop - first)};
+}
+
+BlockSet difference(const BlockSet& set, const BlockSet& without, BlockRange within) {
+    BlockSet rest(within);
+    for_each_run(set, within, [&](BlockRange run) { rest.insert(run); });
+    for_each_run(without, within, [&](BlockRange run) { rest.erase(run); });
+    return rest;
+}
+
+std::vector<BlockRange> runs_of(const BlockSet& set, BlockRange within) {
+    std::vector<BlockRange> runs;
+    for_each_run(set, within, [&](BlockRange run) { runs.push_back(run); });
+    return runs;
 }
 
 }  // namespace regild

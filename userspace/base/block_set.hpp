@@ -35,4 +35,9 @@ class BlockSet {
     std::vector<std::uint64_t> words_;
 };
 
+// The members of `set` within `within` that are not in `without`, which covers that range too.
+BlockSet difference(const BlockSet& set, const BlockSet& without, BlockRange within);
+// The members of `set` within `within`, neighbours together.
+std::vector<BlockRange> runs_of(const BlockSet& set, BlockRange within);
+
 }  // namespace regild

@@ -16,15 +16,6 @@ bool joins(const Batch& batch, Step::Kind kind, BlockIndex block, const BatchLim
            (kind == Step::Kind::zero || last.blocks.count < limits.request);
 }
 
-template <class Visit>
-void for_each_run(const BlockSet& set, BlockRange within, Visit visit) {
-    BlockIndex position = within.first;
-    while (const std::optional<BlockRange> run = set.next_run({position, within.end() - position})) {
-        visit(*run);
-        position = run->end();
-    }
-}
-
 }  // namespace
 
 BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const BatchLimits& limits,
@@ -45,19 +36,6 @@ BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const 
         }
     }
     return within.end();
-}
-
-BlockSet difference(const BlockSet& set, const BlockSet& without, BlockRange within) {
-    BlockSet rest(within);
-    for_each_run(set, within, [&](BlockRange run) { rest.insert(run); });
-    for_each_run(without, within, [&](BlockRange run) { rest.erase(run); });
-    return rest;
-}
-
-std::vector<BlockRange> runs_of(const BlockSet& set, BlockRange within) {
-    std::vector<BlockRange> runs;
-    for_each_run(set, within, [&](BlockRange run) { runs.push_back(run); });
-    return runs;
 }
 
 }  // namespace regild::volume

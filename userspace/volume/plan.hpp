@@ -39,9 +39,4 @@ struct BatchLimits {
 BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const BatchLimits& limits,
                   const Digest& zero_digest, const std::function<Digest(BlockIndex)>& digest_of);
 
-// The members of `set` within `within` that are not in `without`, which covers that range too.
-BlockSet difference(const BlockSet& set, const BlockSet& without, BlockRange within);
-// The members of `set` within `within`, neighbours together.
-std::vector<BlockRange> runs_of(const BlockSet& set, BlockRange within);
-
 }  // namespace regild::volume
