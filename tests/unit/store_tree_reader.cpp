@@ -94,6 +94,22 @@ TEST_CASE("what an earlier part of the tree held is not read again") {
     REQUIRE(tree_bytes(fetcher) == Bytes(image.tree_file.size() - 4096));
 }
 
+TEST_CASE("hash blocks that arrived before the network failed are not asked for again") {
+    const GoldenImage image = image_of(128 * 64, never);
+    const Source source = image.source();
+    FakeFetcher fetcher(image);
+    TreeReader tree(source, fetcher);
+    codec::SaltedSha256 hash(image.manifest.salt);
+    const BlockSet wanted = set_of(128 * 64, {0, 20 * 128, 40 * 128, 60 * 128});  // too far apart to join
+    unsigned failed = 0;
+    for (fetcher.fail_in = 1; !tree.load(wanted, BlockIndex(0)).ok(); fetcher.fail_in = 1)
+        REQUIRE(++failed < 5);
+    CHECK(failed == 4);
+    CHECK(tree_bytes(fetcher) == Bytes(5 * 4096));
+    for (const std::uint64_t n : {0, 20 * 128, 60 * 128})
+        CHECK(tree.digest(BlockIndex(n)) == hash(image.block(n)));
+}
+
 TEST_CASE("a subtree of zeros is known without a request") {
     const GoldenImage image = image_of(128 * 128, [](std::uint64_t n) { return n != 7; });
     const Source source = image.source();

@@ -96,12 +96,13 @@ Digest TreeReader::digest_in(const Level& level, std::uint64_t child) {
 
 Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint64_t>& indices) {
     const Level old = std::move(levels_[level]);
-    Level fresh{indices, std::vector<HashBlock>(indices.size())};
+    Level fresh{indices, std::vector<HashBlock>(indices.size()), std::vector<bool>(indices.size(), true)};
     std::vector<std::uint64_t> missing;
     for (std::size_t i = 0; i < indices.size(); ++i) {
-        const auto held = std::ranges::lower_bound(old.indices, indices[i]);
-        if (held != old.indices.end() && *held == indices[i]) {
-            fresh.blocks[i] = old.blocks[static_cast<std::size_t>(held - old.indices.begin())];
+        const auto held =
+            static_cast<std::size_t>(std::ranges::lower_bound(old.indices, indices[i]) - old.indices.begin());
+        if (held < old.indices.size() && old.indices[held] == indices[i] && old.known[held]) {
+            fresh.blocks[i] = old.blocks[held];
         } else if (expected(level, indices[i]) == zero_digests_[level + 1]) {
             // A subtree of zeros: its hash blocks are known without a request.
             for (std::size_t n = 0; n < format::hashes_per_block; ++n)
@@ -109,12 +110,12 @@ Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint6
                             sizeof(Digest));
         } else {
             missing.push_back(indices[i]);
+            fresh.known[i] = false;
         }
     }
-    if (!missing.empty())
-        if (Result<void> fetched = fetch(level, missing, fresh); !fetched) return fetched;
+    Result<void> fetched = missing.empty() ? Result<void>() : fetch(level, missing, fresh);
     levels_[level] = std::move(fresh);
-    return {};
+    return fetched;
 }
 
 Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into) {
@@ -165,8 +166,10 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
                                  std::to_string(*wanted) + " of level " + std::to_string(level) +
                                  " does not match the manifest's root hash: check the server and the caches "
                                  "before it"};
-            const auto slot = std::ranges::lower_bound(into.indices, *wanted) - into.indices.begin();
-            std::ranges::copy(block, into.blocks[static_cast<std::size_t>(slot)].begin());
+            const auto slot = static_cast<std::size_t>(std::ranges::lower_bound(into.indices, *wanted) -
+                                                       into.indices.begin());
+            std::ranges::copy(block, into.blocks[slot].begin());
+            into.known[slot] = true;
         }
         return {};
     };

@@ -17,7 +17,8 @@ class TreeReader {
     TreeReader(const Source& source, net::Fetcher& fetcher);
 
     // Reads what lies above the members of `wanted` from block `from` on, as many as fit in bounded memory.
-    // Returns the block up to which digests are then known; what an earlier call read is forgotten.
+    // Returns the block up to which digests are then known; what an earlier call read is forgotten. After an
+    // error the next call asks for what has not arrived yet.
     Result<BlockIndex> load(const BlockSet& wanted, BlockIndex from);
     // Of a member of `wanted` in the range that load() covered. May be called from several threads.
     Digest digest(BlockIndex block) const;
@@ -27,8 +28,9 @@ class TreeReader {
   private:
     using HashBlock = std::array<std::byte, format::hash_block_size>;
     struct Level {
-        std::vector<std::uint64_t> indices;  // of the hash blocks that are held, ascending
+        std::vector<std::uint64_t> indices;  // of hash blocks, ascending
         std::vector<HashBlock> blocks;       // as many
+        std::vector<bool> known;             // as many: verified; all of them once they have been loaded
     };
 
     struct Span {
