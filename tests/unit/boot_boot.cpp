@@ -81,9 +81,9 @@ class UnreliableFetcher final : public net::Fetcher {
         return fetcher_->get(url, limit);
     }
     Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
-                            const std::function<Result<void>(std::size_t)>& arrived) override {
+                            const Arrived& arrived, const Moved& moved) override {
         if (failures_ > 0) return down();
-        return fetcher_->get_ranges(url, ranges, arrived);
+        return fetcher_->get_ranges(url, ranges, arrived, moved);
     }
     net::Totals totals() const override { return fetcher_->totals(); }
 

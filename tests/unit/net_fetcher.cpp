@@ -44,10 +44,11 @@ struct Attempt {
             ranges.push_back(
                 {Bytes(2 * i * range_size), ByteSpan(buffer).subspan(i * range_size, range_size)});
         arrivals.resize(pieces);
-        result = fetcher->get_ranges(url, ranges, [&](std::size_t i) {
+        const auto arrived = [&](std::size_t i) {
             ++arrivals[i];
             return each ? each(i) : Result<void>();
-        });
+        };
+        result = fetcher->get_ranges(url, ranges, arrived, [&](Bytes bytes) { moved += bytes; });
         totals = fetcher->totals();
     }
     bool complete() const {
@@ -66,6 +67,7 @@ struct Attempt {
     std::vector<unsigned> arrivals;
     Result<void> result;
     Totals totals;
+    Bytes moved;
 };
 
 TEST_CASE("ranges arrive whole over at most sixteen connections") {
@@ -75,6 +77,7 @@ TEST_CASE("ranges arrive whole over at most sixteen connections") {
     REQUIRE(attempt.complete());
     REQUIRE(attempt.totals.requests == 32);
     REQUIRE(attempt.totals.received == Bytes(32 * range_size));
+    REQUIRE(attempt.moved == Bytes(32 * range_size));
     REQUIRE(server.connections() <= 16);
 }
 
@@ -122,8 +125,8 @@ TEST_CASE("a body that is longer than the range never leaves its span") {
     const StopFlag stop;
     const auto fetcher = make_http_fetcher({.patience_seconds = 1}, stop);
     const Range range{Bytes(0), ByteSpan(buffer).first(range_size)};
-    const Result<void> result =
-        fetcher->get_ranges(server.url("/"), {&range, 1}, [](std::size_t) { return Result<void>(); });
+    const Result<void> result = fetcher->get_ranges(
+        server.url("/"), {&range, 1}, [](std::size_t) { return Result<void>(); }, [](Bytes) {});
     REQUIRE_FALSE(result.ok());
     REQUIRE(result.error().kind == Failure::source);
     REQUIRE(all_zero(ConstByteSpan(buffer).last(range_size)));
@@ -189,6 +192,8 @@ TEST_CASE("a connection that is reset halfway is begun again") {
     const Attempt attempt(server.url("/"), 8);
     REQUIRE(attempt.result.ok());
     REQUIRE(attempt.complete());
+    REQUIRE(attempt.totals.received > Bytes(8 * range_size));
+    REQUIRE(attempt.moved == Bytes(8 * range_size));
 }
 
 TEST_CASE("a server that always breaks off halfway does not keep us for ever") {
@@ -253,6 +258,31 @@ TEST_CASE("an error of the caller ends the fetch") {
     });
     REQUIRE(attempt.kind() == Failure::refused);
     REQUIRE(attempt.says("enough"));
+}
+
+TEST_CASE("a range that was wrong once is asked for again over another connection") {
+    HttpServer server([](const HttpRequest& request) { return partial_content(file, request); });
+    bool wrong = false;
+    const Attempt attempt(server.url("/"), 1, [&](std::size_t) -> Result<void> {
+        if (std::exchange(wrong, true)) return {};
+        return Error{Failure::source, "block 7 is wrong"};
+    });
+    REQUIRE(attempt.result.ok());
+    REQUIRE(attempt.arrivals[0] == 2);
+    REQUIRE(server.connections() == 2);
+    REQUIRE(attempt.totals.received == Bytes(2 * range_size));
+    REQUIRE(attempt.moved == Bytes(range_size));
+}
+
+TEST_CASE("a range that stays wrong is the source's fault, and the others have arrived") {
+    HttpServer server([](const HttpRequest& request) { return partial_content(file, request); });
+    const Attempt attempt(server.url("/"), 8, [](std::size_t i) -> Result<void> {
+        if (i == 0) return Error{Failure::source, "block 7 is wrong"};
+        return {};
+    });
+    REQUIRE(attempt.kind() == Failure::source);
+    REQUIRE(attempt.says("wrong 4 times: block 7 is wrong"));
+    REQUIRE(attempt.arrivals == std::vector<unsigned>{4, 1, 1, 1, 1, 1, 1, 1});
 }
 
 TEST_CASE("a stop request ends the fetch while a server is silent") {

@@ -112,7 +112,7 @@ class FakeFetcher final : public net::Fetcher {
     }
 
     Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
-                            const std::function<Result<void>(std::size_t)>& arrived) override {
+                            const Arrived& arrived, const Moved& moved) override {
         const auto file = files.find(url);
         if (file == files.end()) return Error{Failure::source, url + ": there is no such file"};
         Bytes in_this_call;
@@ -128,6 +128,7 @@ class FakeFetcher final : public net::Fetcher {
             totals_.requests += 1;
             totals_.received += length;
             in_this_call += length;
+            moved(length);
             if (Result<void> taken = arrived(i); !taken) return taken;
         }
         most_in_one_call = std::max(most_in_one_call, in_this_call);

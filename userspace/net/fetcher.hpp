@@ -26,15 +26,20 @@ struct Totals {
 
 class Fetcher {
   public:
+    // A range has come whole, in any order. Failure::source says that its bytes are wrong: it is asked for
+    // again, over another connection, a few times; any other failure ends the fetch.
+    using Arrived = std::function<Result<void>(std::size_t number)>;
+    // Bytes of the ranges have come that no try had brought before: in the end as many as the ranges have.
+    using Moved = std::function<void(Bytes)>;
+
     virtual ~Fetcher() = default;
     // The whole resource; Failure::source when it is longer than `limit`, a 404 and the like;
     // Failure::network when the server cannot be reached after the retries.
     virtual Result<std::string> get(const std::string& url, std::size_t limit) = 0;
-    // Fills each range exactly, in any order, several at a time; `arrived(i)` is called on the calling thread
-    // as range i is complete; an Error from it ends the fetch. A 200 to a range, a short body, a wrong
-    // Content-Range, an encoded body, 404, 416: Failure::source.
+    // Fills each range exactly, several at a time; both functions are called on the calling thread. A 200 to
+    // a range, a short body, a wrong Content-Range, an encoded body, 404, 416: Failure::source.
     virtual Result<void> get_ranges(const std::string& url, std::span<const Range> ranges,
-                                    const std::function<Result<void>(std::size_t)>& arrived) = 0;
+                                    const Arrived& arrived, const Moved& moved) = 0;
     virtual Totals totals() const = 0;
 };
 

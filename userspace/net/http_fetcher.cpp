@@ -17,6 +17,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t max_connections = 16;
+// A range whose bytes are wrong so often is wrong at the source.
+constexpr unsigned most_wrong_answers = 4;
 constexpr milliseconds first_back_off{100};
 constexpr unsigned max_doublings = 6;  // 6.4 s
 // How long the loop may not look at the stop flag.
@@ -58,15 +60,14 @@ class HttpFetcher final : public Fetcher {
     HttpFetcher& operator=(const HttpFetcher&) = delete;
 
     Result<std::string> get(const std::string& url, std::size_t limit) override;
-    Result<void> get_ranges(const std::string& url, std::span<const Range> ranges,
-                            const std::function<Result<void>(std::size_t)>& arrived) override;
+    Result<void> get_ranges(const std::string& url, std::span<const Range> ranges, const Arrived& arrived,
+                            const Moved& moved) override;
     Totals totals() const override { return totals_; }
 
   private:
-    Result<void> run(const std::string& url, std::span<Job> jobs,
-                     const std::function<Result<void>(std::size_t)>& arrived);
+    Result<void> run(const std::string& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
     Result<void> loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
-                      const std::function<Result<void>(std::size_t)>& arrived);
+                      const Arrived& arrived, const Moved& moved);
     Result<void> start(const std::string& url, const std::string& scheme, Job& job, std::size_t number);
     // The next transfer that ended, taken out of the multi handle.
     std::optional<std::pair<Transfer*, CURLcode>> next_ended();
@@ -100,23 +101,24 @@ Result<std::string> scheme_of(const std::string& url) {
 Result<std::string> HttpFetcher::get(const std::string& url, std::size_t limit) {
     std::array<Job, 1> job;
     job[0].limit = limit;
-    const Result<void> fetched = run(url, job, [](std::size_t) { return Result<void>(); });
+    const Result<void> fetched = run(
+        url, job, [](std::size_t) { return Result<void>(); }, [](Bytes) {});
     if (!fetched) return fetched.error();
     return std::move(job[0].text);
 }
 
 Result<void> HttpFetcher::get_ranges(const std::string& url, std::span<const Range> ranges,
-                                     const std::function<Result<void>(std::size_t)>& arrived) {
+                                     const Arrived& arrived, const Moved& moved) {
     std::vector<Job> jobs(ranges.size());
     for (std::size_t i = 0; i < ranges.size(); ++i) {
         jobs[i].range = ByteRange{ranges[i].offset, Bytes(ranges[i].into.size())};
         jobs[i].into = ranges[i].into;
     }
-    return run(url, jobs, arrived);
+    return run(url, jobs, arrived, moved);
 }
 
-Result<void> HttpFetcher::run(const std::string& url, std::span<Job> jobs,
-                              const std::function<Result<void>(std::size_t)>& arrived) {
+Result<void> HttpFetcher::run(const std::string& url, std::span<Job> jobs, const Arrived& arrived,
+                              const Moved& moved) {
     const Result<std::string> scheme = scheme_of(url);
     if (!scheme) return scheme.error();
     if (!multi_) {
@@ -125,13 +127,13 @@ Result<void> HttpFetcher::run(const std::string& url, std::span<Job> jobs,
         if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
         curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(max_connections));
     }
-    Result<void> result = loop(url, *scheme, jobs, arrived);
+    Result<void> result = loop(url, *scheme, jobs, arrived, moved);
     abandon_active();
     return result;
 }
 
 Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
-                               const std::function<Result<void>(std::size_t)>& arrived) {
+                               const Arrived& arrived, const Moved& moved) {
     const seconds patience(options_.patience_seconds);
     BackOff back_off(milliseconds(patience) / 2);
     std::deque<std::size_t> again;  // jobs to try again; they go first, so that requests stay ascending
@@ -161,8 +163,16 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
         int running = 0;
         if (const CURLMcode code = curl_multi_perform(multi_.get(), &running); code != CURLM_OK)
             return Error{Failure::failed, std::string("libcurl: ") + curl_multi_strerror(code)};
-        for (Transfer* transfer : active_)
-            if (transfer->take_progress()) last_progress = Clock::now();
+        Bytes fresh;
+        Bytes unreported;
+        for (Transfer* transfer : active_) {
+            fresh += transfer->take_progress();
+            Job& job = transfer->job();
+            unreported += Bytes(job.farthest - std::min(job.farthest, job.reported));
+            job.reported = std::max(job.reported, job.farthest);
+        }
+        if (fresh > Bytes(0)) last_progress = Clock::now();
+        if (unreported > Bytes(0)) moved(unreported);
         bool ended_any = false;
         while (const auto ended = next_ended()) {
             ended_any = true;
@@ -176,8 +186,17 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
                 continue;
             }
             back_off.succeeded();
-            ++done;
-            if (Result<void> taken = arrived(transfer->job_number()); !taken) return taken;
+            const Result<void> taken = arrived(transfer->job_number());
+            if (taken) {
+                ++done;
+                continue;
+            }
+            if (taken.error().kind != Failure::source) return taken;
+            Job& job = jobs[transfer->job_number()];
+            if (++job.wrong == most_wrong_answers)
+                return taken.error().context("wrong " + std::to_string(job.wrong) + " times");
+            job.farthest = 0;
+            again.push_back(transfer->job_number());
         }
         if (ended_any && Clock::now() >= back_off.not_before()) continue;  // connections are free
 

@@ -70,7 +70,7 @@ void Transfer::prepare(const std::string& url, const std::string& scheme, Job& j
     job_number_ = job_number;
     job.text.clear();
     received_ = 0;
-    progress_ = false;
+    progress_ = 0;
     too_long_ = false;
     head_.clear();
     judgement_ = {};
@@ -79,6 +79,8 @@ void Transfer::prepare(const std::string& url, const std::string& scheme, Job& j
     shown_url_ = without_credentials(url);
     curl_easy_setopt(handle(), CURLOPT_URL, url.c_str());
     curl_easy_setopt(handle(), CURLOPT_REDIR_PROTOCOLS_STR, scheme.c_str());
+    // What spoilt an answer may sit at the other end of the connection that brought it.
+    curl_easy_setopt(handle(), CURLOPT_FRESH_CONNECT, job.wrong > 0 ? 1L : 0L);
     if (job.range) {
         const std::uint64_t first = job.range->offset.count();
         const std::string range =
@@ -122,14 +124,14 @@ bool Transfer::take_body(std::string_view bytes) {
     }
     received_ += bytes.size();
     if (received_ > job_->farthest) {
+        progress_ += received_ - job_->farthest;
         job_->farthest = received_;
-        progress_ = true;
     }
     return true;
 }
 
-bool Transfer::take_progress() {
-    return std::exchange(progress_, false);
+Bytes Transfer::take_progress() {
+    return Bytes(std::exchange(progress_, 0));
 }
 
 Transfer::Conclusion Transfer::conclude(CURLcode code) const {

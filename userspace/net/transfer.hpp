@@ -17,7 +17,9 @@ struct Job {
     ByteSpan into;
     std::string text;
     std::size_t limit = 0;     // of the text
-    std::size_t farthest = 0;  // the most body bytes that any try received
+    std::size_t farthest = 0;  // the most body bytes that any try received since the last wrong answer
+    std::size_t reported = 0;  // of them, to Fetcher::Moved
+    unsigned wrong = 0;        // how often all of it came, and was not what was asked for
 };
 
 enum class Outcome { done, retry, refused };
@@ -41,8 +43,8 @@ class Transfer {
     Job& job() const { return *job_; }
     std::size_t job_number() const { return job_number_; }
     std::size_t received() const { return received_; }
-    // Whether this try got farther than all before it since the last call: what keeps patience alive.
-    bool take_progress();
+    // How much farther than all tries before it this one has got since the last call.
+    Bytes take_progress();
 
   private:
     Transfer() = default;
@@ -59,7 +61,7 @@ class Transfer {
     Job* job_ = nullptr;
     std::size_t job_number_ = 0;
     std::size_t received_ = 0;
-    bool progress_ = false;
+    std::size_t progress_ = 0;
     ResponseHead head_;
     Judgement judgement_;
     bool too_long_ = false;

@@ -173,7 +173,7 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
         }
         return {};
     };
-    return fetcher_.get_ranges(source_.tree_url, ranges, verify);
+    return fetcher_.get_ranges(source_.tree_url, ranges, verify, [](Bytes) {});
 }
 
 }  // namespace regild::store

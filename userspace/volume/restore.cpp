@@ -147,10 +147,10 @@ Result<void> Restorer::fetch(Loaded& into) {
                              std::to_string(firsts[number].value() + i) +
                              " does not match the hash tree: check the server and the caches before it"};
         }
-        progress_.add(Bytes(bytes.size()));
         return {};
     };
-    return fetcher_.get_ranges(source_.data_url, ranges, verify);
+    return fetcher_.get_ranges(source_.data_url, ranges, verify,
+                               [this](Bytes moved) { progress_.add(moved); });
 }
 
 // Before the first write: from here on the disk is a mixture (invariant 9), and no mark may hang on a log
