@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "net_server.hpp"
+#include "silent_observer.hpp"
 #include "temporary_directory.hpp"
 
 namespace regild::net {
@@ -283,6 +284,42 @@ TEST_CASE("a range that stays wrong is the source's fault, and the others have a
     REQUIRE(attempt.kind() == Failure::source);
     REQUIRE(attempt.says("wrong 4 times: block 7 is wrong"));
     REQUIRE(attempt.arrivals == std::vector<unsigned>{4, 1, 1, 1, 1, 1, 1, 1});
+}
+
+TEST_CASE("a server that drips is given up, and somebody hears of it") {
+    test::SilentObserver observer;
+    HttpServer server([](const HttpRequest& request) {
+        HttpReply reply = partial_content(file, request);
+        reply.drip = {.bytes = 100, .pause = std::chrono::milliseconds(50)};
+        return reply;
+    });
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 1, .observer = &observer}, stop);
+    ByteVector buffer(range_size);
+    const Range range{Bytes(0), ByteSpan(buffer)};
+    const Result<void> result = fetcher->get_ranges(
+        server.url("/"), {&range, 1}, [](std::size_t) { return Result<void>(); }, [](Bytes) {});
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().kind == Failure::network);
+    REQUIRE(result.error().message.find("gave up: ") == 0);
+    REQUIRE(result.error().message.find("in the last 1 s: " + server.url("/") + ": the server is too slow") !=
+            std::string::npos);
+    REQUIRE(observer.events.size() == 1);
+    REQUIRE(observer.events[0].find("giving up in 1 s") != std::string::npos);
+}
+
+TEST_CASE("one byte more at each try does not keep a server from being given up") {
+    std::size_t tries = 0;
+    HttpServer server([&](const HttpRequest& request) {
+        HttpReply reply = partial_content(file, request);
+        if (++tries > 100) return reply;
+        reply.bytes.resize(reply.bytes.size() - range_size + tries);
+        reply.afterwards = Afterwards::close;
+        return reply;
+    });
+    const Attempt attempt(server.url("/"), 1);
+    REQUIRE(attempt.kind() == Failure::network);
+    REQUIRE(attempt.says("gave up: "));
 }
 
 TEST_CASE("a stop request ends the fetch while a server is silent") {

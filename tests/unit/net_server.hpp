@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <functional>
 #include <list>
 #include <mutex>
@@ -28,9 +29,16 @@ struct HttpRequest {
 
 enum class Afterwards { keep_alive, close, reset };
 
+// The body comes a byte at a time at first.
+struct Drip {
+    std::size_t bytes = 0;
+    std::chrono::milliseconds pause{};  // before each of them
+};
+
 struct HttpReply {
     std::string bytes;  // head and body as they are sent
     Afterwards afterwards = Afterwards::keep_alive;
+    Drip drip = {};
 };
 
 // The 206 that a correct server sends.
@@ -119,10 +127,17 @@ class HttpServer {
                 const std::lock_guard lock(mutex_);
                 reply = answer_(request);
             }
+            const std::size_t head = reply.bytes.find("\r\n\r\n") + 4;
             std::size_t sent = 0;
             while (sent < reply.bytes.size()) {
-                const ssize_t n =
-                    send(fd, reply.bytes.data() + sent, reply.bytes.size() - sent, MSG_NOSIGNAL);
+                std::size_t piece = reply.bytes.size() - sent;
+                if (reply.drip.bytes > 0 && sent < head) {
+                    piece = head - sent;
+                } else if (reply.drip.bytes > sent - head && reply.drip.bytes > 0) {
+                    std::this_thread::sleep_for(reply.drip.pause);
+                    piece = 1;
+                }
+                const ssize_t n = send(fd, reply.bytes.data() + sent, piece, MSG_NOSIGNAL);
                 if (n <= 0) return;
                 sent += static_cast<std::size_t>(n);
             }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/observer.hpp"
 #include "base/result.hpp"
 #include "base/stop.hpp"
 #include "base/units.hpp"
@@ -45,9 +46,11 @@ class Fetcher {
 
 // Up to 16 keep-alive connections, single ascending ranges. http, https and file URLs; a redirect stays in
 // its scheme. Transient failures (connection lost, 429, 5xx, stalled) are tried again, with exponential
-// back-off and jitter, until nothing has arrived for `patience_seconds`.
+// back-off and jitter, until `patience_seconds` have brought less than Patience::minimum_rate. The observer
+// hears of it when half of that time has passed.
 struct FetchOptions {
     unsigned patience_seconds = 20;
+    Observer* observer = nullptr;  // outlives the fetcher
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
 

@@ -7,12 +7,13 @@
 #include <random>
 
 #include "net/fetcher.hpp"
+#include "net/patience.hpp"
 #include "net/transfer.hpp"
 
 namespace regild::net {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Patience::Clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -68,6 +69,7 @@ class HttpFetcher final : public Fetcher {
     Result<void> run(const std::string& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
     Result<void> loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
                       const Arrived& arrived, const Moved& moved);
+    void tell(const std::string& url, Patience& patience, const std::optional<Error>& last_error);
     Result<void> start(const std::string& url, const std::string& scheme, Job& job, std::size_t number);
     // The next transfer that ended, taken out of the multi handle.
     std::optional<std::pair<Transfer*, CURLcode>> next_ended();
@@ -96,6 +98,11 @@ Result<std::string> scheme_of(const std::string& url) {
         return Error{Failure::usage,
                      without_credentials(url) + ": only http, https and file URLs are fetched"};
     return scheme;
+}
+
+// "20 B in the last 10 s"
+std::string lately(Bytes received, seconds time) {
+    return format_size(received) + " in the last " + std::to_string(time.count()) + " s";
 }
 
 Result<std::string> HttpFetcher::get(const std::string& url, std::size_t limit) {
@@ -132,22 +139,33 @@ Result<void> HttpFetcher::run(const std::string& url, std::span<Job> jobs, const
     return result;
 }
 
+void HttpFetcher::tell(const std::string& url, Patience& patience, const std::optional<Error>& last_error) {
+    if (!options_.observer) return;
+    const seconds half = std::chrono::ceil<seconds>(milliseconds(patience.window()) / 2);
+    const std::string why = last_error ? last_error->message : without_credentials(url);
+    options_.observer->event(why + ": " + lately(patience.received_lately(Clock::now(), half), half) +
+                             ", giving up in " + std::to_string(half.count()) + " s");
+}
+
 Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
                                const Arrived& arrived, const Moved& moved) {
-    const seconds patience(options_.patience_seconds);
-    BackOff back_off(milliseconds(patience) / 2);
+    Patience patience(seconds(options_.patience_seconds), Clock::now());
+    BackOff back_off(milliseconds(patience.window()) / 2);
     std::deque<std::size_t> again;  // jobs to try again; they go first, so that requests stay ascending
     std::size_t next = 0;
     std::size_t done = 0;
     std::optional<Error> last_error;
-    Clock::time_point last_progress = Clock::now();
 
     while (done < jobs.size()) {
         if (stop_->requested()) return Error{Failure::interrupted, "interrupted"};
         const Clock::time_point now = Clock::now();
-        if (last_error && now - last_progress > patience)
-            return last_error->context("gave up after " + std::to_string(options_.patience_seconds) +
-                                       " seconds without a byte that helps");
+        if (patience.is_over(now)) {
+            const Error why = last_error.value_or(
+                Error{Failure::network, without_credentials(url) + ": the server is too slow"});
+            return why.context("gave up: " +
+                               lately(patience.received_lately(now, patience.window()), patience.window()));
+        }
+        if (patience.wears_thin(now)) tell(url, patience, last_error);
         while (active_.size() < max_connections && now >= back_off.not_before() &&
                (!again.empty() || next < jobs.size())) {
             std::size_t number = next;
@@ -171,7 +189,7 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
             unreported += Bytes(job.farthest - std::min(job.farthest, job.reported));
             job.reported = std::max(job.reported, job.farthest);
         }
-        if (fresh > Bytes(0)) last_progress = Clock::now();
+        patience.received(Clock::now(), fresh);
         if (unreported > Bytes(0)) moved(unreported);
         bool ended_any = false;
         while (const auto ended = next_ended()) {
