@@ -23,6 +23,14 @@ BlockRange blocks(std::uint64_t first, std::uint64_t count) {
     return {BlockIndex(first), Blocks(count)};
 }
 
+Step fetch(BlockRange range, std::uint64_t slot) {
+    return {Step::Kind::fetch, range, Blocks(slot)};
+}
+
+Step zero(BlockRange range) {
+    return {Step::Kind::zero, range, Blocks(0)};
+}
+
 BlockSet set_of(std::uint64_t size, std::initializer_list<BlockRange> ranges) {
     BlockSet set{Blocks(size)};
     for (const BlockRange& range : ranges)
@@ -36,8 +44,7 @@ TEST_CASE("neighbouring marked blocks become one request") {
     Batch batch;
     const BlockSet marks = set_of(100, {blocks(3, 5), blocks(40, 1)});
     REQUIRE(extend(batch, marks, blocks(0, 100), wide, zero_digest, none_zero) == BlockIndex(100));
-    REQUIRE(batch.steps ==
-            std::vector<Step>{{Step::Kind::fetch, blocks(3, 5)}, {Step::Kind::fetch, blocks(40, 1)}});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(3, 5), 0), fetch(blocks(40, 1), 5)});
     REQUIRE(batch.digests.size() == 6);
     REQUIRE(batch.digests[5] == none_zero(BlockIndex(40)));
 }
@@ -54,9 +61,8 @@ TEST_CASE("zero blocks are zeroed and not fetched") {
     const BlockSet marks = set_of(64, {blocks(0, 64)});
     const auto zero_in_the_middle = digests([](std::uint64_t n) { return n >= 10 && n < 60; });
     REQUIRE(extend(batch, marks, blocks(0, 64), wide, zero_digest, zero_in_the_middle) == BlockIndex(64));
-    REQUIRE(batch.steps == std::vector<Step>{{Step::Kind::fetch, blocks(0, 10)},
-                                             {Step::Kind::zero, blocks(10, 50)},
-                                             {Step::Kind::fetch, blocks(60, 4)}});
+    REQUIRE(batch.steps ==
+            std::vector<Step>{fetch(blocks(0, 10), 0), zero(blocks(10, 50)), fetch(blocks(60, 4), 10)});
     REQUIRE(batch.fetched() == Blocks(14));
 }
 
@@ -64,9 +70,8 @@ TEST_CASE("a request is no longer than its limit") {
     Batch batch;
     const BlockSet marks = set_of(40, {blocks(0, 40)});
     REQUIRE(extend(batch, marks, blocks(0, 40), wide, zero_digest, none_zero) == BlockIndex(40));
-    REQUIRE(batch.steps == std::vector<Step>{{Step::Kind::fetch, blocks(0, 16)},
-                                             {Step::Kind::fetch, blocks(16, 16)},
-                                             {Step::Kind::fetch, blocks(32, 8)}});
+    REQUIRE(batch.steps ==
+            std::vector<Step>{fetch(blocks(0, 16), 0), fetch(blocks(16, 16), 16), fetch(blocks(32, 8), 32)});
 }
 
 TEST_CASE("a batch ends where its memory does, and the next goes on there") {
@@ -97,8 +102,7 @@ TEST_CASE("a batch that is full of requests still takes the zero blocks that fol
     const BatchLimits limits{Blocks(4), Blocks(4), 1000};
     const auto zero_after_four = digests([](std::uint64_t n) { return n >= 4 && n < 10; });
     REQUIRE(extend(batch, marks, blocks(0, 20), limits, zero_digest, zero_after_four) == BlockIndex(10));
-    REQUIRE(batch.steps ==
-            std::vector<Step>{{Step::Kind::fetch, blocks(0, 4)}, {Step::Kind::zero, blocks(4, 6)}});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 4), 0), zero(blocks(4, 6))});
 }
 
 TEST_CASE("the number of steps is bounded too") {
@@ -116,7 +120,7 @@ TEST_CASE("a batch goes on across windows") {
     const BlockSet marks = set_of(100, {blocks(8, 4)});
     REQUIRE(extend(batch, marks, blocks(0, 10), wide, zero_digest, none_zero) == BlockIndex(10));
     REQUIRE(extend(batch, marks, blocks(10, 90), wide, zero_digest, none_zero) == BlockIndex(100));
-    REQUIRE(batch.steps == std::vector<Step>{{Step::Kind::fetch, blocks(8, 4)}});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(8, 4), 0)});
 }
 
 }  // namespace

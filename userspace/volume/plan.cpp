@@ -30,7 +30,8 @@ BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const 
                 batch.steps.back().blocks.count += Blocks(1);
             } else {
                 if (batch.steps.size() >= limits.steps) return position;
-                batch.steps.push_back({kind, {position, Blocks(1)}});
+                batch.steps.push_back(
+                    {kind, {position, Blocks(1)}, kind == Step::Kind::fetch ? batch.fetched() : Blocks(0)});
             }
             if (kind == Step::Kind::fetch) batch.digests.push_back(digest);
         }

@@ -17,10 +17,13 @@ struct Step {
     };
     Kind kind = Kind::fetch;
     BlockRange blocks;
+    // Of a fetch step: how many fetched blocks of its batch stand before its first one. There its digests
+    // are, and in units of a block its content in memory.
+    Blocks slot;
     bool operator==(const Step&) const = default;
 };
 
-// Steps in ascending order, and the digests of their fetched blocks in the same order.
+// Steps in ascending order, and the digests of their fetched blocks by slot.
 struct Batch {
     std::vector<Step> steps;
     std::vector<Digest> digests;
