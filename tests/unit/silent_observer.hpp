@@ -18,11 +18,13 @@ class SilentObserver : public Observer {
     void progress(const char*, Bytes done, Bytes total) override {
         last_done = done;
         last_total = total;
+        times_at_total += done == total;
     }
     std::vector<std::string> events;
     std::string lines;
     Bytes last_done;
     Bytes last_total;
+    unsigned times_at_total = 0;
 };
 
 }  // namespace regild::test

@@ -13,6 +13,7 @@
 #include "memory_storage.hpp"
 #include "silent_observer.hpp"
 #include "store/source.hpp"
+#include "volume/restore.hpp"
 
 namespace regild::test {
 
@@ -50,6 +51,8 @@ struct GoldenImage {
     }
     // Blocks to rewrite in the tree or the data by hand need the tree made again.
     void make_tree();
+    // From the digests of all blocks.
+    void set_tree(std::vector<Digest> digests);
 };
 
 inline GoldenImage make_golden_image(BlockSize block_size, Bytes size,
@@ -67,12 +70,17 @@ inline GoldenImage make_golden_image(BlockSize block_size, Bytes size,
     return image;
 }
 
-// The levels bottom up, written out from the definition of the format.
 inline void GoldenImage::make_tree() {
     codec::SaltedSha256 hash(manifest.salt);
     std::vector<Digest> digests;
     for (std::uint64_t i = 0; i < manifest.blocks().count(); ++i)
         digests.push_back(hash(block(i)));
+    set_tree(std::move(digests));
+}
+
+// The levels bottom up, written out from the definition of the format.
+inline void GoldenImage::set_tree(std::vector<Digest> digests) {
+    codec::SaltedSha256 hash(manifest.salt);
     ByteVector levels;  // the top one first
     while (digests.size() > 1) {
         ByteVector level(divide_up(digests.size(), 128) * 4096);
@@ -259,6 +267,16 @@ inline std::unique_ptr<TestVolume> make_session_volume(const GoldenImage& image,
     }
     volume->journal.entries.clear();
     return volume;
+}
+
+// A restore of one attempt.
+inline Result<volume::RestoreReport> restore_once(volume::RestoreTarget target, const GoldenImage& image,
+                                                  FakeFetcher& fetcher, Observer& observer,
+                                                  const StopFlag& stop = StopFlag()) {
+    const store::Source source = image.source();
+    volume::Restore restore(target, source, fetcher, observer, stop);
+    if (Result<void> done = restore.attempt(); !done) return done.error();
+    return restore.report();
 }
 
 }  // namespace regild::test

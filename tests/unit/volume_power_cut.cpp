@@ -35,9 +35,7 @@ const std::vector<BlockRange> session{blocks(2, 3), blocks(7, 3), blocks(22, 2)}
 Result<RestoreReport> run_restore(TestVolume& volume, const GoldenImage& image) {
     FakeFetcher fetcher(image);
     test::SilentObserver observer;
-    const StopFlag stop;
-    const store::Source source = image.source();
-    return restore({volume.log(), volume.data}, source, fetcher, observer, stop);
+    return test::restore_once({volume.log(), volume.data}, image, fetcher, observer);
 }
 
 // What a boot after the power cut would find.

@@ -31,8 +31,7 @@ const std::vector<BlockRange> usual_session{blocks(3, 2), blocks(18, 10), blocks
 Result<RestoreReport> run_restore(TestVolume& volume, const GoldenImage& image, FakeFetcher& fetcher,
                                   const StopFlag& stop = StopFlag()) {
     test::SilentObserver observer;
-    const store::Source source = image.source();
-    return restore({volume.log(), volume.data}, source, fetcher, observer, stop);
+    return test::restore_once({volume.log(), volume.data}, image, fetcher, observer, stop);
 }
 
 void require_done(TestVolume& volume, const GoldenImage& image) {
@@ -449,8 +448,8 @@ TEST_CASE("when the network dies in the middle of a large restore, what had arri
         make_golden_image(test::block_size_of(65536), Bytes(96 << 20), [](std::uint64_t) { return false; });
     const auto volume = make_provisioning_volume(image, ByteVector(96 << 20));
     FakeFetcher fetcher(image);
-    // Three requests to the tree, then 16 for each batch; the fourth batch fails.
-    fetcher.fail_in = requests_for(fetcher, image.source().tree_url) + 3 + 3 * 16;
+    // Two requests to the tree, then 16 for each batch; the fourth batch fails.
+    fetcher.fail_in = 2 + 3 * 16;
     const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
     REQUIRE(volume->bitmap().marked() == Blocks(3 * 256));
@@ -466,9 +465,7 @@ TEST_CASE("progress ends at all of the marked bytes") {
     const auto volume = make_session_volume(image, usual_session);
     FakeFetcher fetcher(image);
     test::SilentObserver observer;
-    const StopFlag stop;
-    const store::Source source = image.source();
-    REQUIRE(restore({volume->log(), volume->data}, source, fetcher, observer, stop).ok());
+    REQUIRE(test::restore_once({volume->log(), volume->data}, image, fetcher, observer).ok());
     REQUIRE(observer.last_total == Bytes(15 * 4096));
     REQUIRE(observer.last_done == observer.last_total);
 }

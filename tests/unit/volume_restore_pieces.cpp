@@ -86,9 +86,7 @@ TEST_CASE("marks in all pieces are restored, and nothing else") {
     ZeroedStorage disk;
     FakeFetcher fetcher(image);
     test::SilentObserver observer;
-    const StopFlag stop;
-    const store::Source source = image.source();
-    const Result<RestoreReport> report = restore({*log, disk}, source, fetcher, observer, stop);
+    const Result<RestoreReport> report = test::restore_once({*log, disk}, image, fetcher, observer);
     REQUIRE(report.ok());
     CHECK(report->zeroed == marked.count());
     CHECK(disk.zeroed == marked);

@@ -19,6 +19,11 @@ class Progress {
         done_ += bytes;  // more than the total when a log sector becomes unreadable after it was counted
         observer_.progress(what_, std::min(done_, total_), total_);
     }
+    // What was added and is to be done again.
+    void take_back(Bytes bytes) {
+        const std::lock_guard lock(mutex_);
+        done_ -= bytes;
+    }
 
   private:
     std::mutex mutex_;

@@ -149,12 +149,9 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
     const Blocks marked = volume.log().bitmap().marked();
     if (marked > Blocks(0)) in_.observer.event("fetching from " + net::without_credentials(source.data_url));
-    Result<volume::RestoreReport> restored = with_patience([&] {
-        return volume::restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop);
-    });
-    if (!restored) return restored.error();
-    report_.restore = *restored;
-    report_.restore.marked = marked;
+    volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop);
+    if (Result<void> done = with_patience([&] { return restore.attempt(); }); !done) return done;
+    report_.restore = restore.report();
     return {};
 }
 

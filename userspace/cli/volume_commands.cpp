@@ -67,16 +67,16 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired;
-    const Result<volume::RestoreReport> report =
-        volume::restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
+    volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
+    Result<void> done = restore.attempt();
     const BlockSize block_size = volume.log().geometry().block_size();
-    if (!report && report.error().kind == Failure::interrupted) return report.error();  // says what is left
-    if (!report)
-        return Error{report.error().kind, report.error().message + "; " +
-                                              blocks_text(volume.log().bitmap().marked(), block_size) +
-                                              " are still marked: run the same command again to go on"};
-
-    print_restore(out(), as_json_, volume, {outcome, *report, std::chrono::steady_clock::now() - started_});
+    if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left
+    if (!done)
+        return Error{done.error().kind, done.error().message + "; " +
+                                            blocks_text(volume.log().bitmap().marked(), block_size) +
+                                            " are still marked: run the same command again to go on"};
+    print_restore(out(), as_json_, volume,
+                  {outcome, restore.report(), std::chrono::steady_clock::now() - started_});
     return {};
 }
 

@@ -3,10 +3,12 @@
 // Provisioning, restoring after a session and resuming after a power cut are all this one path.
 #pragma once
 
+#include <memory>
+
 #include "base/observer.hpp"
 #include "base/stop.hpp"
 #include "log/write_log.hpp"
-#include "store/source.hpp"
+#include "store/tree_reader.hpp"
 
 namespace regild::volume {
 
@@ -24,10 +26,48 @@ struct RestoreTarget {
     block::Storage& data;
 };
 
-// Restores every marked block; with none marked and the record golden it does nothing and makes no request.
-// Before the first block is written the record says `restoring` (or stays `provisioning`), until no mark is
-// left (invariant 9). What is returned on failure leaves each block marked that is not known golden.
-Result<RestoreReport> restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher,
-                              Observer& observer, const StopFlag& stop);
+// One restore in as many attempts as it takes. Nothing else changes disk or log between them.
+class Restore {
+  public:
+    // All must outlive it.
+    Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
+            const StopFlag& stop);
+    ~Restore();
+    Restore(const Restore&) = delete;
+    Restore& operator=(const Restore&) = delete;
+
+    // Restores every marked block; with none marked and the record golden it does nothing and makes no
+    // request. Before the first block is written the record says `restoring` (or stays `provisioning`), until
+    // no mark is left (invariant 9).
+    //
+    // On an error each block stays marked that is not known golden, and another attempt goes on from there:
+    // no range that has arrived and is verified is asked for again. Where the record says that the disk is a
+    // mixture, those ranges are written and have lost their marks, also when a stop is asked for, so that
+    // another process needs not ask for them either. Where it says golden they wait in memory, until so much
+    // has arrived that writing may begin.
+    Result<void> attempt();
+
+    // Of all attempts together.
+    RestoreReport report() const;
+
+  private:
+    struct Pass;
+
+    Result<void> run();
+    Result<void> clear_what_is_right();
+    Result<void> bring(Pass& pass);
+
+    RestoreTarget target_;
+    const store::Source& source_;
+    net::Fetcher& fetcher_;
+    Observer& observer_;
+    const StopFlag& stop_;
+    const net::Totals totals_before_;
+    store::TreeReader tree_;
+    BlockIndex compared_until_;
+    Blocks unreadable_;
+    std::unique_ptr<Pass> pass_;
+    RestoreReport report_;
+};
 
 }  // namespace regild::volume

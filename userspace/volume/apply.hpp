@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Applying: what is in memory and verified goes to the disk, is made durable there, and loses its marks.
+#pragma once
+
+#include "base/stop.hpp"
+#include "volume/load.hpp"
+#include "volume/restore.hpp"
+
+namespace regild::volume {
+
+class Applier {
+  public:
+    // All must outlive it. What is durable is counted in `report`.
+    Applier(RestoreTarget target, const format::Manifest& manifest, Progress& progress, const StopFlag& stop,
+            RestoreReport& report);
+
+    // To be called before the first apply(), and again when an apply() has failed: from here on the disk is a
+    // mixture (invariant 9), and no mark hangs on a log sector that reads otherwise the next time.
+    Result<void> declare();
+    // Writes and zeroes what is ready of `batch`, commits it, and takes it out of the batch. When a stop is
+    // asked for, only what was fetched is written: zeroing may take long, and costs nothing to do again.
+    Result<void> apply(LoadedBatch& batch);
+
+  private:
+    Result<void> write(const Step& step, LoadedBatch& from);
+    Result<void> zero(Step& step);
+    Result<void> commit();
+
+    RestoreTarget target_;
+    const format::Manifest& manifest_;
+    Progress& progress_;
+    const StopFlag& stop_;
+    RestoreReport& report_;
+    // Written or zeroed, but still marked.
+    struct {
+        std::vector<BlockRange> ranges;
+        Bytes bytes;
+        Blocks fetched;
+        Blocks zeroed;
+    } uncommitted_;
+};
+
+}  // namespace regild::volume

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Loading: the marked blocks, batch by batch, planned and brought to memory, each verified (invariant 4).
+#pragma once
+
+#include "base/progress.hpp"
+#include "log/bitmap.hpp"
+#include "store/tree_reader.hpp"
+#include "volume/plan.hpp"
+
+namespace regild::volume {
+
+// A batch in memory. What of it has arrived may be written, whatever becomes of the rest.
+struct LoadedBatch {
+    Batch batch;
+    bool planned = false;       // to its end; until then nothing of it is fetched
+    std::vector<bool> ready;    // of each step: it can be applied
+    block::AlignedBuffer data;  // of the fetched blocks, by slot
+    bool empty() const { return batch.steps.empty(); }
+    // The place of a fetch step's blocks, or of their first `length` bytes.
+    ByteSpan place_of(const Step& step, BlockSize block_size, Bytes length) {
+        return data.span(block_size.bytes_of(step.slot).count(), length.count());
+    }
+};
+
+// Goes once through the marks as they were when it came to them. Marks of blocks that it has planned may be
+// cleared by another thread meanwhile.
+class Loader {
+  public:
+    // All must outlive it.
+    Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
+           store::TreeReader& tree, Progress& progress);
+
+    // Plans `batch` if it is not planned yet, which leaves it empty where no mark is left; fetches and
+    // verifies what is missing of it. On an error what has arrived stays, and the next call asks for the
+    // rest.
+    Result<void> load(LoadedBatch& batch);
+
+  private:
+    Result<void> plan(LoadedBatch& into);
+    Result<void> fetch(LoadedBatch& into);
+
+    const log::Bitmap& bitmap_;
+    const store::Source& source_;
+    net::Fetcher& fetcher_;
+    store::TreeReader& tree_;
+    Progress& progress_;
+    const BlockIndex end_;
+    BlockSet marks_;  // of the piece that is being planned, before any of it was cleared
+    BlockIndex planned_until_;
+    BlockIndex tree_loaded_until_;
+};
+
+}  // namespace regild::volume
