@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 
 
@@ -88,6 +89,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         self.drop(reset)
 
+    def drip(self, count, pause):
+        """So many bytes of the range come one by one, each after `pause` seconds; then the rest."""
+        body = self.content(*self.range)
+        self.partial(b"", length=len(body))
+        for at in range(count):
+            time.sleep(pause)
+            self.wfile.write(body[at : at + 1])
+        self.wfile.write(body[count:])
+
     def drop(self, reset=False):
         """The connection ends here."""
         self.answered = True
@@ -123,6 +133,11 @@ class Hostile:
     def requests(self, name):
         with self._lock:
             return self._counts.get(name, 0)
+
+    def total(self):
+        """The requests so far."""
+        with self._lock:
+            return sum(self._counts.values())
 
     def behave(self, request):
         if self._dead:
