@@ -7,6 +7,7 @@ namespace regild::boot {
 namespace {
 
 using format::VolumeState;
+using volume::VolumeFacts;
 
 VolumeFacts facts(std::optional<VolumeState> state, std::uint64_t marked) {
     return {state, Blocks(marked)};
@@ -64,15 +65,6 @@ TEST_CASE("regild=off needs the configuration's leave and a complete volume") {
         CAPTURE(row.allowed, static_cast<int>(row.decision.off));
         CHECK(decide(row.facts, true, row.allowed) == row.decision);
     }
-}
-
-TEST_CASE("a volume with marks is not called golden") {
-    CHECK(state_text(facts(golden, 0)) == "golden");
-    CHECK(state_text(facts(golden, 2466)) == "provisioned, 2466 blocks to restore");
-    CHECK(state_text(facts(golden, 1)) == "provisioned, 1 block to restore");
-    CHECK(state_text(facts(restoring, 12)) == "restoring, 12 blocks to restore");
-    CHECK(state_text(facts(provisioning, 16384)) == "provisioning, 16384 blocks to restore");
-    CHECK(state_text(facts(restoring, 0)) == "restoring, 0 blocks to restore");
 }
 
 }  // namespace regild::boot

@@ -193,7 +193,8 @@ TEST_CASE_METHOD(Workplace, "a version below the log's floor is installed only w
 
 TEST_CASE_METHOD(Workplace, "a source that can be none is refused before anything is asked") {
     for (const char* source : {"http://127.0.0.1:1/kiosk/", "gopher://127.0.0.1:1/stable.json", "stable"})
-        CHECK(run({"format", "--data", data(), "--log", log(), "--source", source}) == 2);
+        for (const char* command : {"format", "provision", "restore", "verify"})
+            CHECK(run({command, "--data", data(), "--log", log(), "--source", source}) == 2);
     write_file(
         directory / "wrong.json",
         json({{"data", data()}, {"log", log()}, {"source", "http://h/stable"}, {"name", "kiosk"}}).dump());
@@ -392,7 +393,7 @@ TEST_CASE_METHOD(Workplace,
 TEST_CASE_METHOD(Workplace, "status says what is to be done, not golden beside marks") {
     REQUIRE(on_volume("format") == 0);
     CHECK(on_log("status") == 0);
-    CHECK(says("state       provisioning, 50 blocks to write\n"));
+    CHECK(says("state       provisioning, 50 blocks to restore\n"));
     on_volume("provision");
     CHECK(on_log("status") == 0);
     CHECK(says("state       golden\n"));

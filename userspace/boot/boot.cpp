@@ -105,7 +105,7 @@ Error Boot::missing(const Error& error) const {
 
 // The first look, before anything is held or written.
 Result<Decision> Boot::look_at(volume::Volume& volume) {
-    const VolumeFacts facts = facts_of(volume);
+    const volume::VolumeFacts facts = volume.facts();
     const Decision decision = decide(facts, options_.skip_restore, configuration_.allow_off);
     switch (decision.off) {
         case OffArgument::not_given:
@@ -130,7 +130,7 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
             return r.error().context(volume.unusable_reason());
         in_.observer.event(volume.unusable_reason() + ": provisioning");
     } else {
-        in_.observer.event(state_text(facts));
+        in_.observer.event(volume::state_text(facts));
     }
     if (decision.needs_network && options_.no_network)
         return Error{Failure::network, "the network is needed to restore the volume"};

@@ -4,23 +4,7 @@
 namespace regild::boot {
 
 using format::VolumeState;
-
-VolumeFacts facts_of(const log::WriteLog& log) {
-    if (!log.record()) return {};
-    return {log.record()->state, log.bitmap().marked()};
-}
-
-VolumeFacts facts_of(volume::Volume& volume) {
-    return volume.has_usable_log() ? facts_of(volume.log()) : VolumeFacts{};
-}
-
-std::string state_text(const VolumeFacts& facts) {
-    if (work_for(facts) == Work::none) return "golden";
-    const bool one = facts.marked == Blocks(1);
-    const std::string left = std::to_string(facts.marked.count()) + (one ? " block" : " blocks");
-    const bool complete = facts.state == VolumeState::golden;
-    return (complete ? "provisioned" : format::to_string(*facts.state)) + (", " + left + " to restore");
-}
+using volume::VolumeFacts;
 
 Work work_for(const VolumeFacts& facts) {
     if (!facts.state) return Work::provision;
@@ -32,7 +16,7 @@ Work work_for(const VolumeFacts& facts) {
         case VolumeState::golden:
             break;
     }
-    return facts.marked == Blocks(0) ? Work::none : Work::restore;
+    return volume::is_clean(facts) ? Work::none : Work::restore;
 }
 
 Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed) {

@@ -3,34 +3,17 @@
 // opened, written or printed here. The boot and the commands by hand decide by it alike.
 #pragma once
 
-#include <optional>
-#include <string>
-
-#include "format/image_record.hpp"
-#include "log/write_log.hpp"
-#include "volume/volume.hpp"
+#include "volume/state.hpp"
 
 namespace regild::boot {
 
-struct VolumeFacts {
-    std::optional<format::VolumeState> state;  // nothing without a usable log
-    Blocks marked;                             // 0 without a usable log
-};
-// Of a log with a valid record; nothing is known without one.
-VolumeFacts facts_of(const log::WriteLog& log);
-VolumeFacts facts_of(volume::Volume& volume);
-
-// "golden"; "provisioned, 2466 blocks to restore"; "restoring, 12 blocks to restore"; "provisioning, ...".
-// Only of a volume with a usable log.
-std::string state_text(const VolumeFacts& facts);
-
 enum class Work {
-    none,                 // golden, and nothing is marked
+    none,                 // it is clean
     restore,              // blocks that a session wrote, or a restore that was cut off
     finish_provisioning,  // a provisioning that was cut off
     provision,            // there is no usable log: format one, then restore every block
 };
-Work work_for(const VolumeFacts& facts);
+Work work_for(const volume::VolumeFacts& facts);
 
 // What becomes of the kernel argument regild=off.
 enum class OffArgument {
@@ -48,6 +31,6 @@ struct Decision {
     bool operator==(const Decision&) const = default;
 };
 // `off_given`: the kernel argument is there; `off_allowed`: the configuration says that it may be.
-Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed);
+Decision decide(const volume::VolumeFacts& facts, bool off_given, bool off_allowed);
 
 }  // namespace regild::boot

@@ -5,7 +5,7 @@
 #include "block/device.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
-#include "log/write_log.hpp"
+#include "volume/state.hpp"
 
 namespace regild::cli {
 namespace {
@@ -70,20 +70,6 @@ ordered_json status_json(const OpenLog& log) {
     return json;
 }
 
-// What the record's state and the marks say together: "golden" beside marks would be a riddle.
-std::string state_text(const format::ImageRecord& record, Blocks marked) {
-    const std::string count = std::to_string(marked.count()) + (marked == Blocks(1) ? " block" : " blocks");
-    switch (record.state) {
-        case format::VolumeState::provisioning:
-            return "provisioning, " + count + " to write";
-        case format::VolumeState::restoring:
-            return "restoring, " + count + " to restore";
-        case format::VolumeState::golden:
-            break;
-    }
-    return marked == Blocks(0) ? "golden" : "provisioned, " + count + " to restore";
-}
-
 std::string or_none(const std::string& text) {
     return text.empty() ? "none" : printable(text);
 }
@@ -96,7 +82,7 @@ void print_status(std::ostream& out, const OpenLog& log) {
     if (record) {
         out << "image       " << printable(record->image) << " version " << record->image_version
             << " (floor " << record->version_floor << ")\n"
-            << "state       " << state_text(*record, log.write_log.bitmap().marked())
+            << "state       " << volume::state_text(volume::facts_of(log.write_log))
             << (record->unknown ? ", content of marked blocks unknown" : "") << "\n"
             << "disk        PARTUUID " << or_none(record->disk.partuuid) << ", WWID "
             << or_none(record->disk.wwid) << ", start sector " << record->disk.start.count() << ", "

@@ -99,7 +99,7 @@ Result<ExitCode> run_provision(const Environment& environment, const Arguments& 
     Run run(environment, arguments, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
-    switch (boot::work_for(boot::facts_of(*volume))) {
+    switch (boot::work_for(volume->facts())) {
         case boot::Work::provision:
             run.observer().event(volume->unusable_reason() + ": provisioning");
             if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
@@ -123,7 +123,7 @@ Result<ExitCode> run_restore(const Environment& environment, const Arguments& ar
     Run run(environment, arguments, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
-    if (boot::work_for(boot::facts_of(*volume)) == boot::Work::none) {
+    if (boot::work_for(volume->facts()) == boot::Work::none) {
         print_restore(run.out(), run.as_json(), *volume, {"clean", {}, {}});
         return ExitCode::clean;
     }

@@ -9,6 +9,7 @@
 #include "volume/apply.hpp"
 #include "volume/compare.hpp"
 #include "volume/fit.hpp"
+#include "volume/state.hpp"
 
 namespace regild::volume {
 
@@ -51,16 +52,13 @@ RestoreReport Restore::report() const {
 
 Result<void> Restore::attempt() {
     if (Result<void> fits = check_fit(target_.log, target_.data, source_.manifest); !fits) return fits;
-    const log::Bitmap& bitmap = target_.log.bitmap();
-    const format::ImageRecord& record = *target_.log.record();
-    if (bitmap.marked() == Blocks(0) && record.state == format::VolumeState::golden && !record.unknown)
-        return {};
+    if (is_clean(facts_of(target_.log))) return {};
     Result<void> done = run();
     if (done || done.error().kind != Failure::interrupted) return done;
     const auto size_of = [&](Blocks blocks) {
         return format_size(source_.manifest.block_size.bytes_of(blocks));
     };
-    return Error{Failure::interrupted, "interrupted with " + size_of(bitmap.marked()) + " of " +
+    return Error{Failure::interrupted, "interrupted with " + size_of(target_.log.bitmap().marked()) + " of " +
                                            size_of(report_.marked) +
                                            " left to restore: run it again to go on"};
 }

@@ -9,6 +9,7 @@
 #include "block/device.hpp"
 #include "log/write_log.hpp"
 #include "store/source.hpp"
+#include "volume/state.hpp"
 
 namespace regild::volume {
 
@@ -31,6 +32,7 @@ class Volume {
     block::Device& data() { return *data_; }
     block::Device& log_device() { return *log_device_; }
     const DiskIdentity& identity() const { return identity_; }
+    VolumeFacts facts() const { return has_usable_log() ? facts_of(*log_) : VolumeFacts{}; }
     // Whether there is a log with an image record that was written for this very disk and fits it.
     bool has_usable_log() const { return unusable_reason_.empty(); }
     // Why there is none: "there is no log on /dev/vda3", "the log on /dev/vda3 was made for another disk
