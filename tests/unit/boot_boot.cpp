@@ -71,11 +71,11 @@ class FakeMapper final : public dm::Mapper {
     MapperTrace& trace_;
 };
 
-// Fails the first `failures` calls as if the server were down.
+// Fails the first `failures` calls as if the server were down, and one each time that `ranges` have come.
 class UnreliableFetcher final : public net::Fetcher {
   public:
-    UnreliableFetcher(unsigned& failures, const StopFlag& stop)
-        : failures_(failures), fetcher_(net::make_http_fetcher({}, stop)) {}
+    UnreliableFetcher(unsigned& failures, unsigned ranges, const StopFlag& stop)
+        : failures_(failures), ranges_(ranges), fetcher_(net::make_http_fetcher({}, stop)) {}
     Result<std::string> get(const std::string& url, std::size_t limit) override {
         if (failures_ > 0) return down();
         return fetcher_->get(url, limit);
@@ -83,7 +83,12 @@ class UnreliableFetcher final : public net::Fetcher {
     Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
                             const Arrived& arrived, const Moved& moved) override {
         if (failures_ > 0) return down();
-        return fetcher_->get_ranges(url, ranges, arrived, moved);
+        unsigned left = ranges_;
+        const auto arrived_before_it_fails = [&](std::size_t number) -> Result<void> {
+            if (left-- == 0) return Error{Failure::network, "the server is down"};
+            return arrived(number);
+        };
+        return fetcher_->get_ranges(url, ranges, arrived_before_it_fails, moved);
     }
     net::Totals totals() const override { return fetcher_->totals(); }
 
@@ -93,6 +98,7 @@ class UnreliableFetcher final : public net::Fetcher {
         return {Failure::network, "the server is down"};
     }
     unsigned& failures_;
+    const unsigned ranges_;
     std::unique_ptr<net::Fetcher> fetcher_;
 };
 
@@ -126,7 +132,7 @@ class Kiosk {
                           {.make_fetcher =
                                [this] {
                                    fetchers++;
-                                   return std::make_unique<UnreliableFetcher>(failures, stop);
+                                   return std::make_unique<UnreliableFetcher>(failures, ranges_to_come, stop);
                                },
                            .mapper = mapper,
                            .observer = observer,
@@ -181,6 +187,7 @@ class Kiosk {
     StopFlag stop;
     unsigned fetchers = 0;
     unsigned failures = 0;
+    unsigned ranges_to_come = UINT_MAX;
     std::vector<std::chrono::milliseconds> waits;  // asked for and not slept
     std::function<void()> at_wait = [] {};
 };
@@ -278,6 +285,19 @@ TEST_CASE("offline wait: the boot says so, tries again and goes on") {
     using std::chrono::seconds;
     CHECK(kiosk.waits == std::vector<std::chrono::milliseconds>{seconds(2), seconds(4), seconds(8)});
     CHECK(kiosk.is_golden());
+}
+
+TEST_CASE("the figures of a boot are those of all its attempts") {
+    Kiosk kiosk;
+    kiosk.ranges_to_come = 3;  // of the eight that the image takes, in each attempt
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(kiosk.waits.size() == 2);
+    CHECK(kiosk.is_golden());
+    CHECK(report->restore.marked == Blocks(image_blocks));
+    CHECK(report->restore.fetched == Blocks(image_blocks / 5 * 4));
+    CHECK(report->restore.zeroed == Blocks(image_blocks / 5));
+    CHECK(report->restore.bytes_fetched > Bytes(image_blocks / 5 * 4 * block_bytes));
 }
 
 TEST_CASE("a missing image is said and asked for again, and the boot goes on when it is there") {

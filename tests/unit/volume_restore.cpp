@@ -249,6 +249,17 @@ TEST_CASE("a disk of unknown content is hashed first and only what differs is fe
     REQUIRE(touched_blocks(*volume, image).count() == Blocks(3));
 }
 
+TEST_CASE("a source that serves nothing is told of before anything is hashed") {
+    const GoldenImage image = usual_image();
+    const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size()), true);
+    volume->data.memory().start_trace();
+    FakeFetcher nothing_there;
+    const Result<RestoreReport> report = run_restore(*volume, image, nothing_there);
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().kind == Failure::source);
+    CHECK(volume->data.memory().trace().empty());
+}
+
 TEST_CASE("a block of unknown content that cannot be read is fetched and written, which heals it") {
     const GoldenImage image = usual_image();
     const ConstByteSpan golden = image.unpadded();
