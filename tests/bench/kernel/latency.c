@@ -23,19 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "number.h"
+
 #define PAGE 4096
 
 static char *page;
-
-static uint64_t number(const char *text)
-{
-	char *end;
-	uint64_t value = strtoull(text, &end, 0);
-
-	if (!*text || *end)
-		errx(2, "not a number: %s", text);
-	return value;
-}
 
 static uint64_t microseconds(void)
 {

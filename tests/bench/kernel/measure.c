@@ -23,6 +23,8 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "number.h"
+
 #define MAX_DEPTH 64u
 
 struct job {
@@ -89,16 +91,6 @@ static void run(aio_context_t context, struct job *job, uint64_t count)
 		run_one_by_one(job, count);
 	else
 		run_batches(context, job, count);
-}
-
-static uint64_t number(const char *text)
-{
-	char *end;
-	uint64_t value = strtoull(text, &end, 0);
-
-	if (!*text || *end)
-		errx(2, "not a number: %s", text);
-	return value;
 }
 
 int main(int argc, char **argv)
