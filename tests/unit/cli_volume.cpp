@@ -78,6 +78,15 @@ class Workplace : public test::CommandLine {
     }
     json report() { return json::parse(read_file(directory / "run/report.json")); }
     bool is_golden() { return read_file(data()).starts_with(golden); }
+    // As nobody but a forger or a fault would write the image record.
+    template <class Change>
+    void forge(Change change) {
+        const std::unique_ptr<block::Device> device = *block::Device::open(log(), block::Access::exclusive);
+        log::WriteLog store = **log::WriteLog::open(*device);
+        format::ImageRecord record = *store.record();
+        change(record);
+        REQUIRE(store.write_record(record).ok());
+    }
     bool says(const std::string& text) { return (out + err).find(text) != std::string::npos; }
 
     test::TemporaryDirectory directory;
@@ -136,24 +145,30 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "a blank file in the golden one's place i
 }
 
 TEST_CASE_METHOD(ProvisionedWorkplace, "a log counts only for the disk whose PARTUUID and WWID it holds") {
-    const auto forge = [&](auto change) {
-        const std::unique_ptr<block::Device> device = *block::Device::open(log(), block::Access::exclusive);
-        log::WriteLog store = **log::WriteLog::open(*device);
-        format::ImageRecord record = *store.record();
-        change(record.disk);
-        REQUIRE(store.write_record(record).ok());
-    };
     SECTION("another PARTUUID") {
-        forge([](DiskIdentity& disk) { disk.partuuid = "0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55"; });
+        forge([](auto& record) { record.disk.partuuid = "0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55"; });
     }
     SECTION("another WWID") {
-        forge([](DiskIdentity& disk) { disk.wwid = "QEMU-HARDDISK-0001"; });
+        forge([](auto& record) { record.disk.wwid = "QEMU-HARDDISK-0001"; });
     }
     SECTION("another start") {
-        forge([](DiskIdentity& disk) { disk.start = Sectors(2048); });
+        forge([](auto& record) { record.disk.start = Sectors(2048); });
     }
     CHECK(on_volume("restore") == 5);
     CHECK(says("was made for another disk"));
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "a log whose record makes no sense does not count") {
+    SECTION("a manifest that is none") {
+        forge([](auto& record) { record.manifest = "{}"; });
+        CHECK(on_volume("restore") == 5);
+        CHECK(says("is damaged"));
+    }
+    SECTION("a manifest of another version") {
+        forge([](auto& record) { record.image_version = 2; });
+        CHECK(on_volume("restore") == 5);
+        CHECK(says("contradict each other"));
+    }
 }
 
 TEST_CASE_METHOD(Workplace, "a version below the log's floor is installed only where that is allowed") {

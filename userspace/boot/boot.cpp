@@ -139,7 +139,8 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
 
 Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     const std::string& url = configuration_.source;
-    if (work != Work::provision) return store::installed_source(url, volume.record().manifest);
+    if (work != Work::provision)
+        return store::installed_source(url, volume.manifest(), volume.record().manifest);
     in_.observer.event("asking " + net::without_credentials(url));
     Result<store::Source> source = with_patience([&] { return store::offered_source(fetcher(), url); });
     if (source) report_.document = net::without_credentials(url);

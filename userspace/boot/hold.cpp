@@ -8,8 +8,7 @@ namespace {
 
 // Whether what was decided at the first look still stands.
 bool is_unchanged(volume::Volume& before, volume::Volume& now) {
-    if (before.has_usable_log() != now.has_usable_log()) return false;
-    if (!before.has_usable_log()) return true;
+    if (!before.usable_log() || !now.usable_log()) return !before.usable_log() && !now.usable_log();
     return before.log().superblock() == now.log().superblock() && before.record() == now.record() &&
            before.log().bitmap().marked() == now.log().bitmap().marked();
 }

@@ -48,10 +48,10 @@ class Run {
     Result<void> restore(volume::Volume& volume, const char* outcome);
     // The source of the version that the volume holds; refused without a usable log.
     Result<store::Source> installed_source(volume::Volume& volume) const {
-        if (!volume.has_usable_log())
+        if (!volume.usable_log())
             return Error{Failure::refused,
                          volume.unusable_reason() + advice("provision the disk", "provision")};
-        return store::installed_source(url(), volume.record().manifest);
+        return store::installed_source(url(), volume.manifest(), volume.record().manifest);
     }
 
   private:

@@ -10,15 +10,22 @@ namespace {
 
 constexpr const char* manifest_name = "manifest.json";
 
-Result<Source> source_of(const std::string& manifest_url, std::string manifest_text) {
+// The files that the manifest at `manifest_url` names.
+Result<Source> source_of(const std::string& manifest_url, format::Manifest manifest,
+                         std::string manifest_text) {
+    const Result<std::string> data_url = net::sibling(manifest_url, manifest.data_file);
+    if (!data_url) return data_url.error();
+    const Result<std::string> tree_url = net::sibling(manifest_url, manifest.tree_file);
+    if (!tree_url) return tree_url.error();
+    return Source{std::move(manifest), std::move(manifest_text), *data_url, *tree_url};
+}
+
+// Of a manifest as it was served.
+Result<Source> served_source(const std::string& manifest_url, std::string manifest_text) {
     Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
     if (!manifest)
         return manifest.error().context(net::without_credentials(manifest_url)).as(Failure::source);
-    const Result<std::string> data_url = net::sibling(manifest_url, manifest->data_file);
-    if (!data_url) return data_url.error();
-    const Result<std::string> tree_url = net::sibling(manifest_url, manifest->tree_file);
-    if (!tree_url) return tree_url.error();
-    return Source{std::move(*manifest), std::move(manifest_text), *data_url, *tree_url};
+    return source_of(manifest_url, *std::move(manifest), std::move(manifest_text));
 }
 
 Result<Source> channel_source(net::Fetcher& fetcher, const std::string& url, const std::string& text) {
@@ -29,7 +36,7 @@ Result<Source> channel_source(net::Fetcher& fetcher, const std::string& url, con
     if (!manifest_url) return manifest_url.error();
     Result<std::string> manifest_text = fetcher.get(*manifest_url, format::max_manifest_size);
     if (!manifest_text) return manifest_text.error();
-    Result<Source> source = source_of(*manifest_url, std::move(*manifest_text));
+    Result<Source> source = served_source(*manifest_url, std::move(*manifest_text));
     if (!source) return source;
     if (source->manifest.image != channel->image || source->manifest.version != channel->version)
         return Error{Failure::source, net::without_credentials(url) + " points at version " +
@@ -61,17 +68,16 @@ Result<Source> offered_source(net::Fetcher& fetcher, const std::string& url) {
                          ", but a manifest is called manifest.json and a channel is not: publish it under "
                          "its name"};
     if (is_channel) return channel_source(fetcher, url, *text);
-    return source_of(url, std::move(*text));
+    return served_source(url, std::move(*text));
 }
 
-Result<Source> installed_source(const std::string& url, const std::string& manifest_text) {
-    const Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
-    if (!manifest) return manifest.error().context("the manifest in the log's image record");
-    const std::string beside = std::to_string(manifest->version) + "/" + manifest_name;
+Result<Source> installed_source(const std::string& url, format::Manifest manifest,
+                                std::string manifest_text) {
+    const std::string beside = std::to_string(manifest.version) + "/" + manifest_name;
     const Result<std::string> manifest_url =
         net::sibling(url, names_a_manifest(url) ? "../" + beside : beside);
     if (!manifest_url) return manifest_url.error();
-    return source_of(*manifest_url, manifest_text);
+    return source_of(*manifest_url, std::move(manifest), std::move(manifest_text));
 }
 
 }  // namespace regild::store

@@ -18,8 +18,9 @@ struct Source {
 
 // What `url` (a manifest or a channel) offers now.
 Result<Source> offered_source(net::Fetcher& fetcher, const std::string& url);
-// The version that a volume holds, from the manifest in its record. `url` tells where: beside a channel at
-// <version>/, or beside a manifest at ../<version>/, as the store lays them out. No request is made.
-Result<Source> installed_source(const std::string& url, const std::string& manifest_text);
+// The version that a volume holds: `manifest`, whose text is in the log's image record. `url` tells where:
+// beside a channel at <version>/, or beside a manifest at ../<version>/, as the store lays them out. No
+// request is made.
+Result<Source> installed_source(const std::string& url, format::Manifest manifest, std::string manifest_text);
 
 }  // namespace regild::store

@@ -14,6 +14,18 @@ std::string in_bytes(Bytes bytes) {
     return std::to_string(bytes.count()) + " bytes";
 }
 
+// Whether the image record holds the manifest of `source`.
+Result<void> check_same_version(const format::ImageRecord& record, const store::Source& source,
+                                const std::string& disk) {
+    if (record.manifest == source.manifest_text) return {};
+    const Result<format::Manifest> held = format::parse_manifest(record.manifest);
+    if (!held) return held.error().context("the manifest in the log of " + disk);
+    if (*held == source.manifest) return {};
+    return Error{Failure::refused, "the log of " + disk + " was made for " + name_of(*held) +
+                                       ", not for this " + name_of(source.manifest) +
+                                       ": restore from that version, or provision the volume again"};
+}
+
 }  // namespace
 
 Result<void> check_fits_disk(const block::Storage& data, const format::Manifest& manifest) {
@@ -29,18 +41,13 @@ Result<void> check_fits_disk(const block::Storage& data, const format::Manifest&
     return {};
 }
 
-Result<void> check_fit(const log::WriteLog& log, const block::Storage& data,
-                       const format::Manifest& manifest) {
+Result<void> check_fit(const log::WriteLog& log, const block::Storage& data, const store::Source& source) {
+    const format::Manifest& manifest = source.manifest;
     if (Result<void> r = check_fits_disk(data, manifest); !r) return r;
     if (!log.record())
         return Error{Failure::refused,
                      "the log of " + data.name() + " has no valid image record: provision the volume again"};
-    const Result<format::Manifest> held = format::parse_manifest(log.record()->manifest);
-    if (!held) return held.error().context("the manifest in the log of " + data.name());
-    if (*held != manifest)
-        return Error{Failure::refused, "the log of " + data.name() + " was made for " + name_of(*held) +
-                                           ", not for this " + name_of(manifest) +
-                                           ": restore from that version, or provision the volume again"};
+    if (Result<void> r = check_same_version(*log.record(), source, data.name()); !r) return r;
     if (log.geometry() != manifest.log_geometry())
         return Error{Failure::refused, "the log of " + data.name() + " has another size or block size than " +
                                            name_of(manifest) + ": provision the volume again"};

@@ -51,7 +51,7 @@ RestoreReport Restore::report() const {
 }
 
 Result<void> Restore::attempt() {
-    if (Result<void> fits = check_fit(target_.log, target_.data, source_.manifest); !fits) return fits;
+    if (Result<void> fits = check_fit(target_.log, target_.data, source_); !fits) return fits;
     if (is_clean(facts_of(target_.log))) return {};
     Result<void> done = run();
     if (done || done.error().kind != Failure::interrupted) return done;

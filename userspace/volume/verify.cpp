@@ -10,7 +10,7 @@ namespace regild::volume {
 
 Result<VerifyReport> verify(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher,
                             Observer& observer, const StopFlag& stop) {
-    if (Result<void> fits = check_fit(target.log, target.data, source.manifest); !fits) return fits.error();
+    if (Result<void> fits = check_fit(target.log, target.data, source); !fits) return fits.error();
     VerifyReport report;
     log::Bitmap& bitmap = target.log.bitmap();
     report.marked_before = bitmap.marked();

@@ -27,29 +27,33 @@ std::string describe(const DiskIdentity& disk) {
            std::to_string(disk.start.count()) + ", " + std::to_string(disk.size.count()) + " sectors";
 }
 
-// What speaks against using `log` for the disk at hand; empty when nothing does.
-std::string objection_to(const log::WriteLog& log, const DiskIdentity& identity, const block::Device& data,
-                         const std::string& log_name) {
+// `log` if nothing speaks against using it for the disk at hand.
+std::variant<NoUsableLog, UsableLog> judge(log::WriteLog log, const DiskIdentity& identity,
+                                           const block::Device& data, const std::string& log_name) {
     const std::optional<format::ImageRecord>& record = log.record();
-    if (!record) return "the log on " + log_name + " has no valid image record";
+    if (!record) return NoUsableLog{"the log on " + log_name + " has no valid image record"};
     if (record->disk != identity) {
-        return "the log on " + log_name + " was made for another disk (" + describe(record->disk) +
-               "), and " + data.name() + " is (" + describe(identity) + ")";
+        return NoUsableLog{"the log on " + log_name + " was made for another disk (" +
+                           describe(record->disk) + "), and " + data.name() + " is (" + describe(identity) +
+                           ")"};
     }
     if (!identity.is_proof()) {
-        return "nothing proves that the log on " + log_name + " was made for " + data.name() + ", which " +
-               no_proof;
+        return NoUsableLog{"nothing proves that the log on " + log_name + " was made for " + data.name() +
+                           ", which " + no_proof};
     }
-    const Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
-    if (!manifest)
-        return "the manifest in the log on " + log_name + " is damaged: " + manifest.error().message;
+    Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
+    if (!manifest) {
+        return NoUsableLog{"the manifest in the log on " + log_name +
+                           " is damaged: " + manifest.error().message};
+    }
     if (manifest->log_geometry() != log.geometry() || manifest->image != record->image ||
         manifest->version != record->image_version) {
-        return "the log on " + log_name + " and the manifest in its image record contradict each other";
+        return NoUsableLog{"the log on " + log_name +
+                           " and the manifest in its image record contradict each other"};
     }
     if (data.size() < manifest->size)
-        return data.name() + " is smaller than the volume in the log on " + log_name;
-    return "";
+        return NoUsableLog{data.name() + " is smaller than the volume in the log on " + log_name};
+    return UsableLog{std::move(log), *std::move(manifest)};
 }
 
 Result<void> check_may_overwrite(block::Device& device, const std::string& own_partition_type) {
@@ -95,24 +99,23 @@ Result<Volume> Volume::open(const VolumePaths& paths, block::Access access) {
     volume.identity_ = *std::move(identity);
     Result<std::optional<log::WriteLog>> log = log::WriteLog::open(*volume.log_device_);
     if (!log) return log.error();
-    volume.look_for_log(*std::move(log));
+    volume.take(*std::move(log));
     return volume;
 }
 
-void Volume::look_for_log(std::optional<log::WriteLog> log) {
-    if (!log) {
-        unusable_reason_ = "there is no log on " + log_device_->name();
+void Volume::take(std::optional<log::WriteLog> found) {
+    if (!found) {
+        log_ = NoUsableLog{"there is no log on " + log_device_->name()};
         return;
     }
-    last_record_ = log->record();
-    unusable_reason_ = objection_to(*log, identity_, *data_, log_device_->name());
-    if (unusable_reason_.empty()) log_ = std::move(log);
+    last_record_ = found->record();
+    log_ = judge(*std::move(found), identity_, *data_, log_device_->name());
 }
 
 Result<void> Volume::check_may_format(bool adopt) {
     if (!identity_.is_proof())
         return Error{Failure::refused, data_->name() + " " + no_proof + ": no log can be bound to it"};
-    if (adopt || has_usable_log()) return {};
+    if (adopt || usable_log()) return {};
     if (Result<void> r = check_may_overwrite(*data_, WRITELOG_GPT_TYPE_DATA); !r) return r;
     Result<bool> unfinished = log::WriteLog::is_unfinished(*log_device_);
     if (!unfinished) return unfinished.error();
@@ -159,19 +162,18 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.version_floor = source.manifest.version;
     record.disk = identity_;
     record.manifest = source.manifest_text;
-    log_.reset();
-    unusable_reason_ = "the log on " + log_device_->name() + " is being formatted";
+    log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};
     Result<log::WriteLog> log =
         log::WriteLog::format(*log_device_, source.manifest.log_geometry(), std::move(record));
     if (!log) return log.error();
-    look_for_log(*std::move(log));
-    if (!has_usable_log()) return Error{Failure::failed, unusable_reason_};
+    take(*std::move(log));
+    if (!usable_log()) return Error{Failure::failed, unusable_reason()};
     return {};
 }
 
 Result<void> Volume::check_mappable() {
-    if (!has_usable_log()) {
-        return Error{Failure::refused, unusable_reason_ + "; run regild provision first"};
+    if (!usable_log()) {
+        return Error{Failure::refused, unusable_reason() + "; run regild provision first"};
     }
     if (record().state != format::VolumeState::golden) {
         return Error{Failure::refused,

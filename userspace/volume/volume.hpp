@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "block/device.hpp"
 #include "log/write_log.hpp"
@@ -24,6 +25,15 @@ struct VolumePaths {
     std::string log;
 };
 
+// A log that was written for the disk at hand and fits it, and what its image record says the volume holds.
+struct UsableLog {
+    log::WriteLog log;
+    format::Manifest manifest;
+};
+struct NoUsableLog {
+    std::string reason;
+};
+
 class Volume {
   public:
     // Failure::refused: one device is the other, is in use, or the log's format is not known to this version.
@@ -32,14 +42,16 @@ class Volume {
     block::Device& data() { return *data_; }
     block::Device& log_device() { return *log_device_; }
     const DiskIdentity& identity() const { return identity_; }
-    VolumeFacts facts() const { return has_usable_log() ? facts_of(*log_) : VolumeFacts{}; }
-    // Whether there is a log with an image record that was written for this very disk and fits it.
-    bool has_usable_log() const { return unusable_reason_.empty(); }
-    // Why there is none: "there is no log on /dev/vda3", "the log on /dev/vda3 was made for another disk
-    // (...)".
-    const std::string& unusable_reason() const { return unusable_reason_; }
-    log::WriteLog& log() { return *log_; }                           // only with a usable log
-    const format::ImageRecord& record() { return *log_->record(); }  // only with a usable log
+    // Nothing where no log counts for this disk; unusable_reason() then says why: "there is no log on
+    // /dev/vda3", "the log on /dev/vda3 was made for another disk (...)".
+    UsableLog* usable_log() { return std::get_if<UsableLog>(&log_); }
+    const UsableLog* usable_log() const { return std::get_if<UsableLog>(&log_); }
+    const std::string& unusable_reason() const { return std::get<NoUsableLog>(log_).reason; }
+    // Only with a usable log.
+    log::WriteLog& log() { return std::get<UsableLog>(log_).log; }
+    const format::ImageRecord& record() { return *log().record(); }
+    const format::Manifest& manifest() const { return std::get<UsableLog>(log_).manifest; }
+    VolumeFacts facts() const { return usable_log() ? facts_of(usable_log()->log) : VolumeFacts{}; }
 
     // Whether the log may be formatted (invariant 10): refused for a disk that nothing tells from others of
     // its size, and unless `adopt`, or there is a usable log, or the data device is blank or of our own
@@ -58,15 +70,14 @@ class Volume {
 
   private:
     Volume() = default;
-    void look_for_log(std::optional<log::WriteLog> log);
+    void take(std::optional<log::WriteLog> found);
     Result<void> check_version(const format::Manifest& manifest, bool allow_downgrade) const;
 
     std::unique_ptr<block::Device> data_;
     std::unique_ptr<block::Device> log_device_;
     DiskIdentity identity_;
-    std::optional<log::WriteLog> log_;
+    std::variant<NoUsableLog, UsableLog> log_;
     std::optional<format::ImageRecord> last_record_;  // also of a log that is not usable
-    std::string unusable_reason_;
 };
 
 }  // namespace regild::volume
