@@ -33,7 +33,7 @@ class BackOff {
 
     Clock::time_point not_before() const { return not_before_; }
     void succeeded() { doublings_ = 0; }
-    void failed(Clock::time_point now, std::optional<unsigned> retry_after_seconds) {
+    void failed(Clock::time_point now, seconds retry_after) {
         milliseconds wait(0);
         // Requests that ran when the first one failed and fail as well tell nothing new.
         if (now >= not_before_) {
@@ -42,7 +42,8 @@ class BackOff {
             // Half fixed, half random: a thousand kiosks that were turned away together come back apart.
             wait = full / 2 + milliseconds(std::uniform_int_distribution<long>(0, full.count() / 2)(random_));
         }
-        if (retry_after_seconds) wait = std::max(wait, milliseconds(seconds(*retry_after_seconds)));
+        // Cut off first: what a server asks for may not fit milliseconds.
+        wait = std::max(wait, milliseconds(std::min(retry_after, std::chrono::ceil<seconds>(longest_))));
         not_before_ = std::max(not_before_, now + std::min(wait, longest_));
     }
 
@@ -200,7 +201,7 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
             if (conclusion.outcome == Outcome::retry) {
                 last_error = conclusion.error;
                 again.push_back(transfer->job_number());
-                back_off.failed(Clock::now(), conclusion.retry_after_seconds);
+                back_off.failed(Clock::now(), conclusion.retry_after);
                 continue;
             }
             back_off.succeeded();

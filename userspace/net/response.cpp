@@ -33,12 +33,6 @@ std::string lower(std::string_view text) {
     return result;
 }
 
-std::string_view trim(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 // What a stranger sent, fit for one line of a terminal.
 std::string in_quotes(std::string_view text) {
     return "'" + printable(text.substr(0, 80)) + "'";
@@ -73,36 +67,8 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
     return range;
 }
 
-void ResponseHead::add_line(std::string_view line) {
-    if (line.starts_with("HTTP/")) {
-        clear();
-        std::string_view rest = line.substr(std::min(line.find(' '), line.size()));
-        take(rest, " ");
-        status = static_cast<unsigned>(take_number(rest).value_or(0));
-        return;
-    }
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return;
-    const std::string name = lower(line.substr(0, colon));
-    std::string_view value = trim(line.substr(colon + 1));
-    if (name == "location") {
-        has_location = true;
-    } else if (name == "content-encoding") {
-        content_encoding = lower(value);
-    } else if (name == "content-range") {
-        // Two that differ: nobody knows which one the body is.
-        content_range = content_range.empty() || content_range == value
-                            ? std::string(value)
-                            : content_range + ", " + std::string(value);
-    } else if (name == "retry-after") {
-        const auto seconds = take_number(value);
-        if (seconds && value.empty())
-            retry_after_seconds = static_cast<unsigned>(std::min<std::uint64_t>(*seconds, UINT32_MAX));
-    }
-}
-
 Judgement judge(const ResponseHead& head, const std::optional<ByteRange>& range) {
-    const unsigned status = head.status;
+    const long status = head.status;
     const std::string answered = "the server answered " + std::to_string(status);
     if (status >= 100 && status < 200) return {Verdict::pass_by, ""};
     if (status >= 300 && status < 400 && head.has_location) return {Verdict::pass_by, ""};
@@ -117,7 +83,7 @@ Judgement judge(const ResponseHead& head, const std::optional<ByteRange>& range)
         return {Verdict::refuse,
                 "the server does not support range requests (it answered 200 to one): use one that does"};
     if (status != (range ? 206 : 200)) return {Verdict::refuse, answered};
-    if (!head.content_encoding.empty() && head.content_encoding != "identity")
+    if (!head.content_encoding.empty() && lower(head.content_encoding) != "identity")
         return {Verdict::refuse, "the server sends the file encoded as " + in_quotes(head.content_encoding) +
                                      ": switch its compression off for the store"};
     return range ? judge_range(head, *range) : Judgement{};

@@ -24,18 +24,12 @@ struct ContentRange {
 // The value of a Content-Range header, RFC 9110 section 14.4; nothing when it is anything else.
 std::optional<ContentRange> parse_content_range(std::string_view value);
 
-class ResponseHead {
-  public:
-    // One line as it was received. A status line begins a new head: of an interim response or after a
-    // redirect there are several.
-    void add_line(std::string_view line);
-    void clear() { *this = ResponseHead(); }
-
-    unsigned status = 0;
+// Of several headers of one name the values that differ, with commas between them.
+struct ResponseHead {
+    long status = 0;
     bool has_location = false;
     std::string content_encoding;
     std::string content_range;
-    std::optional<unsigned> retry_after_seconds;  // only the form in seconds; a date needs a right clock
 };
 
 enum class Verdict {

@@ -72,7 +72,6 @@ void Transfer::prepare(const std::string& url, const std::string& scheme, Job& j
     received_ = 0;
     progress_ = 0;
     too_long_ = false;
-    head_.clear();
     judgement_ = {};
     curl_error_[0] = '\0';
     is_http_ = scheme != "file";
@@ -104,11 +103,35 @@ std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, 
 // False ends the transfer: libcurl then reports CURLE_WRITE_ERROR and conclude() says why.
 bool Transfer::take_header(std::string_view line) {
     if (!is_http_) return true;
-    head_.add_line(line);
     const bool head_is_complete = line == "\r\n" || line == "\n";
     if (!head_is_complete) return true;
-    judgement_ = judge(head_, job_->range);
+    judgement_ = judge(head(), job_->range);
     return judgement_.verdict == Verdict::accept || judgement_.verdict == Verdict::pass_by;
+}
+
+ResponseHead Transfer::head() const {
+    ResponseHead head;
+    curl_easy_getinfo(handle(), CURLINFO_RESPONSE_CODE, &head.status);
+    head.has_location = !header("Location").empty();
+    head.content_encoding = header("Content-Encoding");
+    head.content_range = header("Content-Range");
+    return head;
+}
+
+// Of the response that is being received, not of those that led to it.
+std::string Transfer::header(const char* name) const {
+    constexpr int last_response = -1;
+    std::string values;
+    curl_header* found = nullptr;
+    for (std::size_t i = 0;
+         curl_easy_header(handle(), name, i, CURLH_HEADER, last_response, &found) == CURLHE_OK; ++i) {
+        const std::string value(found->value);
+        if (values.empty())
+            values = value;
+        else if (values != value)
+            values += ", " + value;
+    }
+    return values;
 }
 
 bool Transfer::take_body(std::string_view bytes) {
@@ -144,44 +167,44 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
     const auto error = [&where](Failure kind, const std::string& what) {
         return Error{kind, where + ": " + what};
     };
-    if (judgement_.verdict == Verdict::retry)
-        return {Outcome::retry, error(Failure::network, judgement_.reason), head_.retry_after_seconds};
+    if (judgement_.verdict == Verdict::retry) {
+        curl_off_t retry_after = 0;
+        curl_easy_getinfo(handle(), CURLINFO_RETRY_AFTER, &retry_after);
+        return {Outcome::retry, error(Failure::network, judgement_.reason),
+                std::chrono::seconds(retry_after)};
+    }
     if (judgement_.verdict == Verdict::refuse)
-        return {Outcome::refused, error(Failure::source, judgement_.reason), {}};
+        return {Outcome::refused, error(Failure::source, judgement_.reason)};
     if (too_long_) {
         const std::string what = job_->range ? "the server sent more than the range that was asked for"
                                              : "it is longer than the " + std::to_string(job_->limit) +
                                                    " bytes that such a file may have";
-        return {Outcome::refused, error(Failure::source, what), {}};
+        return {Outcome::refused, error(Failure::source, what)};
     }
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && head_.has_location)
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && head().has_location)
         return {Outcome::refused,
-                error(Failure::source, "the server redirects to another kind of URL, which is refused"),
-                {}};
+                error(Failure::source, "the server redirects to another kind of URL, which is refused")};
     if (code == CURLE_TOO_MANY_REDIRECTS)
-        return {Outcome::refused, error(Failure::source, "the server redirects too often"), {}};
+        return {Outcome::refused, error(Failure::source, "the server redirects too often")};
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         return {Outcome::refused,
                 error(Failure::source, std::string("the server's certificate is not accepted (") +
                                            static_cast<const char*>(curl_error_) +
-                                           "): check the clock and the CA certificates"),
-                {}};
+                                           "): check the clock and the CA certificates")};
     if (code != CURLE_OK) {
         const char* detail =
             curl_error_[0] != '\0' ? static_cast<const char*>(curl_error_) : curl_easy_strerror(code);
-        if (may_pass(code)) return {Outcome::retry, error(Failure::network, detail), {}};
-        return {Outcome::refused, error(Failure::source, detail), {}};
+        if (may_pass(code)) return {Outcome::retry, error(Failure::network, detail)};
+        return {Outcome::refused, error(Failure::source, detail)};
     }
     if (judgement_.verdict == Verdict::pass_by)
-        return {
-            Outcome::refused,
-            error(Failure::source, "the server answered " + std::to_string(head_.status) + " and no more"),
-            {}};
+        return {Outcome::refused, error(Failure::source, "the server answered " +
+                                                             std::to_string(head().status) + " and no more")};
     if (job_->range && received_ < job_->into.size()) {
         const std::string what = std::to_string(received_) + " bytes came where " +
                                  std::to_string(job_->into.size()) + " were asked for: the file is too short";
         // A file that is too short stays so; over HTTP a cache may have lost the rest.
-        return {is_http_ ? Outcome::retry : Outcome::refused, error(Failure::source, what), {}};
+        return {is_http_ ? Outcome::retry : Outcome::refused, error(Failure::source, what)};
     }
     return {};
 }

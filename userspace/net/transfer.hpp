@@ -2,6 +2,7 @@
 // One request at a time over one libcurl easy handle, which is used again for the next one.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -35,7 +36,7 @@ class Transfer {
     struct Conclusion {
         Outcome outcome = Outcome::done;
         Error error;
-        std::optional<unsigned> retry_after_seconds;
+        std::chrono::seconds retry_after{0};  // at least
     };
     Conclusion conclude(CURLcode code) const;
 
@@ -51,6 +52,8 @@ class Transfer {
     static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* transfer);
     static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* transfer);
     bool take_header(std::string_view line);
+    ResponseHead head() const;
+    std::string header(const char* name) const;
     bool take_body(std::string_view bytes);
 
     EasyHandle easy_;
@@ -62,7 +65,6 @@ class Transfer {
     std::size_t job_number_ = 0;
     std::size_t received_ = 0;
     std::size_t progress_ = 0;
-    ResponseHead head_;
     Judgement judgement_;
     bool too_long_ = false;
 };
