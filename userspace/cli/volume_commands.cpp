@@ -80,71 +80,62 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
     return {};
 }
 
-Result<ExitCode> run_format(const Environment& environment, const Arguments& arguments) {
-    Result<format::Configuration> configuration = configuration_of(arguments);
-    if (!configuration) return configuration.error();
-    Run run(environment, arguments, *std::move(configuration));
-    Result<volume::Volume> volume = run.open_volume();
-    if (!volume) return volume.error();
-    if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
-    run.out() << image_text(volume->record()) << ": the log is formatted, "
-              << blocks_text(volume->log().bitmap().marked(), volume->log().geometry().block_size())
+Result<ExitCode> run_format(Run& run, volume::Volume& volume) {
+    if (Result<void> formatted = run.format(volume); !formatted) return formatted.error();
+    run.out() << image_text(volume.record()) << ": the log is formatted, "
+              << blocks_text(volume.log().bitmap().marked(), volume.log().geometry().block_size())
               << " are marked\n";
     return ExitCode::clean;
 }
 
-Result<ExitCode> run_provision(const Environment& environment, const Arguments& arguments) {
-    Result<format::Configuration> configuration = configuration_of(arguments);
-    if (!configuration) return configuration.error();
-    Run run(environment, arguments, *std::move(configuration));
-    Result<volume::Volume> volume = run.open_volume();
-    if (!volume) return volume.error();
-    switch (boot::work_for(volume->facts())) {
+Result<ExitCode> run_provision(Run& run, volume::Volume& volume) {
+    switch (boot::work_for(volume.facts())) {
         case boot::Work::provision:
-            run.observer().event(volume->unusable_reason() + ": provisioning");
-            if (Result<void> formatted = run.format(*volume); !formatted) return formatted.error();
+            run.observer().event(volume.unusable_reason() + ": provisioning");
+            if (Result<void> formatted = run.format(volume); !formatted) return formatted.error();
             break;
         case boot::Work::finish_provisioning:
             run.observer().event("an interrupted provisioning goes on");
             break;
         case boot::Work::restore:
         case boot::Work::none:
-            return Error{Failure::refused, "already provisioned with " + image_text(volume->record()) +
+            return Error{Failure::refused, "already provisioned with " + image_text(volume.record()) +
                                                run.advice("restore it", "restore") +
                                                run.advice("start over", "format")};
     }
-    if (Result<void> restored = run.restore(*volume, "provisioned"); !restored) return restored.error();
+    if (Result<void> restored = run.restore(volume, "provisioned"); !restored) return restored.error();
     return ExitCode::clean;
 }
 
-Result<ExitCode> run_restore(const Environment& environment, const Arguments& arguments) {
-    Result<format::Configuration> configuration = configuration_of(arguments);
-    if (!configuration) return configuration.error();
-    Run run(environment, arguments, *std::move(configuration));
-    Result<volume::Volume> volume = run.open_volume();
-    if (!volume) return volume.error();
-    if (boot::work_for(volume->facts()) == boot::Work::none) {
-        print_restore(run.out(), run.as_json(), *volume, {"clean", {}, {}});
+Result<ExitCode> run_restore(Run& run, volume::Volume& volume) {
+    if (boot::work_for(volume.facts()) == boot::Work::none) {
+        print_restore(run.out(), run.as_json(), volume, {"clean", {}, {}});
         return ExitCode::clean;
     }
-    if (Result<void> restored = run.restore(*volume, "restored"); !restored) return restored.error();
+    if (Result<void> restored = run.restore(volume, "restored"); !restored) return restored.error();
     return ExitCode::clean;
 }
 
-Result<ExitCode> run_verify(const Environment& environment, const Arguments& arguments) {
+Result<ExitCode> run_verify(Run& run, volume::Volume& volume) {
+    const Result<store::Source> source = run.installed_source(volume);
+    if (!source) return source.error();
+    const Result<volume::VerifyReport> report =
+        volume::verify({volume.log(), volume.data()}, *source, run.fetcher(), run.observer(), run.stop());
+    if (!report) return report.error();
+
+    print_verify(run.out(), run.as_json(), volume, *report);
+    return report->golden() ? ExitCode::clean : ExitCode::not_golden;
+}
+
+// What the command line or the configuration names is opened before anything else.
+template <Result<ExitCode> (*command)(Run&, volume::Volume&)>
+Result<ExitCode> on_volume(const Environment& environment, const Arguments& arguments) {
     Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
     Run run(environment, arguments, *std::move(configuration));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
-    const Result<store::Source> source = run.installed_source(*volume);
-    if (!source) return source.error();
-    const Result<volume::VerifyReport> report =
-        volume::verify({volume->log(), volume->data()}, *source, run.fetcher(), run.observer(), run.stop());
-    if (!report) return report.error();
-
-    print_verify(run.out(), run.as_json(), *volume, *report);
-    return report->golden() ? ExitCode::clean : ExitCode::not_golden;
+    return command(run, *volume);
 }
 
 }  // namespace
@@ -158,7 +149,7 @@ const Command format_command{
     .options = {config_option, data_option, log_option, source_option, adopt_option, allow_downgrade_option},
     .operands = nullptr,
     .many_operands = false,
-    .run = run_format};
+    .run = on_volume<run_format>};
 
 const Command provision_command{
     .name = "provision",
@@ -170,7 +161,7 @@ const Command provision_command{
                 json_option},
     .operands = nullptr,
     .many_operands = false,
-    .run = run_provision};
+    .run = on_volume<run_provision>};
 
 const Command restore_command{
     .name = "restore",
@@ -181,7 +172,7 @@ const Command restore_command{
     .options = {config_option, data_option, log_option, source_option, json_option},
     .operands = nullptr,
     .many_operands = false,
-    .run = run_restore};
+    .run = on_volume<run_restore>};
 
 const Command verify_command{
     .name = "verify",
@@ -193,6 +184,6 @@ const Command verify_command{
     .options = {config_option, data_option, log_option, source_option, json_option},
     .operands = nullptr,
     .many_operands = false,
-    .run = run_verify};
+    .run = on_volume<run_verify>};
 
 }  // namespace regild::cli
