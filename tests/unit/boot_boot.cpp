@@ -76,12 +76,12 @@ class UnreliableFetcher final : public net::Fetcher {
   public:
     UnreliableFetcher(unsigned& failures, unsigned ranges, const StopFlag& stop)
         : failures_(failures), ranges_(ranges), fetcher_(net::make_http_fetcher({}, stop)) {}
-    Result<std::string> get(const std::string& url, std::size_t limit) override {
+    Result<std::string> get(const net::Url& url, std::size_t limit) override {
         if (failures_ > 0) return down();
         return fetcher_->get(url, limit);
     }
-    Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
-                            const Arrived& arrived, const Moved& moved) override {
+    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
+                            const Moved& moved) override {
         if (failures_ > 0) return down();
         unsigned left = ranges_;
         const auto arrived_before_it_fails = [&](std::size_t number) -> Result<void> {

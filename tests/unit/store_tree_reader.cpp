@@ -139,7 +139,7 @@ TEST_CASE("a flipped bit at any level of the tree is found") {
     // The top block, the first of the middle level, the first of level 0.
     for (const std::size_t at : {4096, 2 * 4096, 4 * 4096}) {
         FakeFetcher fetcher(image);
-        fetcher.files[source.tree_url][at + 17] ^= std::byte{1};
+        fetcher.files[source.tree_url.with_credentials()][at + 17] ^= std::byte{1};
         TreeReader tree(source, fetcher);
         const Result<BlockIndex> until = tree.load(set_of(128 * 128 + 3, {0}), BlockIndex(0));
         REQUIRE_FALSE(until.ok());

@@ -36,7 +36,7 @@ std::size_t distinct_requests(const FakeFetcher& fetcher, const GoldenImage& ima
     BlockSet asked(image.manifest.blocks());
     std::size_t count = 0;
     for (const FakeFetcher::Request& request : fetcher.requests) {
-        if (request.url != image.source().data_url) continue;
+        if (request.url != image.source().data_url.with_credentials()) continue;
         const BlockSize block_size = image.manifest.block_size;
         const BlockRange range{BlockIndex(request.offset.count() / block_size.bytes().count()),
                                block_size.blocks_in(request.length)};
@@ -145,7 +145,7 @@ TEST_CASE("bytes that do not verify do not cost those that do") {
     const GoldenImage image = usual_image();
     const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}));
     Attempts run(*volume, image);
-    ByteVector& file = run.fetcher.files[run.source.data_url];
+    ByteVector& file = run.fetcher.files[run.source.data_url.with_credentials()];
     file[3 * 4096] ^= std::byte{1};
     const Result<void> failed = run.restore.attempt();
     REQUIRE_FALSE(failed.ok());
@@ -230,12 +230,12 @@ struct SparseImage {
 class SparseFetcher final : public net::Fetcher {
   public:
     explicit SparseFetcher(const SparseImage& image) : image_(image) {
-        tree.files[image.image.source().tree_url] = image.image.tree_file;
+        tree.files[image.image.source().tree_url.with_credentials()] = image.image.tree_file;
     }
-    Result<std::string> get(const std::string&, std::size_t) override { return Error{Failure::source, "no"}; }
-    Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
-                            const Arrived& arrived, const Moved& moved) override {
-        if (tree.files.contains(url)) return tree.get_ranges(url, ranges, arrived, moved);
+    Result<std::string> get(const net::Url&, std::size_t) override { return Error{Failure::source, "no"}; }
+    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
+                            const Moved& moved) override {
+        if (tree.files.contains(url.with_credentials())) return tree.get_ranges(url, ranges, arrived, moved);
         for (std::size_t i = 0; i < ranges.size(); ++i) {
             if (tree.fail_in && (*tree.fail_in)-- == 0) return tree.failure;
             for (std::size_t at = 0; at < ranges[i].into.size(); at += 4096)

@@ -13,6 +13,7 @@
 #include "memory_storage.hpp"
 #include "silent_observer.hpp"
 #include "store/source.hpp"
+#include "url.hpp"
 #include "volume/restore.hpp"
 
 namespace regild::test {
@@ -46,8 +47,8 @@ struct GoldenImage {
     }
     ConstByteSpan unpadded() const { return ConstByteSpan(padded).first(manifest.size.count()); }
     store::Source source() const {
-        return {manifest, format::serialize_manifest(manifest), "http://store/1/image.raw",
-                "http://store/1/image.verity"};
+        return {manifest, format::serialize_manifest(manifest), url("http://store/1/image.raw"),
+                url("http://store/1/image.verity")};
     }
     // Blocks to rewrite in the tree or the data by hand need the tree made again.
     void make_tree();
@@ -107,32 +108,32 @@ class FakeFetcher final : public net::Fetcher {
 
     FakeFetcher() = default;
     explicit FakeFetcher(const GoldenImage& image) {
-        files[image.source().data_url] = image.padded;
-        files[image.source().tree_url] = image.tree_file;
+        files[image.source().data_url.with_credentials()] = image.padded;
+        files[image.source().tree_url.with_credentials()] = image.tree_file;
     }
 
-    Result<std::string> get(const std::string& url, std::size_t limit) override {
-        const auto file = files.find(url);
-        if (file == files.end()) return Error{Failure::source, url + ": there is no such file"};
-        if (file->second.size() > limit) return Error{Failure::source, url + ": too long"};
-        requests.push_back({url, Bytes(0), Bytes(file->second.size())});
+    Result<std::string> get(const net::Url& url, std::size_t limit) override {
+        const auto file = files.find(url.with_credentials());
+        if (file == files.end()) return Error{Failure::source, url.shown() + ": there is no such file"};
+        if (file->second.size() > limit) return Error{Failure::source, url.shown() + ": too long"};
+        requests.push_back({url.with_credentials(), Bytes(0), Bytes(file->second.size())});
         return std::string(as_text(file->second));
     }
 
-    Result<void> get_ranges(const std::string& url, std::span<const net::Range> ranges,
-                            const Arrived& arrived, const Moved& moved) override {
-        const auto file = files.find(url);
-        if (file == files.end()) return Error{Failure::source, url + ": there is no such file"};
+    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
+                            const Moved& moved) override {
+        const auto file = files.find(url.with_credentials());
+        if (file == files.end()) return Error{Failure::source, url.shown() + ": there is no such file"};
         Bytes in_this_call;
         for (std::size_t i = ranges.size(); i-- > 0;) {
             const Bytes length(ranges[i].into.size());
             if (before_range) before_range();
             if (fail_in && (*fail_in)-- == 0) return failure;
             if ((ranges[i].offset + length).count() > file->second.size())
-                return Error{Failure::source, url + ": too short"};
+                return Error{Failure::source, url.shown() + ": too short"};
             std::memcpy(ranges[i].into.data(), file->second.data() + ranges[i].offset.count(),
                         length.count());
-            requests.push_back({url, ranges[i].offset, length});
+            requests.push_back({url.with_credentials(), ranges[i].offset, length});
             totals_.requests += 1;
             totals_.received += length;
             in_this_call += length;

@@ -97,13 +97,13 @@ TEST_CASE("only marked blocks that are not zero are fetched, neighbours together
     REQUIRE(run_restore(*volume, image, fetcher).ok());
     BlockSet fetched(image.manifest.blocks());
     for (const FakeFetcher::Request& request : fetcher.requests)
-        if (request.url == image.source().data_url)
+        if (request.url == image.source().data_url.with_credentials())
             fetched.insert(blocks(request.offset.count() / 4096, request.length.count() / 4096));
     BlockSet expected(image.manifest.blocks());
     for (const BlockRange& range : {blocks(3, 2), blocks(18, 2), blocks(298, 2)})
         expected.insert(range);
     REQUIRE(fetched == expected);
-    REQUIRE(requests_for(fetcher, image.source().data_url) == 3);
+    REQUIRE(requests_for(fetcher, image.source().data_url.with_credentials()) == 3);
 }
 
 TEST_CASE("a clean volume is not touched and makes no request") {
@@ -176,7 +176,7 @@ TEST_CASE("one wrong byte from the server: nothing is written and the marks stay
     const auto volume = make_session_volume(image, usual_session);
     const ByteVector before = volume->data.content();
     FakeFetcher fetcher(image);
-    fetcher.files[image.source().data_url][18 * 4096 + 5] ^= std::byte{1};
+    fetcher.files[image.source().data_url.with_credentials()][18 * 4096 + 5] ^= std::byte{1};
     const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
     REQUIRE(report.error().kind == Failure::source);
@@ -191,7 +191,7 @@ TEST_CASE("a padding byte behind the image that is not zero is found") {
     const GoldenImage image = usual_image();
     const auto volume = make_session_volume(image, usual_session);
     FakeFetcher fetcher(image);
-    fetcher.files[image.source().data_url].back() = std::byte{1};
+    fetcher.files[image.source().data_url.with_credentials()].back() = std::byte{1};
     REQUIRE_FALSE(run_restore(*volume, image, fetcher).ok());
     REQUIRE(volume->journal.entries.empty());
 }
@@ -201,10 +201,10 @@ TEST_CASE("a tree that was tampered with stops the restore before the first writ
     for (const std::size_t at : {std::size_t{4096}, std::size_t{2 * 4096}}) {
         const auto volume = make_session_volume(image, usual_session);
         FakeFetcher fetcher(image);
-        fetcher.files[image.source().tree_url][at] ^= std::byte{1};
+        fetcher.files[image.source().tree_url.with_credentials()][at] ^= std::byte{1};
         REQUIRE_FALSE(run_restore(*volume, image, fetcher).ok());
         REQUIRE(volume->journal.entries.empty());
-        REQUIRE(requests_for(fetcher, image.source().data_url) == 0);
+        REQUIRE(requests_for(fetcher, image.source().data_url.with_credentials()) == 0);
     }
 }
 
@@ -215,7 +215,7 @@ TEST_CASE("a volume of one block needs no tree") {
     FakeFetcher fetcher(image);
     REQUIRE(run_restore(*volume, image, fetcher).ok());
     require_done(*volume, image);
-    REQUIRE(requests_for(fetcher, image.source().tree_url) == 0);
+    REQUIRE(requests_for(fetcher, image.source().tree_url.with_credentials()) == 0);
 }
 
 TEST_CASE("an image of nothing but zeros is never fetched") {
@@ -227,7 +227,7 @@ TEST_CASE("an image of nothing but zeros is never fetched") {
     REQUIRE(report.ok());
     require_done(*volume, image);
     REQUIRE(report->zeroed == Blocks(256));
-    REQUIRE(requests_for(fetcher, image.source().data_url) == 0);
+    REQUIRE(requests_for(fetcher, image.source().data_url.with_credentials()) == 0);
 }
 
 TEST_CASE("a disk of unknown content is hashed first and only what differs is fetched") {
@@ -451,7 +451,7 @@ TEST_CASE("memory for fetched data is bounded whatever the image's size") {
     REQUIRE(run_restore(*volume, image, fetcher).ok());
     require_done(*volume, image);
     REQUIRE(fetcher.most_in_one_call <= MiB(16));
-    REQUIRE(requests_for(fetcher, image.source().data_url) == 96);  // of 1 MiB each
+    REQUIRE(requests_for(fetcher, image.source().data_url.with_credentials()) == 96);  // of 1 MiB each
 }
 
 TEST_CASE("when the network dies in the middle of a large restore, what had arrived is in place") {
@@ -468,7 +468,7 @@ TEST_CASE("when the network dies in the middle of a large restore, what had arri
     FakeFetcher second(image);
     REQUIRE(run_restore(*volume, image, second).ok());
     require_done(*volume, image);
-    REQUIRE(requests_for(second, image.source().data_url) == 48);
+    REQUIRE(requests_for(second, image.source().data_url.with_credentials()) == 48);
 }
 
 TEST_CASE("progress ends at all of the marked bytes") {

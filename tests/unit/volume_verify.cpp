@@ -94,7 +94,7 @@ TEST_CASE("verify fetches the tree and no data") {
     FakeFetcher fetcher(image);
     REQUIRE(run_verify(*volume, image, fetcher).ok());
     for (const FakeFetcher::Request& request : fetcher.requests)
-        REQUIRE(request.url == image.source().tree_url);
+        REQUIRE(request.url == image.source().tree_url.with_credentials());
 }
 
 TEST_CASE("a block that cannot be read is marked, and no other") {

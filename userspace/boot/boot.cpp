@@ -138,18 +138,19 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
 }
 
 Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
-    const std::string& url = configuration_.source;
+    const Result<net::Url> url = net::parse_document_url(configuration_.source);
+    if (!url) return url.error();
     if (work != Work::provision)
-        return store::installed_source(url, volume.manifest(), volume.record().manifest);
-    in_.observer.event("asking " + net::without_credentials(url));
-    Result<store::Source> source = with_patience([&] { return store::offered_source(fetcher(), url); });
-    if (source) report_.document = net::without_credentials(url);
+        return store::installed_source(*url, volume.manifest(), volume.record().manifest);
+    in_.observer.event("asking " + url->shown());
+    Result<store::Source> source = with_patience([&] { return store::offered_source(fetcher(), *url); });
+    if (source) report_.document = url->shown();
     return source;
 }
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
     const Blocks marked = volume.log().bitmap().marked();
-    if (marked > Blocks(0)) in_.observer.event("fetching from " + net::without_credentials(source.data_url));
+    if (marked > Blocks(0)) in_.observer.event("fetching from " + source.data_url.shown());
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop);
     if (Result<void> done = with_patience([&] { return restore.attempt(); }); !done) return done;
     report_.restore = restore.report();

@@ -2,7 +2,7 @@
 #include "cli/configuration_file.hpp"
 
 #include "base/read_file.hpp"
-#include "net/fetcher.hpp"
+#include "net/url.hpp"
 
 namespace regild::cli {
 
@@ -11,7 +11,7 @@ Result<format::Configuration> read_configuration(const std::string& path) {
     if (!text) return Error{Failure::usage, text.error().context("configuration").message};
     Result<format::Configuration> configuration = format::parse_configuration(*text);
     if (!configuration) return configuration.error().context("configuration " + path);
-    if (Result<void> valid = net::check_document_url(configuration->source); !valid)
+    if (Result<net::Url> valid = net::parse_document_url(configuration->source); !valid)
         return valid.error().context("configuration " + path + ": 'source'");
     return configuration;
 }
@@ -34,7 +34,8 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
         configuration.allow_downgrade || arguments.has(allow_downgrade_option.name);
     configuration.allow_discards = configuration.allow_discards || arguments.has(allow_discards_option.name);
     if (!configuration.source.empty()) {
-        if (Result<void> valid = net::check_document_url(configuration.source); !valid) return valid.error();
+        if (Result<net::Url> valid = net::parse_document_url(configuration.source); !valid)
+            return valid.error();
     }
     return configuration;
 }

@@ -20,7 +20,7 @@ class Run {
           observer_(make_progress(environment)),
           started_(std::chrono::steady_clock::now()) {}
 
-    const std::string& url() const { return configuration_.source; }
+    Result<net::Url> url() const { return net::parse_document_url(configuration_.source); }
     bool as_json() const { return as_json_; }
     std::ostream& out() { return environment_.out; }
     Observer& observer() { return *observer_; }
@@ -36,11 +36,14 @@ class Run {
     }
     // "; to ...: regild <command> --data ... --log ... --source ..."
     std::string advice(const std::string& purpose, const std::string& command) const {
+        const Result<net::Url> source = url();
         return "; to " + purpose + ": regild " + command + " --data " + configuration_.data + " --log " +
-               configuration_.log + " --source " + net::without_credentials(url());
+               configuration_.log + " --source " + (source ? source->shown() : "URL");
     }
     Result<void> format(volume::Volume& volume) {
-        const Result<store::Source> source = store::offered_source(fetcher(), url());
+        const Result<net::Url> document = url();
+        if (!document) return document.error();
+        const Result<store::Source> source = store::offered_source(fetcher(), *document);
         if (!source) return source.error();
         return volume.format(*source, {configuration_.adopt, configuration_.allow_downgrade});
     }
@@ -51,7 +54,9 @@ class Run {
         if (!volume.usable_log())
             return Error{Failure::refused,
                          volume.unusable_reason() + advice("provision the disk", "provision")};
-        return store::installed_source(url(), volume.manifest(), volume.record().manifest);
+        const Result<net::Url> document = url();
+        if (!document) return document.error();
+        return store::installed_source(*document, volume.manifest(), volume.record().manifest);
     }
 
   private:

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "base/stop.hpp"
 #include "base/units.hpp"
+#include "net/url.hpp"
 
 namespace regild::net {
 
@@ -36,11 +37,11 @@ class Fetcher {
     virtual ~Fetcher() = default;
     // The whole resource; Failure::source when it is longer than `limit`, a 404 and the like;
     // Failure::network when the server cannot be reached after the retries.
-    virtual Result<std::string> get(const std::string& url, std::size_t limit) = 0;
+    virtual Result<std::string> get(const Url& url, std::size_t limit) = 0;
     // Fills each range exactly, several at a time; both functions are called on the calling thread. A 200 to
     // a range, a short body, a wrong Content-Range, an encoded body, 404, 416: Failure::source.
-    virtual Result<void> get_ranges(const std::string& url, std::span<const Range> ranges,
-                                    const Arrived& arrived, const Moved& moved) = 0;
+    virtual Result<void> get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
+                                    const Moved& moved) = 0;
     virtual Totals totals() const = 0;
 };
 
@@ -53,14 +54,5 @@ struct FetchOptions {
     Observer* observer = nullptr;  // outlives the fetcher
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
-
-// The URL without user name, password and query: for messages and reports. What is not a valid URL is not
-// shown at all: what is wrong with it may be its password.
-std::string without_credentials(const std::string& url);
-// Whether `url` may be that of a manifest or a channel: http, https or file, with a name that ends in .json.
-// Failure::usage says what is wrong; nothing is asked.
-Result<void> check_document_url(const std::string& url);
-// `name` beside the resource `url`: the last path component replaced, the query dropped.
-Result<std::string> sibling(const std::string& url, const std::string& name);
 
 }  // namespace regild::net

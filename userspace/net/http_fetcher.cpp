@@ -61,17 +61,16 @@ class HttpFetcher final : public Fetcher {
     HttpFetcher(const HttpFetcher&) = delete;
     HttpFetcher& operator=(const HttpFetcher&) = delete;
 
-    Result<std::string> get(const std::string& url, std::size_t limit) override;
-    Result<void> get_ranges(const std::string& url, std::span<const Range> ranges, const Arrived& arrived,
+    Result<std::string> get(const Url& url, std::size_t limit) override;
+    Result<void> get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
                             const Moved& moved) override;
     Totals totals() const override { return totals_; }
 
   private:
-    Result<void> run(const std::string& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
-    Result<void> loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
-                      const Arrived& arrived, const Moved& moved);
-    void tell(const std::string& url, Patience& patience, const std::optional<Error>& last_error);
-    Result<void> start(const std::string& url, const std::string& scheme, Job& job, std::size_t number);
+    Result<void> run(const Url& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
+    Result<void> loop(const Url& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
+    void tell(const Url& url, Patience& patience, const std::optional<Error>& last_error);
+    Result<void> start(const Url& url, Job& job, std::size_t number);
     // The next transfer that ended, taken out of the multi handle.
     std::optional<std::pair<Transfer*, CURLcode>> next_ended();
     void abandon_active();
@@ -86,27 +85,12 @@ class HttpFetcher final : public Fetcher {
     std::vector<Transfer*> active_;
 };
 
-Result<std::string> scheme_of(const std::string& url) {
-    const UrlHandle handle(curl_url());
-    char* text = nullptr;
-    if (!handle ||
-        curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
-        curl_url_get(handle.get(), CURLUPART_SCHEME, &text, 0) != CURLUE_OK)
-        return Error{Failure::usage, "the source is not a valid http, https or file URL"};
-    const CurlText owner(text);
-    std::string scheme(text);
-    if (scheme != "http" && scheme != "https" && scheme != "file")
-        return Error{Failure::usage,
-                     without_credentials(url) + ": only http, https and file URLs are fetched"};
-    return scheme;
-}
-
 // "20 B in the last 10 s"
 std::string lately(Bytes received, seconds time) {
     return format_size(received) + " in the last " + std::to_string(time.count()) + " s";
 }
 
-Result<std::string> HttpFetcher::get(const std::string& url, std::size_t limit) {
+Result<std::string> HttpFetcher::get(const Url& url, std::size_t limit) {
     std::array<Job, 1> job;
     job[0].limit = limit;
     const Result<void> fetched = run(
@@ -115,8 +99,8 @@ Result<std::string> HttpFetcher::get(const std::string& url, std::size_t limit) 
     return std::move(job[0].text);
 }
 
-Result<void> HttpFetcher::get_ranges(const std::string& url, std::span<const Range> ranges,
-                                     const Arrived& arrived, const Moved& moved) {
+Result<void> HttpFetcher::get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
+                                     const Moved& moved) {
     std::vector<Job> jobs(ranges.size());
     for (std::size_t i = 0; i < ranges.size(); ++i) {
         jobs[i].range = ByteRange{ranges[i].offset, Bytes(ranges[i].into.size())};
@@ -125,31 +109,29 @@ Result<void> HttpFetcher::get_ranges(const std::string& url, std::span<const Ran
     return run(url, jobs, arrived, moved);
 }
 
-Result<void> HttpFetcher::run(const std::string& url, std::span<Job> jobs, const Arrived& arrived,
+Result<void> HttpFetcher::run(const Url& url, std::span<Job> jobs, const Arrived& arrived,
                               const Moved& moved) {
-    const Result<std::string> scheme = scheme_of(url);
-    if (!scheme) return scheme.error();
     if (!multi_) {
         static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
         if (global == CURLE_OK) multi_.reset(curl_multi_init());
         if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
         curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(max_connections));
     }
-    Result<void> result = loop(url, *scheme, jobs, arrived, moved);
+    Result<void> result = loop(url, jobs, arrived, moved);
     abandon_active();
     return result;
 }
 
-void HttpFetcher::tell(const std::string& url, Patience& patience, const std::optional<Error>& last_error) {
+void HttpFetcher::tell(const Url& url, Patience& patience, const std::optional<Error>& last_error) {
     if (!options_.observer) return;
     const seconds half = std::chrono::ceil<seconds>(milliseconds(patience.window()) / 2);
-    const std::string why = last_error ? last_error->message : without_credentials(url);
+    const std::string why = last_error ? last_error->message : url.shown();
     options_.observer->event(why + ": " + lately(patience.received_lately(Clock::now(), half), half) +
                              ", giving up in " + std::to_string(half.count()) + " s");
 }
 
-Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme, std::span<Job> jobs,
-                               const Arrived& arrived, const Moved& moved) {
+Result<void> HttpFetcher::loop(const Url& url, std::span<Job> jobs, const Arrived& arrived,
+                               const Moved& moved) {
     Patience patience(seconds(options_.patience_seconds), Clock::now());
     BackOff back_off(milliseconds(patience.window()) / 2);
     std::deque<std::size_t> again;  // jobs to try again; they go first, so that requests stay ascending
@@ -161,8 +143,8 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
         if (stop_->requested()) return Error{Failure::interrupted, "interrupted"};
         const Clock::time_point now = Clock::now();
         if (patience.is_over(now)) {
-            const Error why = last_error.value_or(
-                Error{Failure::network, without_credentials(url) + ": the server is too slow"});
+            const Error why =
+                last_error.value_or(Error{Failure::network, url.shown() + ": the server is too slow"});
             return why.context("gave up: " +
                                lately(patience.received_lately(now, patience.window()), patience.window()));
         }
@@ -176,7 +158,7 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
                 number = again.front();
                 again.pop_front();
             }
-            if (Result<void> started = start(url, scheme, jobs[number], number); !started) return started;
+            if (Result<void> started = start(url, jobs[number], number); !started) return started;
         }
 
         int running = 0;
@@ -229,8 +211,7 @@ Result<void> HttpFetcher::loop(const std::string& url, const std::string& scheme
     return {};
 }
 
-Result<void> HttpFetcher::start(const std::string& url, const std::string& scheme, Job& job,
-                                std::size_t number) {
+Result<void> HttpFetcher::start(const Url& url, Job& job, std::size_t number) {
     if (idle_.empty()) {
         transfers_.push_back(Transfer::make(options_));
         if (!transfers_.back()) {
@@ -241,7 +222,7 @@ Result<void> HttpFetcher::start(const std::string& url, const std::string& schem
     }
     Transfer* transfer = idle_.back();
     idle_.pop_back();
-    transfer->prepare(url, scheme, job, number);
+    transfer->prepare(url, job, number);
     active_.push_back(transfer);
     ++totals_.requests;
     if (const CURLMcode code = curl_multi_add_handle(multi_.get(), transfer->handle()); code != CURLM_OK)

@@ -65,7 +65,7 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
     return all_set ? std::move(transfer) : nullptr;
 }
 
-void Transfer::prepare(const std::string& url, const std::string& scheme, Job& job, std::size_t job_number) {
+void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
     job_ = &job;
     job_number_ = job_number;
     job.text.clear();
@@ -74,10 +74,10 @@ void Transfer::prepare(const std::string& url, const std::string& scheme, Job& j
     too_long_ = false;
     judgement_ = {};
     curl_error_[0] = '\0';
-    is_http_ = scheme != "file";
-    shown_url_ = without_credentials(url);
-    curl_easy_setopt(handle(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(handle(), CURLOPT_REDIR_PROTOCOLS_STR, scheme.c_str());
+    is_http_ = url.scheme() != "file";
+    shown_url_ = url.shown();
+    curl_easy_setopt(handle(), CURLOPT_URL, url.with_credentials().c_str());
+    curl_easy_setopt(handle(), CURLOPT_REDIR_PROTOCOLS_STR, url.scheme().c_str());
     // What spoilt an answer may sit at the other end of the connection that brought it.
     curl_easy_setopt(handle(), CURLOPT_FRESH_CONNECT, job.wrong > 0 ? 1L : 0L);
     if (job.range) {
@@ -161,7 +161,8 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
     std::string where = shown_url_;
     char* effective = nullptr;
     if (curl_easy_getinfo(easy_.get(), CURLINFO_EFFECTIVE_URL, &effective) == CURLE_OK && effective) {
-        const std::string shown = without_credentials(effective);
+        const Result<Url> final = Url::parse(effective);
+        const std::string shown = final ? final->shown() : "another kind of URL";
         if (shown != shown_url_) where += " (redirected to " + shown + ")";
     }
     const auto error = [&where](Failure kind, const std::string& what) {

@@ -30,8 +30,8 @@ class Transfer {
     // Nothing where libcurl cannot make a handle.
     static std::unique_ptr<Transfer> make(const FetchOptions& options);
 
-    // Prepares the handle for `job` at `url`, whose scheme is `scheme`.
-    void prepare(const std::string& url, const std::string& scheme, Job& job, std::size_t job_number);
+    // Prepares the handle for `job` at `url`.
+    void prepare(const Url& url, Job& job, std::size_t job_number);
     // After libcurl reported the end of the transfer.
     struct Conclusion {
         Outcome outcome = Outcome::done;

@@ -1,81 +1,89 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// URLs: what may be shown of them, and the files beside them.
+// libcurl takes more than RFC 3986 allows, such as "http:/user:secret@host/": only it knows where the
+// credentials are.
+#include "net/url.hpp"
+
+#include <algorithm>
+#include <optional>
+
 #include "net/curl_handle.hpp"
-#include "net/fetcher.hpp"
 
 namespace regild::net {
 namespace {
 
-// RFC 3986 section 2.3, and the slash between components.
-bool stays_as_it_is(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~' || c == '/';
+std::optional<std::string> part_of(const UrlHandle& handle, CURLUPart part) {
+    char* text = nullptr;
+    if (curl_url_get(handle.get(), part, &text, 0) != CURLUE_OK) return std::nullopt;
+    const CurlText owner(text);
+    return text;
 }
 
-std::string percent_encoded(const std::string& path) {
+std::optional<std::string> without_credentials(const UrlHandle& handle) {
+    const UrlHandle shown(curl_url_dup(handle.get()));
+    if (!shown) return std::nullopt;
+    for (const CURLUPart part :
+         {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY, CURLUPART_FRAGMENT})
+        if (curl_url_set(shown.get(), part, nullptr, 0) != CURLUE_OK) return std::nullopt;
+    return part_of(shown, CURLUPART_URL);
+}
+
+// Each component of a relative path; the dots of "../" stay.
+std::string escaped(const std::string& path) {
     std::string result;
-    for (const char c : path) {
-        if (stays_as_it_is(c)) {
-            result += c;
-        } else {
-            const auto byte = static_cast<std::byte>(c);
-            result += "%" + to_hex(ConstByteSpan(&byte, 1));
-        }
+    for (std::size_t begin = 0; begin <= path.size();) {
+        const std::size_t end = std::min(path.find('/', begin), path.size());
+        const CurlText component(
+            curl_easy_escape(nullptr, path.data() + begin, static_cast<int>(end - begin)));
+        if (begin > 0) result += '/';
+        if (component) result += component.get();
+        begin = end + 1;
     }
     return result;
 }
 
 }  // namespace
 
-// libcurl takes more than RFC 3986 allows, such as "http:/user:secret@host/": only it knows where the
-// credentials are.
-std::string without_credentials(const std::string& url) {
+Result<Url> Url::parse(const std::string& text) {
     const UrlHandle handle(curl_url());
-    char* text = nullptr;
-    bool done = handle &&
-                curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
-    for (const CURLUPart part :
-         {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY, CURLUPART_FRAGMENT})
-        done = done && curl_url_set(handle.get(), part, nullptr, 0) == CURLUE_OK;
-    if (!done || curl_url_get(handle.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) return "(not a valid URL)";
-    const CurlText owner(text);
-    return text;
-}
-
-Result<void> check_document_url(const std::string& url) {
-    const UrlHandle handle(curl_url());
-    char* text = nullptr;
-    const auto part = [&](CURLUPart which) -> std::string {
-        if (curl_url_get(handle.get(), which, &text, 0) != CURLUE_OK) return "";
-        const CurlText owner(text);
-        return text;
-    };
     if (!handle ||
-        curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+        curl_url_set(handle.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
         return Error{Failure::usage, "the source is not a valid URL"};
-    const std::string scheme = part(CURLUPART_SCHEME);
+    const std::string scheme = part_of(handle, CURLUPART_SCHEME).value_or("");
     if (scheme != "http" && scheme != "https" && scheme != "file")
         return Error{Failure::usage, "the source is no URL of http, https or file"};
-    const std::string path = part(CURLUPART_PATH);
-    const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
-    if (name.size() <= std::string_view(".json").size() || !name.ends_with(".json"))
-        return Error{Failure::usage, without_credentials(url) +
-                                         " cannot be a source: it must be the URL of a manifest.json or of a "
-                                         "channel such as stable.json"};
-    return {};
+    const std::optional<std::string> shown = without_credentials(handle);
+    if (!shown) return Error{Failure::usage, "the source is not a valid URL"};
+    Url url;
+    url.text_ = text;
+    url.shown_ = *shown;
+    url.scheme_ = scheme;
+    return url;
 }
 
-Result<std::string> sibling(const std::string& url, const std::string& name) {
+std::string Url::file_name() const {
+    return shown_.substr(shown_.rfind('/') + 1);
+}
+
+Result<Url> Url::sibling(const std::string& name) const {
     const UrlHandle handle(curl_url());
-    char* text = nullptr;
-    // Setting a relative URL resolves it against the one that is there, RFC 3986 section 5.2.
-    if (!handle || curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
-        curl_url_set(handle.get(), CURLUPART_URL, percent_encoded(name).c_str(), 0) != CURLUE_OK ||
-        curl_url_get(handle.get(), CURLUPART_URL, &text, 0) != CURLUE_OK)
-        // What is wrong with it may be its password: it is not shown.
-        return Error{Failure::usage, "the source is not a valid URL"};
-    const CurlText owner(text);
-    return std::string(text);
+    std::optional<std::string> text;
+    // Setting a relative URL resolves it against the one that is there.
+    if (handle && curl_url_set(handle.get(), CURLUPART_URL, text_.c_str(), 0) == CURLUE_OK &&
+        curl_url_set(handle.get(), CURLUPART_URL, escaped(name).c_str(), 0) == CURLUE_OK)
+        text = part_of(handle, CURLUPART_URL);
+    if (!text) return Error{Failure::usage, shown_ + ": no URL beside it can be made"};
+    return parse(*text);
+}
+
+Result<Url> parse_document_url(const std::string& text) {
+    Result<Url> url = Url::parse(text);
+    if (!url) return url;
+    const std::string name = url->file_name();
+    if (name.size() <= std::string_view(".json").size() || !name.ends_with(".json"))
+        return Error{Failure::usage, url->shown() +
+                                         " cannot be a source: it must be the URL of a manifest.json or of a "
+                                         "channel such as stable.json"};
+    return url;
 }
 
 }  // namespace regild::net

@@ -6,21 +6,22 @@
 
 #include "format/manifest.hpp"
 #include "net/fetcher.hpp"
+#include "net/url.hpp"
 
 namespace regild::store {
 
 struct Source {
     format::Manifest manifest;
     std::string manifest_text;  // as it was received, for the image record
-    std::string data_url;
-    std::string tree_url;
+    net::Url data_url;
+    net::Url tree_url;
 };
 
 // What `url` (a manifest or a channel) offers now.
-Result<Source> offered_source(net::Fetcher& fetcher, const std::string& url);
+Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url);
 // The version that a volume holds: `manifest`, whose text is in the log's image record. `url` tells where:
 // beside a channel at <version>/, or beside a manifest at ../<version>/, as the store lays them out. No
 // request is made.
-Result<Source> installed_source(const std::string& url, format::Manifest manifest, std::string manifest_text);
+Result<Source> installed_source(const net::Url& url, format::Manifest manifest, std::string manifest_text);
 
 }  // namespace regild::store

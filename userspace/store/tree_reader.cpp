@@ -162,8 +162,8 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
                 (*wanted - span.first) * format::hash_block_size, format::hash_block_size);
             if (hash_(block) != expected(level, *wanted))
                 return Error{Failure::source,
-                             net::without_credentials(source_.tree_url) + ": hash block " +
-                                 std::to_string(*wanted) + " of level " + std::to_string(level) +
+                             source_.tree_url.shown() + ": hash block " + std::to_string(*wanted) +
+                                 " of level " + std::to_string(level) +
                                  " does not match the manifest's root hash: check the server and the caches "
                                  "before it"};
             const auto slot = static_cast<std::size_t>(std::ranges::lower_bound(into.indices, *wanted) -

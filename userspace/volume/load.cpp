@@ -77,7 +77,7 @@ Result<void> Loader::fetch(LoadedBatch& into) {
         for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
             if (hash(bytes.subspan(i * block_bytes, block_bytes)) == digests[i]) continue;
             return Error{Failure::source,
-                         net::without_credentials(source_.data_url) + ": block " +
+                         source_.data_url.shown() + ": block " +
                              std::to_string(step.blocks.first.value() + i) +
                              " does not match the hash tree: check the server and the caches before it"};
         }
