@@ -2,7 +2,7 @@
 # `make demo` and `make check` set everything up on a fresh Debian 12; the rest is for daily work.
 JOBS := $(shell nproc)
 
-.PHONY: tool module demo demo-failures check lint unit sanitize integration vm check-kernels fuzz mutants mutants-sample boots bench-kernel install install-boot clean help
+.PHONY: tool module demo demo-failures check lint unit sanitize integration vm check-kernels check-kernel-debug fuzz mutants mutants-sample boots bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
@@ -11,6 +11,7 @@ help:
 	@echo 'make mutants       break each promise on purpose: its tests must fail'
 	@echo 'make bench-kernel  instructions per I/O and latency on a slow disk: raw, dm-linear, dm-era, writelog'
 	@echo 'make check-kernels the VM tests on kernels 6.1, 6.12 and the newest one in backports'
+	@echo 'make check-kernel-debug the VM tests on a kernel with KASAN, lockdep, kmemleak'
 	@echo 'make tool          build/userspace/regild'
 	@echo 'make module        kernel/dm-writelog.ko for the running kernel (KDIR=... for another)'
 	@echo 'make install       the tool and its manual pages (DESTDIR=...)'
@@ -77,6 +78,11 @@ mutants-sample:
 check-kernels: tool
 	@tests/setup/install vm kernels
 	tests/vm/kernels bookworm bookworm-backports trixie-backports
+
+# Outside `check` as well: ten minutes to build the kernel, once, and a suite that is several times slower.
+check-kernel-debug: tool
+	@tests/setup/install vm kernel-debug
+	tests/vm/kernels debug
 
 # What can go wrong at a real boot: foreign disk, server down, power cut, regild=off.
 demo-failures: tool

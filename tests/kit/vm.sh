@@ -32,10 +32,10 @@ PATH=$PATH:/usr/sbin:/sbin
 # Console lines that fail a run, unless --expect admits them.
 VM_FAULTS='BUG:|WARNING:|Oops|KASAN|KCSAN|UBSAN|possible (recursive|circular) locking'
 VM_FAULTS+='|possible irq lock inversion|inconsistent lock state|hung task|blocked for more than'
-VM_FAULTS+='|general protection|Kernel panic|kmemleak|refcount_t:|list_(add|del) corruption'
+VM_FAULTS+='|general protection|Kernel panic|kmemleak|ODEBUG|refcount_t:|list_(add|del) corruption'
 
 # What a kernel of tests/vm/kernels says of itself; see its `settings`.
-VM_CPU=max VM_TCG=multi VM_CHROOT='' VM_MORE_MEMORY=0 VM_SLOWNESS=1
+VM_CPU=max VM_TCG=multi VM_CHROOT='' VM_MORE_MEMORY=0 VM_SLOWNESS=1 VM_APPEND=''
 
 # Kernel modules of the base initramfs; their dependencies come along.
 VM_MODULES='virtio_pci virtio_blk virtio_net dm-mod dm-delay dm-flakey dm-log-writes dm-era
@@ -371,7 +371,7 @@ vm_run() {
 	# its timer broken, and panics.
 	qemu=(-nodefaults -no-user-config -display none -no-reboot -machine pc -accel "$accel"
 		-cpu "$VM_CPU" -smp "$smp" -m "$memory" -kernel "$VM_KERNEL" -initrd "$out.initrd"
-		-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check slowness=$VM_SLOWNESS${shell:+ shell=$shell} $append"
+		-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check slowness=$VM_SLOWNESS${shell:+ shell=$shell} $VM_APPEND $append"
 		-serial "$([[ -n $shell ]] && echo mon:stdio || echo "file:$out.console")" -serial "file:$out.output" -serial "file:$out.status"
 		"${qemu[@]}")
 	printf '%q ' qemu-system-x86_64 "${qemu[@]}" >"$out.command"
