@@ -187,7 +187,7 @@ Result<void> HttpFetcher::loop(const Url& url, std::span<Job> jobs, const Arrive
                 continue;
             }
             back_off.succeeded();
-            const Result<void> taken = arrived(transfer->job_number());
+            Result<void> taken = arrived(transfer->job_number());
             if (taken) {
                 ++done;
                 continue;
