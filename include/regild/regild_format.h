@@ -45,7 +45,8 @@ struct writelog_record {
 	__le64	size_sectors;		/* 296: data disk: size of the device */
 	__le32	manifest_length;	/* 304: bytes at text[0] */
 	__le32	signature_length;	/* 308: bytes that follow the manifest */
-	__u8	zero[200];		/* 312 */
+	__u8	document[160];		/* 312: URL the manifest was found by, or "" */
+	__u8	zero[40];		/* 472 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 };
 
@@ -63,6 +64,7 @@ struct writelog_record {
 WRITELOG_ASSERT(sizeof(struct writelog_record) == WRITELOG_RECORD_SIZE);
 WRITELOG_AT(writelog_record, image, 48);
 WRITELOG_AT(writelog_record, start_sector, 288);
+WRITELOG_AT(writelog_record, document, 312);
 WRITELOG_AT(writelog_record, text, 512);
 
 #undef WRITELOG_AT

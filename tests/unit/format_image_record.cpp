@@ -27,6 +27,7 @@ ImageRecord example() {
     record.image_version = 7;
     record.version_floor = 6;
     record.image = "kiosk";
+    record.document = "https://images.example/kiosk/stable.json";
     record.disk = {"0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55", "S3R1AL", Sectors(2048), Sectors(258400)};
     record.manifest = "{}";
     record.signature = std::string("\0\1\2", 3);
@@ -62,6 +63,7 @@ TEST_CASE("an image record is read and written as the golden file has it") {
     CHECK(record->image == "kiosk");
     CHECK(record->image_version == 7);
     CHECK(record->version_floor == 6);
+    CHECK(record->document == "http://images.example/kiosk/stable.json");
     CHECK(record->disk == DiskIdentity{"0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55", "QEMU-HARDDISK-0001",
                                        Sectors(2048), Sectors(258400)});
     CHECK(parse_manifest(record->manifest)->size == to_bytes(Sectors(258397)));
@@ -107,7 +109,8 @@ TEST_CASE("a valid image record that this version does not understand is refused
           Forgery{"a manifest that is too long", 304, "\1\x1d\0\0"sv},
           Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
           Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
-          Forgery{"bytes behind a name", 48, "a\0b"sv}, Forgery{"a control character", 48, "a\x1b[m"sv}}) {
+          Forgery{"bytes behind a name", 48, "a\0b"sv}, Forgery{"a control character", 48, "a\x1b[m"sv},
+          Forgery{"a document that is no text", 312, "\xff"sv}}) {
         INFO(f.what);
         const auto parsed = parse_image_record(as_record(forged(f.offset, f.bytes)), uuid);
         REQUIRE_FALSE(parsed.ok());
@@ -136,6 +139,8 @@ TEST_CASE("what does not fit into an image record is not written") {
     CHECK_FALSE(fits([](ImageRecord& r) { r.image = std::string("a\0b", 3); }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.disk.partuuid = std::string(48, 'p'); }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.disk.wwid = std::string(128, 'w'); }));
+    CHECK(fits([](ImageRecord& r) { r.document = std::string(max_document_size, 'd'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.document = std::string(max_document_size + 1, 'd'); }));
     CHECK(fits([](ImageRecord& r) { r.manifest = std::string(max_manifest_size, 'm'); }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(max_manifest_size + 1, 'm'); }));
     CHECK(fits([](ImageRecord& r) { r.signature = std::string(max_signature_size, 's'); }));

@@ -48,7 +48,7 @@ struct GoldenImage {
     ConstByteSpan unpadded() const { return ConstByteSpan(padded).first(manifest.size.count()); }
     store::Source source() const {
         return {manifest, format::serialize_manifest(manifest), url("http://store/1/image.raw"),
-                url("http://store/1/image.verity")};
+                url("http://store/1/image.verity"), ""};
     }
     // Blocks to rewrite in the tree or the data by hand need the tree made again.
     void make_tree();

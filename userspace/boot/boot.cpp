@@ -144,7 +144,7 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
         return store::installed_source(*url, volume.manifest(), volume.record().manifest);
     in_.observer.event("asking " + url->shown());
     Result<store::Source> source = with_patience([&] { return store::offered_source(fetcher(), *url); });
-    if (source) report_.document = url->shown();
+    if (source) report_.document = source->document;
     return source;
 }
 

@@ -15,6 +15,7 @@ namespace regild::format {
 namespace {
 
 static_assert(image_record_size == WRITELOG_RECORD_SIZE);
+static_assert(max_document_size + 1 == sizeof(writelog_record::document));
 // One manifest and its signature take half of the room, so that a later version has as much for another.
 static_assert(2 * (max_manifest_size + max_signature_size) == WRITELOG_RECORD_TEXT_SIZE);
 static_assert(static_cast<int>(VolumeState::provisioning) == WRITELOG_STATE_PROVISIONING &&
@@ -101,7 +102,8 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::optional<std::string> image = field_text(wire.image);
     const std::optional<std::string> partuuid = field_text(wire.partuuid);
     const std::optional<std::string> wwid = field_text(wire.wwid);
-    if (!image || !partuuid || !wwid) return refused("has a text that is not one");
+    const std::optional<std::string> document = field_text(wire.document);
+    if (!image || !partuuid || !wwid || !document) return refused("has a text that is not one");
 
     const char* const text = reinterpret_cast<const char*>(wire.text);
     ImageRecord record;
@@ -111,6 +113,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.image_version = le64toh(wire.image_version);
     record.version_floor = le64toh(wire.version_floor);
     record.image = *image;
+    record.document = *document;
     record.disk = {*partuuid, *wwid, Sectors(start), Sectors(size)};
     record.manifest.assign(text, manifest_length);
     record.signature.assign(text + manifest_length, signature_length);
@@ -131,9 +134,10 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
     if (!set_field(wire.image, record.image) || !set_field(wire.partuuid, record.disk.partuuid) ||
-        !set_field(wire.wwid, record.disk.wwid))
+        !set_field(wire.wwid, record.disk.wwid) || !set_field(wire.document, record.document))
         return Error{Failure::failed,
-                     "the image's name or the disk's identity does not fit into the log's image record"};
+                     "the image's name, its URL or the disk's identity does not fit into the log's image "
+                     "record"};
     if (record.manifest.size() > max_manifest_size || record.signature.size() > max_signature_size)
         return Error{Failure::failed,
                      "the manifest and its signature do not fit into the log's image record"};

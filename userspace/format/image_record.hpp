@@ -21,6 +21,7 @@ struct ImageRecord {
     std::uint64_t image_version = 0;
     std::uint64_t version_floor = 0;
     std::string image;
+    std::string document;  // URL that led to the manifest, for people; "" when that is not known
     DiskIdentity disk;
     std::string manifest;   // as it was received
     std::string signature;  // as it was received; empty when the manifest is not signed
@@ -29,6 +30,7 @@ struct ImageRecord {
 
 inline constexpr std::size_t image_record_size = 16384;
 inline constexpr std::size_t max_signature_size = 512;
+inline constexpr std::size_t max_document_size = 159;
 // So far that neither a step over an unreadable slot nor any number of writes comes near the end and wraps.
 inline constexpr std::uint64_t max_record_sequence = UINT64_MAX >> 1;
 

@@ -16,7 +16,7 @@ Result<Source> source_of(const net::Url& manifest_url, format::Manifest manifest
     if (!data_url) return data_url.error();
     const Result<net::Url> tree_url = manifest_url.sibling(manifest.tree_file);
     if (!tree_url) return tree_url.error();
-    return Source{std::move(manifest), std::move(manifest_text), *data_url, *tree_url};
+    return Source{std::move(manifest), std::move(manifest_text), *data_url, *tree_url, ""};
 }
 
 // Of a manifest as it was served.
@@ -62,8 +62,10 @@ Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url) {
                      url.shown() + " is a " + (is_channel ? "channel" : "manifest") +
                          ", but a manifest is called manifest.json and a channel is not: publish it under "
                          "its name"};
-    if (is_channel) return channel_source(fetcher, url, *text);
-    return served_source(url, std::move(*text));
+    Result<Source> source =
+        is_channel ? channel_source(fetcher, url, *text) : served_source(url, std::move(*text));
+    if (source) source->document = url.shown();
+    return source;
 }
 
 Result<Source> installed_source(const net::Url& url, format::Manifest manifest, std::string manifest_text) {

@@ -15,6 +15,7 @@ struct Source {
     std::string manifest_text;  // as it was received, for the image record
     net::Url data_url;
     net::Url tree_url;
+    std::string document;  // as shown: URL of the manifest or channel that led here; "" where none was read
 };
 
 // What `url` (a manifest or a channel) offers now.
