@@ -293,6 +293,14 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
     CHECK(on_log("status") == 0);
     CHECK(says("image       kiosk version 1"));
     CHECK(says("state       provisioned, "));
+    const std::string channel = "file://" + (directory / "store/kiosk/stable.json").string();
+    CHECK(says("document    " + channel + ", read when the log was made\n"));
+    CHECK_FALSE(says("restores    from"));
+    CHECK(run({"status", "--config", configuration()}) == 0);
+    const std::string data_url = "file://" + (directory / "store/kiosk/1/image.raw").string();
+    CHECK(says("restores    from " + data_url + "\n"));
+    CHECK(run({"status", "--json", "--config", configuration()}) == 0);
+    CHECK(json::parse(out)["data_url"] == data_url);
     CHECK(on_log("status", {"--json"}) == 0);
     json status = json::parse(out);
     CHECK(status["uuid"].get<std::string>().size() == 36);
@@ -307,18 +315,36 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
                            {"marked_blocks", 2},
                            {"marked_bytes", 4096 + 512},  // the last block is clipped
                            {"untrusted_blocks", 0},
+                           {"data_url", nullptr},
                            {"record",
                             {{"image", "kiosk"},
                              {"version", 1},
                              {"state", "golden"},
                              {"unknown", false},
                              {"version_floor", 1},
+                             {"document", channel},
                              {"disk",
                               {{"partuuid", ""},
                                {"wwid", ""},
                                {"start_sector", 0},
                                {"size_sectors", blocks * block_bytes / 512}}}}}};
     CHECK(status == expected);
+}
+
+TEST_CASE_METHOD(Workplace, "the document in the record is cut to its room and has no credentials") {
+    // A folder whose name holds more than the record does, in characters of two bytes.
+    std::string name;
+    for (int i = 0; i < 90; ++i)
+        name += "\u00e9";
+    fs::rename(directory / "store", directory / name);
+    const std::string url = "file://" + (directory / name / "kiosk/stable.json").string();
+    REQUIRE(run({"format", "--data", data(), "--log", log(), "--source", url + "?token=secret"}) == 0);
+    CHECK(on_log("status", {"--json"}) == 0);
+    CHECK_FALSE(says("secret"));
+    const std::string document = json::parse(out)["record"]["document"];
+    CHECK(document.size() == 159);
+    CHECK(document.ends_with("..."));
+    CHECK(url.starts_with(document.substr(0, 150)));
 }
 
 TEST_CASE_METHOD(ProvisionedWorkplace, "status of a log without a valid image record says so") {

@@ -5,6 +5,7 @@
 #include "block/device.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
+#include "store/source.hpp"
 #include "volume/state.hpp"
 
 namespace regild::cli {
@@ -18,6 +19,7 @@ constexpr int json_indent = 4;
 struct OpenLog {
     std::unique_ptr<block::Device> device;
     log::WriteLog write_log;
+    std::string source;  // of the configuration; "" without one
 };
 
 Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
@@ -30,7 +32,24 @@ Result<OpenLog> open_log(const Arguments& arguments, block::Access access) {
     Result<std::optional<log::WriteLog>> log = log::WriteLog::open(**device);
     if (!log) return log.error();
     if (!*log) return Error{Failure::disk, "there is no log on " + *path};
-    return OpenLog{*std::move(device), **std::move(log)};
+    return OpenLog{*std::move(device), **std::move(log), configuration->source};
+}
+
+// Where the next restore would fetch from: beside the configuration's source, for the version that the volume
+// holds. "" where that cannot be told.
+std::string data_url(const OpenLog& log) {
+    const std::optional<format::ImageRecord>& record = log.write_log.record();
+    const Result<net::Url> url = net::parse_document_url(log.source);
+    if (!url || !record) return "";
+    Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
+    if (!manifest) return "";
+    const Result<store::Source> source =
+        store::installed_source(*url, *std::move(manifest), record->manifest);
+    return source ? source->data_url.shown() : "";
+}
+
+ordered_json text_or_null(const std::string& text) {
+    return text.empty() ? ordered_json(nullptr) : ordered_json(text);
 }
 
 // The last block may reach past the end of the volume.
@@ -54,6 +73,7 @@ ordered_json status_json(const OpenLog& log) {
     json["marked_blocks"] = log.write_log.bitmap().marked().count();
     json["marked_bytes"] = marked_bytes(log.write_log).count();
     json["untrusted_blocks"] = log.write_log.bitmap().untrusted().count();
+    json["data_url"] = text_or_null(data_url(log));
     json["record"] = nullptr;
     if (record) {
         json["record"] = {{"image", record->image},
@@ -61,6 +81,7 @@ ordered_json status_json(const OpenLog& log) {
                           {"state", format::to_string(record->state)},
                           {"unknown", record->unknown},
                           {"version_floor", record->version_floor},
+                          {"document", text_or_null(record->document)},
                           {"disk",
                            {{"partuuid", record->disk.partuuid},
                             {"wwid", record->disk.wwid},
@@ -87,6 +108,10 @@ void print_status(std::ostream& out, const OpenLog& log) {
             << "disk        PARTUUID " << or_none(record->disk.partuuid) << ", WWID "
             << or_none(record->disk.wwid) << ", start sector " << record->disk.start.count() << ", "
             << record->disk.size.count() << " sectors\n";
+        if (!record->document.empty())
+            out << "document    " << printable(record->document) << ", read when the log was made\n";
+        if (const std::string url = data_url(log); !url.empty())
+            out << "restores    from " << printable(url) << "\n";
     } else {
         out << "image       unknown: no image record is valid\n";
     }
