@@ -332,6 +332,10 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
 }
 
 TEST_CASE_METHOD(Workplace, "the document in the record is cut to its room and has no credentials") {
+    const std::string short_url = "file://" + (directory / "store/kiosk/stable.json").string();
+    REQUIRE(run({"format", "--data", data(), "--log", log(), "--source", short_url + "?token=secret"}) == 0);
+    CHECK(on_log("status", {"--json"}) == 0);
+    CHECK(json::parse(out)["record"]["document"] == short_url);
     // A folder whose name holds more than the record does, in characters of two bytes.
     std::string name;
     for (int i = 0; i < 90; ++i)
