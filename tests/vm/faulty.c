@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * One fault for each instrument of a debug kernel, so that their silence
  * elsewhere means something: tests/vm/instruments. Load it with fault=NAME;
