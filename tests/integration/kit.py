@@ -15,6 +15,7 @@ CLEAN, FAILED, USAGE, RESTORED, NETWORK, REFUSED, NOT_GOLDEN, SOURCE, INTERRUPTE
     0, 1, 2, 3, 4, 5, 6, 7, 130)
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+INDEX_PAGE = 104  # bytes: where the frames of 32 blocks are
 TREE_BLOCK = 4096  # bytes of a hash block: the hashes of 128 blocks
 ACCESS_LOG = Path(os.environ["REGILD_NGINX_LOG"])
 NGINX = os.environ["REGILD_NGINX_URL"]
@@ -104,6 +105,21 @@ class Lab:
 
     def manifest(self, version=1):
         return self.store / "kiosk" / str(version) / "manifest.json"
+
+    def frames(self, first, last=None, version=1):
+        """Where in image.zst the frames of these blocks are: (begin, end)."""
+        def frame(block):
+            page_number, number = divmod(block, 32)
+            with open(self.manifest(version).parent / "image.index", "rb") as index:
+                page = os.pread(index.fileno(), INDEX_PAGE, INDEX_PAGE * page_number)
+            lengths = [int.from_bytes(page[at:at + 3], "little") for at in range(8, INDEX_PAGE, 3)]
+            begin = int.from_bytes(page[:8], "little") + sum(lengths[:number])
+            return begin, begin + lengths[number]
+
+        return frame(first)[0], frame(first if last is None else last)[1]
+
+    def frames_size(self, blocks):
+        return sum(end - begin for begin, end in map(self.frames, blocks))
 
     # The disk and its log.
 
@@ -201,6 +217,9 @@ class Lab:
         lines = [line for line in ACCESS_LOG.read_text().splitlines() if line.startswith(f"/{self.name}/")]
         fresh, self._seen = lines[self._seen:], len(lines)
         return [Request(line) for line in fresh]
+
+    def data_requests(self):
+        return [request for request in self.requests() if request.path.endswith("/image.zst")]
 
     # regild.
 

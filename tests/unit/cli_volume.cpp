@@ -244,7 +244,7 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "a clean restore needs no store") {
 
 TEST_CASE_METHOD(ProvisionedWorkplace, "a restore that fails says how much is still marked") {
     REQUIRE(on_log("mark", {"7-8"}) == 0);
-    fs::remove(directory / "store/kiosk/1/image.raw");
+    fs::remove(directory / "store/kiosk/1/image.zst");
     CHECK(on_volume("restore") == 7);
     CHECK(says("2 blocks (8 KiB) are still marked: run the same command again to go on"));
 }
@@ -297,7 +297,7 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
     CHECK(says("document    " + channel + ", read when the log was made\n"));
     CHECK_FALSE(says("restores    from"));
     CHECK(run({"status", "--config", configuration()}) == 0);
-    const std::string data_url = "file://" + (directory / "store/kiosk/1/image.raw").string();
+    const std::string data_url = "file://" + (directory / "store/kiosk/1/image.zst").string();
     CHECK(says("restores    from " + data_url + "\n"));
     CHECK(run({"status", "--json", "--config", configuration()}) == 0);
     CHECK(json::parse(out)["data_url"] == data_url);

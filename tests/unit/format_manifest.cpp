@@ -34,7 +34,8 @@ TEST_CASE("a manifest is read and written as the golden file has it") {
     CHECK(manifest->size == Bytes(1228800));
     CHECK(manifest->blocks() == Blocks(300));
     CHECK(manifest->padded_size() == Bytes(1228800));
-    CHECK(manifest->data_file == "image.raw");
+    CHECK(manifest->data_file == "image.zst");
+    CHECK(manifest->index_file == "image.index");
     CHECK(manifest->tree_file == "image.verity");
     CHECK(manifest->salt.size() == 32);
     CHECK(serialize_manifest(*manifest) == golden);
@@ -85,10 +86,13 @@ TEST_CASE("what is wrong with a manifest is named") {
           Case{"1228800", "9223372036854775296", "2^31 blocks"},
           Case{"\"block_size\": 4096", "\"block_size\": 1000", "'block_size'"},
           Case{"\"block_size\": 4096", "\"block_size\": 1048576", "'block_size'"},
-          Case{"image.raw", "../image.raw", "'data'"},
-          Case{"image.raw", "", "'data'"},
-          Case{"image.raw", ".hidden", "'data'"},
-          Case{"image.raw", "a?b", "'data'"},
+          Case{"image.zst", "../image.zst", "'data.file'"},
+          Case{"image.zst", "", "'data.file'"},
+          Case{"image.zst", ".hidden", "'data.file'"},
+          Case{"image.zst", "a?b", "'data.file'"},
+          Case{"image.index", "a/b", "'data.index'"},
+          Case{"\"zstd\"", "\"gzip\"", "'data.compression'"},
+          Case{"\"data\": {", "\"data\": \"image.raw\", \"other\": {", "'data'"},
           Case{"image.verity", "a/b", "'tree.file'"},
           Case{"sha256", "sha1", "'tree.algorithm'"},
           Case{"\"hash_block_size\": 4096", "\"hash_block_size\": 512", "'tree.hash_block_size'"},
@@ -111,13 +115,14 @@ TEST_CASE("a document may have keys that its reader does not know, but not requi
     CHECK(parse_manifest(with("\"algorithm\"", "\"x\": 1, \"algorithm\"")).ok());
     CHECK(parse_manifest(with("\"version\": 7", "\"version\": 7, \"requires\": []")).ok());
 
-    CHECK(message_of(with("\"version\": 7", "\"version\": 7, \"requires\": [\"frames\"]"))
-              .find("'requires' names 'frames', which this regild does not know: a newer regild is needed") !=
+    CHECK(message_of(with("\"version\": 7", "\"version\": 7, \"requires\": [\"parts\"]"))
+              .find("'requires' names 'parts', which this regild does not know: a newer regild is needed") !=
           std::string::npos);
     // Also where what is required may be what makes the rest look wrong.
-    CHECK(message_of(with("\"version\": 7", "\"version\": \"7.1\", \"requires\": [\"frames\"]"))
-              .find("frames") != std::string::npos);
-    for (const char* bad : {"\"frames\"", "[1]", "{}", "null", "[\"frames\", 1]"})
+    CHECK(
+        message_of(with("\"version\": 7", "\"version\": \"7.1\", \"requires\": [\"parts\"]")).find("parts") !=
+        std::string::npos);
+    for (const char* bad : {"\"parts\"", "[1]", "{}", "null", "[\"parts\", 1]"})
         CHECK(message_of(with("\"version\": 7", std::string("\"version\": 7, \"requires\": ") + bad))
                   .find("'requires' ") != std::string::npos);
 
@@ -150,6 +155,7 @@ TEST_CASE("a manifest of the largest size fits into an image record") {
     manifest.image = std::string(63, 'i');
     manifest.version = (std::uint64_t{1} << 53) - 1;
     manifest.data_file = std::string(255, 'd');
+    manifest.index_file = std::string(255, 'i');
     manifest.tree_file = std::string(255, 't');
     manifest.salt = ByteVector(256, std::byte{0xff});
     const std::string text = serialize_manifest(manifest);

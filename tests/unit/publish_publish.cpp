@@ -11,7 +11,9 @@
 #include <functional>
 #include <iterator>
 
+#include "codec/zstd.hpp"
 #include "files.hpp"
+#include "format/frame_index.hpp"
 #include "silent_observer.hpp"
 #include "temporary_directory.hpp"
 
@@ -107,7 +109,9 @@ TEST_CASE("the hash tree is what veritysetup writes, and veritysetup verifies it
 
     Publisher publisher;
     publisher.set_image(patterned_image(size));
-    const Result<PublishReport> report = publisher.publish(publisher.request(1, block_bytes));
+    PublishRequest request = publisher.request(1, block_bytes);
+    request.raw = true;
+    const Result<PublishReport> report = publisher.publish(request);
     REQUIRE(report.ok());
     const format::Manifest& manifest = report->manifest;
     const std::string data = publisher.version_path() / "image.raw";
@@ -128,7 +132,9 @@ TEST_CASE("image.raw is the image padded with zeros to whole blocks, with holes 
     constexpr std::size_t block_bytes = 65536;
     const std::string image = patterned_image(40 * block_bytes) + std::string(512, 'x');
     publisher.set_image(image);
-    const Result<PublishReport> report = publisher.publish(publisher.request());
+    PublishRequest request = publisher.request();
+    request.raw = true;
+    const Result<PublishReport> report = publisher.publish(request);
     REQUIRE(report.ok());
     CHECK(report->manifest.size == Bytes(image.size()));
     CHECK(report->manifest.blocks() == Blocks(41));
@@ -138,6 +144,55 @@ TEST_CASE("image.raw is the image padded with zeros to whole blocks, with holes 
     struct stat status {};
     REQUIRE(stat(raw.c_str(), &status) == 0);
     CHECK(static_cast<std::size_t>(status.st_blocks) * 512 < image.size() - 8 * block_bytes);
+}
+
+namespace {
+
+// What the frames that the index names decompress to, zeros where it names none.
+std::string decompressed(const fs::path& version, Blocks blocks, std::size_t block_bytes) {
+    const std::string frames = read_file(version / "image.zst");
+    const std::string index = read_file(version / "image.index");
+    REQUIRE(index.size() == format::index_file_size(blocks).count());
+    codec::Decompressor decompressor;
+    std::string image(blocks.count() * block_bytes, '\0');
+    Bytes expected_offset;
+    for (std::uint64_t n = 0; n < blocks.count(); ++n) {
+        const auto page = format::FrameIndexPage::parse(
+            as_bytes(index).subspan(n / 32 * format::index_page_size).first<format::index_page_size>());
+        REQUIRE(page);
+        const format::Frame frame = page->frame(n % 32);
+        REQUIRE(frame.offset == expected_offset);
+        expected_offset = frame.end();
+        const ByteSpan block = std::as_writable_bytes(std::span(image)).subspan(n * block_bytes, block_bytes);
+        if (frame.length == Bytes(0)) continue;
+        // Of zeros in a row nobody reads the frame: it is longer than a block.
+        if (!decompressor.decompress(as_bytes(frames).subspan(frame.offset.count(), frame.length.count()),
+                                     block))
+            std::ranges::fill(block, std::byte{0});
+    }
+    REQUIRE(expected_offset == Bytes(frames.size()));
+    return image;
+}
+
+}  // namespace
+
+TEST_CASE("each block that is not zero has a frame of its own, where the index says") {
+    // Pages that are not full, zeros at both ends, across pages, alone and many.
+    const std::size_t block_bytes = GENERATE(4096, 65536);
+    const std::size_t blocks = GENERATE(1, 31, 32, 33, 100);
+    std::string image = patterned_image(blocks * block_bytes);
+    if (blocks == 100) {
+        image.replace(0, 3 * block_bytes, std::string(3 * block_bytes, '\0'));
+        image.replace(30 * block_bytes, 40 * block_bytes, std::string(40 * block_bytes, '\0'));
+        image.replace(99 * block_bytes, block_bytes, std::string(block_bytes, '\0'));
+    }
+    Publisher publisher;
+    publisher.set_image(image);
+    const Result<PublishReport> report = publisher.publish(publisher.request(1, block_bytes));
+    REQUIRE(report.ok());
+    CHECK(decompressed(publisher.version_path(), Blocks(blocks), block_bytes) == image);
+    CHECK(fs::file_size(publisher.version_path() / "image.zst") == report->compressed.count());
+    CHECK_FALSE(fs::exists(publisher.version_path() / "image.raw"));
 }
 
 TEST_CASE("holes of the image and zeros in it give the same version") {
@@ -161,7 +216,7 @@ TEST_CASE("holes of the image and zeros in it give the same version") {
     REQUIRE(from_holes.ok());
     CHECK(from_zeros->zero_blocks == Blocks(298));
     CHECK(from_holes->zero_blocks == Blocks(298));
-    for (const char* name : {"manifest.json", "image.raw", "image.verity"})
+    for (const char* name : {"manifest.json", "image.zst", "image.index", "image.verity"})
         CHECK(read_file(zeros.version_path() / name) == read_file(holes.version_path() / name));
 }
 
@@ -172,7 +227,8 @@ TEST_CASE("an image that is one large hole is published without reading it") {
     const Result<PublishReport> report = publisher.publish(publisher.request(1, 524288));
     REQUIRE(report.ok());
     CHECK(report->zero_blocks == Blocks(std::uint64_t{1} << 21));
-    CHECK(fs::file_size(publisher.version_path() / "image.raw") == std::uintmax_t{1} << 40);
+    CHECK(report->compressed < MiB(40));
+    CHECK(fs::file_size(publisher.version_path() / "image.zst") == report->compressed.count());
 }
 
 TEST_CASE("salt and uuid follow from the names alone") {
@@ -243,7 +299,7 @@ TEST_CASE("a web server can read what is published, whatever the umask") {
     CHECK(mode_of(publisher.directory / "store" / "kiosk") == 0755);
     CHECK(mode_of(publisher.version_path()) == 0755);
     CHECK(mode_of(report->channel_path) == 0644);
-    for (const char* name : {"manifest.json", "image.raw", "image.verity"})
+    for (const char* name : {"manifest.json", "image.zst", "image.index", "image.verity"})
         CHECK(mode_of(publisher.version_path() / name) == 0644);
 }
 
@@ -251,12 +307,12 @@ TEST_CASE("a version is never overwritten") {
     Publisher publisher;
     publisher.set_image(patterned_image(8192));
     REQUIRE(publisher.publish(publisher.request()).ok());
-    const std::string before = read_file(publisher.version_path() / "image.raw");
+    const std::string before = read_file(publisher.version_path() / "image.zst");
     publisher.set_image(patterned_image(16384));
     const Result<PublishReport> again = publisher.publish(publisher.request());
     REQUIRE_FALSE(again.ok());
     CHECK(again.error().kind == Failure::refused);
-    CHECK(read_file(publisher.version_path() / "image.raw") == before);
+    CHECK(read_file(publisher.version_path() / "image.zst") == before);
     CHECK(publisher.names_in_image_folder() == std::vector<std::string>{"1"});
 }
 

@@ -33,7 +33,7 @@ TEST_CASE("a manifest's URL tells where its files are") {
     REQUIRE(source.ok());
     REQUIRE(source->manifest == manifest_of(3));
     REQUIRE(source->manifest_text == format::serialize_manifest(manifest_of(3)));
-    REQUIRE(source->data_url.with_credentials() == "http://h/kiosk/3/image.raw");
+    REQUIRE(source->data_url.with_credentials() == "http://h/kiosk/3/image.zst");
     REQUIRE(source->tree_url.with_credentials() == "http://h/kiosk/3/image.verity");
 }
 
@@ -43,7 +43,7 @@ TEST_CASE("a channel is followed to its version") {
     put(fetcher, "http://u:p@h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
     const Result<Source> source = offered_source(fetcher, url("http://u:p@h/kiosk/stable.json"));
     REQUIRE(source.ok());
-    REQUIRE(source->data_url.with_credentials() == "http://u:p@h/kiosk/3/image.raw");
+    REQUIRE(source->data_url.with_credentials() == "http://u:p@h/kiosk/3/image.zst");
 }
 
 TEST_CASE("a channel that points at another version's manifest is an error") {
@@ -92,14 +92,14 @@ TEST_CASE("the installed version is found beside a channel") {
     const Result<Source> source = installed_source(url("http://h/kiosk/stable.json"), manifest_of(2), text);
     REQUIRE(source.ok());
     REQUIRE(source->manifest_text == text);
-    REQUIRE(source->data_url.with_credentials() == "http://h/kiosk/2/image.raw");
+    REQUIRE(source->data_url.with_credentials() == "http://h/kiosk/2/image.zst");
     REQUIRE(source->tree_url.with_credentials() == "http://h/kiosk/2/image.verity");
 }
 
 TEST_CASE("the installed version is found beside another version's manifest") {
     const std::string text = format::serialize_manifest(manifest_of(2));
     REQUIRE(installed_source(url("http://h/kiosk/3/manifest.json"), manifest_of(2), text)
-                ->data_url.with_credentials() == "http://h/kiosk/2/image.raw");
+                ->data_url.with_credentials() == "http://h/kiosk/2/image.zst");
     REQUIRE(installed_source(url("file:///srv/store/kiosk/2/manifest.json"), manifest_of(2), text)
                 ->tree_url.with_credentials() == "file:///srv/store/kiosk/2/image.verity");
 }

@@ -24,7 +24,7 @@ GoldenImage usual_image() {
 
 const std::vector<BlockRange> usual_session{blocks(3, 2), blocks(18, 10), blocks(200, 1), blocks(298, 2)};
 
-// Six batches of 16 requests.
+// Six batches of 64 requests.
 constexpr std::uint64_t large_blocks = 6 * 256;
 GoldenImage large_image() {
     return make_golden_image(test::block_size_of(65536), Bytes(large_blocks * 65536),
@@ -37,9 +37,7 @@ std::size_t distinct_requests(const FakeFetcher& fetcher, const GoldenImage& ima
     std::size_t count = 0;
     for (const FakeFetcher::Request& request : fetcher.requests) {
         if (request.url != image.source().data_url.with_credentials()) continue;
-        const BlockSize block_size = image.manifest.block_size;
-        const BlockRange range{BlockIndex(request.offset.count() / block_size.bytes().count()),
-                               block_size.blocks_in(request.length)};
+        const BlockRange range = image.blocks_of({request.offset, request.length});
         REQUIRE(asked.count(range) == Blocks(0));
         asked.insert(range);
         ++count;
@@ -76,7 +74,7 @@ TEST_CASE("while the record says golden, what has arrived waits in memory and is
         REQUIRE(failed < 10);
         REQUIRE(volume->journal.entries.empty());
     }
-    CHECK(failed == 5);  // two requests for the tree and four for data, one in each attempt
+    CHECK(failed == 6);  // two requests for the tree, one for the index, four for data: one in each attempt
     require_done(*volume, image);
     CHECK(distinct_requests(run.fetcher, image) == 4);
     const RestoreReport report = run.restore.report();
@@ -92,15 +90,15 @@ TEST_CASE("a large restore touches nothing before its first two batches are ther
     const std::vector<BlockRange> session{blocks(0, large_blocks)};
     const auto volume = make_session_volume(image, session);
     Attempts run(*volume, image);
-    run.fetcher.fail_in = 2 + 16 + 5;  // two requests for the tree
+    run.fetcher.fail_in = 2 + 1 + 64 + 5;  // two requests for the tree, one for the index
     REQUIRE_FALSE(run.restore.attempt().ok());
     CHECK(volume->journal.entries.empty());
-    run.fetcher.fail_in = 10;  // of the eleven that the second batch still needs
+    run.fetcher.fail_in = 58;  // of the 59 that the second batch still needs
     REQUIRE_FALSE(run.restore.attempt().ok());
     CHECK(volume->journal.entries.empty());
     REQUIRE(run.restore.attempt().ok());
     require_done(*volume, image);
-    CHECK(distinct_requests(run.fetcher, image) == 6 * 16);
+    CHECK(distinct_requests(run.fetcher, image) == 6 * 64);
 }
 
 TEST_CASE("once the record says restoring, what has arrived of a batch is put in place") {
@@ -108,19 +106,19 @@ TEST_CASE("once the record says restoring, what has arrived of a batch is put in
     const std::vector<BlockRange> session{blocks(0, large_blocks)};
     const auto volume = make_session_volume(image, session);
     Attempts run(*volume, image);
-    run.fetcher.fail_in = 2 + 3 * 16 + 5;
+    run.fetcher.fail_in = 2 + 1 + 3 * 64 + 5;
     REQUIRE_FALSE(run.restore.attempt().ok());
     CHECK(volume->log().record()->state == VolumeState::restoring);
-    CHECK(volume->bitmap().marked() == Blocks((3 * 16 - 5) * 16));
+    CHECK(volume->bitmap().marked() == Blocks((3 * 64 - 5) * 4));
     SECTION("the next attempt asks for the rest") {
         REQUIRE(run.restore.attempt().ok());
-        CHECK(distinct_requests(run.fetcher, image) == 6 * 16);
+        CHECK(distinct_requests(run.fetcher, image) == 6 * 64);
         CHECK(run.restore.report().fetched == Blocks(large_blocks));
     }
     SECTION("so does another process") {
         Attempts second(*volume, image);
         REQUIRE(second.restore.attempt().ok());
-        CHECK(distinct_requests(second.fetcher, image) == 3 * 16 - 5);
+        CHECK(distinct_requests(second.fetcher, image) == 3 * 64 - 5);
     }
     require_done(*volume, image);
 }
@@ -131,14 +129,14 @@ TEST_CASE("a provisioning keeps what has arrived of its first batch") {
     const auto volume =
         make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}), unknown);
     Attempts run(*volume, image);
-    run.fetcher.fail_in = 2 + 1;  // two requests for the tree, and blocks 60 to 299
+    run.fetcher.fail_in = 2 + 1 + 4;  // for the tree, the index, and blocks 60 to 299
     REQUIRE_FALSE(run.restore.attempt().ok());
     CHECK(volume->log().record()->state == VolumeState::provisioning);
     CHECK_FALSE(volume->log().record()->unknown);
     CHECK(test::marks_of(volume->log()) == test::set_of(Blocks(300), {blocks(0, 20)}));
     REQUIRE(run.restore.attempt().ok());
     require_done(*volume, image);
-    CHECK(distinct_requests(run.fetcher, image) == 2);
+    CHECK(distinct_requests(run.fetcher, image) == 5);
 }
 
 TEST_CASE("bytes that do not verify do not cost those that do") {
@@ -146,12 +144,13 @@ TEST_CASE("bytes that do not verify do not cost those that do") {
     const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}));
     Attempts run(*volume, image);
     ByteVector& file = run.fetcher.files[run.source.data_url.with_credentials()];
-    file[3 * 4096] ^= std::byte{1};
+    std::byte& wrong = file[image.frame(3).offset.count() + 50];
+    wrong ^= std::byte{1};
     const Result<void> failed = run.restore.attempt();
     REQUIRE_FALSE(failed.ok());
     CHECK(failed.error().kind == Failure::source);
     CHECK(test::marks_of(volume->log()) == test::set_of(Blocks(300), {blocks(0, 20)}));
-    file[3 * 4096] ^= std::byte{1};
+    wrong ^= std::byte{1};
     REQUIRE(run.restore.attempt().ok());
     require_done(*volume, image);
     CHECK(run.observer.times_at_total == 1);  // what came for nothing is no progress
@@ -159,12 +158,12 @@ TEST_CASE("bytes that do not verify do not cost those that do") {
 
 TEST_CASE("a stop keeps what was verified, and zeroes nothing more") {
     const GoldenImage image = usual_image();
-    const auto stop_at_second_range = [](Attempts& run) {
+    const auto stop_before_range = [](Attempts& run, unsigned last) {
         unsigned ranges = 0;
         run.fetcher.failure = {Failure::interrupted, "interrupted"};
-        run.fetcher.fail_in = 2 + 1;
-        run.fetcher.before_range = [&run, ranges]() mutable {
-            if (++ranges == 2 + 2) run.stop.request();
+        run.fetcher.fail_in = last;
+        run.fetcher.before_range = [&run, ranges, last]() mutable {
+            if (++ranges == last + 1) run.stop.request();
         };
         const Result<void> stopped = run.restore.attempt();
         REQUIRE_FALSE(stopped.ok());
@@ -173,7 +172,7 @@ TEST_CASE("a stop keeps what was verified, and zeroes nothing more") {
     SECTION("of a provisioning") {
         const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}));
         Attempts run(*volume, image);
-        stop_at_second_range(run);
+        stop_before_range(run, 2 + 1 + 4);
         CHECK(test::marks_of(volume->log()) == test::set_of(Blocks(300), {blocks(0, 60)}));
         Attempts second(*volume, image);
         REQUIRE(second.restore.attempt().ok());
@@ -183,7 +182,7 @@ TEST_CASE("a stop keeps what was verified, and zeroes nothing more") {
     SECTION("while the record says golden, nothing is touched") {
         const auto volume = make_session_volume(image, usual_session);
         Attempts run(*volume, image);
-        stop_at_second_range(run);
+        stop_before_range(run, 2 + 1 + 1);
         CHECK(volume->journal.entries.empty());
     }
 }
@@ -210,49 +209,27 @@ struct SparseImage {
     SparseImage(std::uint64_t count, const std::vector<std::uint64_t>& written)
         : image{.manifest = test::manifest_of(test::block_size_of(4096), Bytes(count * 4096)),
                 .padded = {},
-                .tree_file = {}},
+                .tree_file = {},
+                .frames = {},
+                .index_file = {}},
           nonzero(written) {
         codec::SaltedSha256 hash(image.manifest.salt);
         std::vector<Digest> digests(count, hash(ByteVector(4096)));
         for (const std::uint64_t block : nonzero)
             digests[block] = hash(ByteVector(4096, std::byte{1}));
         image.set_tree(std::move(digests));
-    }
-    // The image's block `n`.
-    std::byte fill_of(std::uint64_t n) const {
-        return std::ranges::find(nonzero, n) == nonzero.end() ? std::byte{0} : std::byte{1};
+
+        // One frame for them all, at the start.
+        image.frames.resize(codec::longest_frame(Bytes(4096)).count());
+        const Bytes length =
+            codec::Compressor(1).compress(ByteVector(4096, std::byte{1}), image.frames).value();
+        image.frames.resize(length.count());
+        image.index_file.resize(divide_up(count, 32) * 104);
+        for (const std::uint64_t block : nonzero)
+            image.index_file[block / 32 * 104 + 8 + block % 32 * 3] = static_cast<std::byte>(length.count());
     }
     GoldenImage image;
     std::vector<std::uint64_t> nonzero;
-};
-
-// Serves a SparseImage; `fail_in` is FakeFetcher's.
-class SparseFetcher final : public net::Fetcher {
-  public:
-    explicit SparseFetcher(const SparseImage& image) : image_(image) {
-        tree.files[image.image.source().tree_url.with_credentials()] = image.image.tree_file;
-    }
-    Result<std::string> get(const net::Url&, std::size_t) override { return Error{Failure::source, "no"}; }
-    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
-                            const Moved& moved) override {
-        if (tree.files.contains(url.with_credentials())) return tree.get_ranges(url, ranges, arrived, moved);
-        for (std::size_t i = 0; i < ranges.size(); ++i) {
-            if (tree.fail_in && (*tree.fail_in)-- == 0) return tree.failure;
-            for (std::size_t at = 0; at < ranges[i].into.size(); at += 4096)
-                std::ranges::fill(ranges[i].into.subspan(at, 4096),
-                                  image_.fill_of((ranges[i].offset.count() + at) / 4096));
-            ++data_requests;
-            moved(Bytes(ranges[i].into.size()));
-            if (Result<void> taken = arrived(i); !taken) return taken;
-        }
-        return {};
-    }
-    net::Totals totals() const override { return tree.totals(); }
-    FakeFetcher tree;
-    std::size_t data_requests = 0;
-
-  private:
-    const SparseImage& image_;
 };
 
 // All zero but for what was written; counts what is read.
@@ -308,12 +285,12 @@ TEST_CASE("what was hashed before the network failed is not hashed again") {
     const SparseImage sparse(count, {5, window + 3});
     const std::vector<BlockRange> all{blocks(0, count)};
     SparseVolume volume(sparse, VolumeState::provisioning, true, all);
-    SparseFetcher fetcher(sparse);
+    FakeFetcher fetcher(sparse.image);
     const store::Source source = sparse.image.source();
     test::SilentObserver observer;
     const StopFlag stop;
     Restore restore({*volume.log, volume.data}, source, fetcher, observer, stop);
-    fetcher.tree.fail_in = 3;  // of each level what lies above block 5
+    fetcher.fail_in = 3;  // of each level what lies above block 5
     REQUIRE_FALSE(restore.attempt().ok());
     CHECK(volume.data.bytes_read == window * 4096);
     CHECK(volume.log->bitmap().marked() == Blocks(1 + 128));
@@ -331,18 +308,19 @@ TEST_CASE("a restore that fits in memory is whole before the first write, howeve
     for (std::uint64_t n = 3; n < count; n += 128)
         session.push_back(blocks(n, 1));
     SparseVolume volume(sparse, VolumeState::golden, false, session);
-    SparseFetcher fetcher(sparse);
+    FakeFetcher fetcher(sparse.image);
     const store::Source source = sparse.image.source();
     test::SilentObserver observer;
     const StopFlag stop;
     Restore restore({*volume.log, volume.data}, source, fetcher, observer, stop);
     unsigned failed = 0;
-    for (fetcher.tree.fail_in = 1; !restore.attempt(); fetcher.tree.fail_in = 1) {
+    for (fetcher.fail_in = 1; !restore.attempt(); fetcher.fail_in = 1) {
         REQUIRE(++failed < 20);
         REQUIRE(volume.data.writes == 0);
         REQUIRE(volume.log->record()->state == VolumeState::golden);
     }
-    CHECK(fetcher.data_requests == 3);
+    CHECK(std::ranges::count(fetcher.requests, source.data_url.with_credentials(),
+                             &FakeFetcher::Request::url) == 3);
     CHECK(volume.data.writes == 3);
 }
 

@@ -9,6 +9,8 @@
 #include <random>
 
 #include "codec/sha256.hpp"
+#include "codec/zstd.hpp"
+#include "format/frame_index.hpp"
 #include "log_fixture.hpp"
 #include "memory_storage.hpp"
 #include "silent_observer.hpp"
@@ -28,7 +30,8 @@ inline format::Manifest manifest_of(BlockSize block_size, Bytes size) {
             .version = 1,
             .size = size,
             .block_size = block_size,
-            .data_file = "image.raw",
+            .data_file = "image.zst",
+            .index_file = "image.index",
             .tree_file = "image.verity",
             .salt = ByteVector(32, std::byte{7}),
             .tree_uuid = {},
@@ -40,6 +43,8 @@ struct GoldenImage {
     format::Manifest manifest;
     ByteVector padded;
     ByteVector tree_file;
+    ByteVector frames;
+    ByteVector index_file;
 
     ConstByteSpan block(std::uint64_t index) const {
         const std::size_t bytes = manifest.block_size.bytes().count();
@@ -47,18 +52,30 @@ struct GoldenImage {
     }
     ConstByteSpan unpadded() const { return ConstByteSpan(padded).first(manifest.size.count()); }
     store::Source source() const {
-        return {manifest, format::serialize_manifest(manifest), url("http://store/1/image.raw"),
-                url("http://store/1/image.verity"), ""};
+        return {manifest,
+                format::serialize_manifest(manifest),
+                url("http://store/1/image.zst"),
+                url("http://store/1/image.index"),
+                url("http://store/1/image.verity"),
+                ""};
     }
-    // Blocks to rewrite in the tree or the data by hand need the tree made again.
+    // Blocks to rewrite in the tree or the data by hand need these made again.
     void make_tree();
+    void make_frames();
+    format::Frame frame(std::uint64_t index) const;
+    // Those whose frames are exactly there in `frames`.
+    BlockRange blocks_of(format::Frame range) const;
     // From the digests of all blocks.
     void set_tree(std::vector<Digest> digests);
 };
 
 inline GoldenImage make_golden_image(BlockSize block_size, Bytes size,
                                      const std::function<bool(std::uint64_t)>& is_zero) {
-    GoldenImage image{.manifest = manifest_of(block_size, size), .padded = {}, .tree_file = {}};
+    GoldenImage image{.manifest = manifest_of(block_size, size),
+                      .padded = {},
+                      .tree_file = {},
+                      .frames = {},
+                      .index_file = {}};
     image.padded.resize(image.manifest.padded_size().count());
     std::mt19937 random(1);  // NOLINT: the same image in every run
     const std::size_t block_bytes = block_size.bytes().count();
@@ -68,6 +85,7 @@ inline GoldenImage make_golden_image(BlockSize block_size, Bytes size,
         std::memcpy(image.padded.data() + at, &word, sizeof(word));
     }
     image.make_tree();
+    image.make_frames();
     return image;
 }
 
@@ -77,6 +95,42 @@ inline void GoldenImage::make_tree() {
     for (std::uint64_t i = 0; i < manifest.blocks().count(); ++i)
         digests.push_back(hash(block(i)));
     set_tree(std::move(digests));
+}
+
+// Each block its frame, zero blocks too: whoever reads must not need them. The index is written out from the
+// definition of the format.
+inline void GoldenImage::make_frames() {
+    codec::Compressor compressor(1);
+    ByteVector frame(codec::longest_frame(manifest.block_size.bytes()).count());
+    frames.clear();
+    index_file.assign(divide_up(manifest.blocks().count(), 32) * 104, std::byte{0});
+    for (std::uint64_t i = 0; i < manifest.blocks().count(); ++i) {
+        std::byte* const page = index_file.data() + i / 32 * 104;
+        const auto offset = static_cast<std::uint64_t>(frames.size());
+        if (i % 32 == 0) std::memcpy(page, &offset, sizeof(offset));
+        const std::uint64_t length = compressor.compress(block(i), frame).value().count();
+        std::memcpy(page + 8 + i % 32 * 3, &length, 3);
+        frames.insert(frames.end(), frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(length));
+    }
+}
+
+inline format::Frame GoldenImage::frame(std::uint64_t index) const {
+    return format::FrameIndexPage::parse(
+               ConstByteSpan(index_file).subspan(index / 32 * 104).first<format::index_page_size>())
+        .value()
+        .frame(index % 32);
+}
+
+inline BlockRange GoldenImage::blocks_of(format::Frame range) const {
+    std::uint64_t first = 0;
+    while (frame(first).offset < range.offset)
+        ++first;
+    std::uint64_t end = first;
+    while (end < manifest.blocks().count() && frame(end).end() <= range.end())
+        ++end;
+    if (frame(first).offset != range.offset || frame(end - 1).end() != range.end())
+        throw std::runtime_error("not whole frames");
+    return {BlockIndex(first), Blocks(end - first)};
 }
 
 // The levels bottom up, written out from the definition of the format.
@@ -108,7 +162,8 @@ class FakeFetcher final : public net::Fetcher {
 
     FakeFetcher() = default;
     explicit FakeFetcher(const GoldenImage& image) {
-        files[image.source().data_url.with_credentials()] = image.padded;
+        files[image.source().data_url.with_credentials()] = image.frames;
+        files[image.source().index_url.with_credentials()] = image.index_file;
         files[image.source().tree_url.with_credentials()] = image.tree_file;
     }
 

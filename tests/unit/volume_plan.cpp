@@ -6,16 +6,16 @@
 namespace regild::volume {
 namespace {
 
-constexpr BatchLimits wide{Blocks(16), Blocks(1000), 1000};
-const Digest zero_digest{std::byte{0xff}};
+// Each frame is ten bytes long, one behind the other.
+constexpr BatchLimits wide{Bytes(160), Bytes(10000), 1000, 1000};
 
-// Block n has a digest of its own, but for the ones that `is_zero` names.
-std::function<Digest(BlockIndex)> digests(const std::function<bool(std::uint64_t)>& is_zero) {
+// Block n has a digest of its own, but for the zero ones that `is_zero` names.
+std::function<BlockContent(BlockIndex)> contents(const std::function<bool(std::uint64_t)>& is_zero) {
     return [is_zero](BlockIndex block) {
         Digest digest{};
         digest[1] = static_cast<std::byte>(block.value());
-        digest[2] = std::byte{1};
-        return is_zero(block.value()) ? zero_digest : digest;
+        if (is_zero(block.value())) return BlockContent{digest, std::nullopt};
+        return BlockContent{digest, format::Frame{Bytes(block.value() * 10), Bytes(10)}};
     };
 }
 
@@ -24,11 +24,13 @@ BlockRange blocks(std::uint64_t first, std::uint64_t count) {
 }
 
 Step fetch(BlockRange range, std::uint64_t slot) {
-    return {Step::Kind::fetch, range, Blocks(slot)};
+    return {Step::Kind::fetch, range, Blocks(slot),
+            format::Frame{Bytes(range.first.value() * 10), Bytes(range.count.count() * 10)},
+            Bytes(slot * 10)};
 }
 
 Step zero(BlockRange range) {
-    return {Step::Kind::zero, range, Blocks(0)};
+    return {Step::Kind::zero, range, {}, {}, {}};
 }
 
 BlockSet set_of(std::uint64_t size, std::initializer_list<BlockRange> ranges) {
@@ -38,53 +40,52 @@ BlockSet set_of(std::uint64_t size, std::initializer_list<BlockRange> ranges) {
     return set;
 }
 
-const auto none_zero = digests([](std::uint64_t) { return false; });
+const auto none_zero = contents([](std::uint64_t) { return false; });
 
 TEST_CASE("neighbouring marked blocks become one request") {
     Batch batch;
     const BlockSet marks = set_of(100, {blocks(3, 5), blocks(40, 1)});
-    REQUIRE(extend(batch, marks, blocks(0, 100), wide, zero_digest, none_zero) == BlockIndex(100));
+    REQUIRE(extend(batch, marks, blocks(0, 100), wide, none_zero) == BlockIndex(100));
     REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(3, 5), 0), fetch(blocks(40, 1), 5)});
-    REQUIRE(batch.digests.size() == 6);
-    REQUIRE(batch.digests[5] == none_zero(BlockIndex(40)));
+    REQUIRE(batch.fetched.size() == 6);
+    REQUIRE(batch.fetched[5].digest == none_zero(BlockIndex(40)).digest);
 }
 
 TEST_CASE("a gap between marked blocks is never planned, however small") {
     Batch batch;
     const BlockSet marks = set_of(10, {blocks(0, 1), blocks(2, 1), blocks(4, 1)});
-    REQUIRE(extend(batch, marks, blocks(0, 10), wide, zero_digest, none_zero) == BlockIndex(10));
+    REQUIRE(extend(batch, marks, blocks(0, 10), wide, none_zero) == BlockIndex(10));
     REQUIRE(batch.steps.size() == 3);
 }
 
 TEST_CASE("zero blocks are zeroed and not fetched") {
     Batch batch;
     const BlockSet marks = set_of(64, {blocks(0, 64)});
-    const auto zero_in_the_middle = digests([](std::uint64_t n) { return n >= 10 && n < 60; });
-    REQUIRE(extend(batch, marks, blocks(0, 64), wide, zero_digest, zero_in_the_middle) == BlockIndex(64));
+    const auto zero_in_the_middle = contents([](std::uint64_t n) { return n >= 10 && n < 60; });
+    REQUIRE(extend(batch, marks, blocks(0, 64), wide, zero_in_the_middle) == BlockIndex(64));
     REQUIRE(batch.steps ==
             std::vector<Step>{fetch(blocks(0, 10), 0), zero(blocks(10, 50)), fetch(blocks(60, 4), 10)});
-    REQUIRE(batch.fetched() == Blocks(14));
+    REQUIRE(batch.size == Bytes(140));
 }
 
 TEST_CASE("a request is no longer than its limit") {
     Batch batch;
     const BlockSet marks = set_of(40, {blocks(0, 40)});
-    REQUIRE(extend(batch, marks, blocks(0, 40), wide, zero_digest, none_zero) == BlockIndex(40));
+    REQUIRE(extend(batch, marks, blocks(0, 40), wide, none_zero) == BlockIndex(40));
     REQUIRE(batch.steps ==
             std::vector<Step>{fetch(blocks(0, 16), 0), fetch(blocks(16, 16), 16), fetch(blocks(32, 8), 32)});
 }
 
 TEST_CASE("a batch ends where its memory does, and the next goes on there") {
     const BlockSet marks = set_of(100, {blocks(10, 20), blocks(50, 30)});
-    const BatchLimits limits{Blocks(8), Blocks(24), 1000};
+    const BatchLimits limits{Bytes(80), Bytes(240), 1000, 1000};
     BlockSet planned{Blocks(100)};
     BlockIndex position;
     unsigned batches = 0;
     while (position < BlockIndex(100)) {
         Batch batch;
-        position =
-            extend(batch, marks, {position, BlockIndex(100) - position}, limits, zero_digest, none_zero);
-        REQUIRE(batch.fetched() <= Blocks(24));
+        position = extend(batch, marks, {position, BlockIndex(100) - position}, limits, none_zero);
+        REQUIRE(batch.size <= Bytes(240));
         for (const Step& step : batch.steps) {
             BlockSet before = planned;
             planned.insert(step.blocks);
@@ -99,9 +100,9 @@ TEST_CASE("a batch ends where its memory does, and the next goes on there") {
 TEST_CASE("a batch that is full of requests still takes the zero blocks that follow") {
     Batch batch;
     const BlockSet marks = set_of(20, {blocks(0, 20)});
-    const BatchLimits limits{Blocks(4), Blocks(4), 1000};
-    const auto zero_after_four = digests([](std::uint64_t n) { return n >= 4 && n < 10; });
-    REQUIRE(extend(batch, marks, blocks(0, 20), limits, zero_digest, zero_after_four) == BlockIndex(10));
+    const BatchLimits limits{Bytes(40), Bytes(40), 1000, 1000};
+    const auto zero_after_four = contents([](std::uint64_t n) { return n >= 4 && n < 10; });
+    REQUIRE(extend(batch, marks, blocks(0, 20), limits, zero_after_four) == BlockIndex(10));
     REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 4), 0), zero(blocks(4, 6))});
 }
 
@@ -110,16 +111,43 @@ TEST_CASE("the number of steps is bounded too") {
     BlockSet marks{Blocks(100)};
     for (std::uint64_t n = 0; n < 100; n += 2)
         marks.insert(blocks(n, 1));
-    const BatchLimits limits{Blocks(16), Blocks(1000), 7};
-    REQUIRE(extend(batch, marks, blocks(0, 100), limits, zero_digest, none_zero) == BlockIndex(14));
+    const BatchLimits limits{Bytes(160), Bytes(10000), 1000, 7};
+    REQUIRE(extend(batch, marks, blocks(0, 100), limits, none_zero) == BlockIndex(14));
     REQUIRE(batch.steps.size() == 7);
+}
+
+TEST_CASE("the number of fetched blocks is bounded too, however short their frames") {
+    Batch batch;
+    const BlockSet marks = set_of(100, {blocks(0, 100)});
+    const BatchLimits limits{Bytes(160), Bytes(10000), 20, 1000};
+    REQUIRE(extend(batch, marks, blocks(0, 100), limits, none_zero) == BlockIndex(20));
+    REQUIRE(batch.fetched.size() == 20);
+}
+
+TEST_CASE("a frame that is longer than a request is a request of its own") {
+    Batch batch;
+    const BlockSet marks = set_of(3, {blocks(0, 3)});
+    const BatchLimits limits{Bytes(5), Bytes(10000), 1000, 1000};
+    REQUIRE(extend(batch, marks, blocks(0, 3), limits, none_zero) == BlockIndex(3));
+    REQUIRE(batch.steps ==
+            std::vector<Step>{fetch(blocks(0, 1), 0), fetch(blocks(1, 1), 1), fetch(blocks(2, 1), 2)});
+}
+
+TEST_CASE("neighbours whose frames are not are asked for one by one") {
+    Batch batch;
+    const BlockSet marks = set_of(2, {blocks(0, 2)});
+    const auto overlapping = [](BlockIndex) { return BlockContent{{}, format::Frame{Bytes(70), Bytes(10)}}; };
+    REQUIRE(extend(batch, marks, blocks(0, 2), wide, overlapping) == BlockIndex(2));
+    REQUIRE(batch.steps.size() == 2);
+    REQUIRE(batch.steps[1].frames == format::Frame{Bytes(70), Bytes(10)});
+    REQUIRE(batch.steps[1].place == Bytes(10));
 }
 
 TEST_CASE("a batch goes on across windows") {
     Batch batch;
     const BlockSet marks = set_of(100, {blocks(8, 4)});
-    REQUIRE(extend(batch, marks, blocks(0, 10), wide, zero_digest, none_zero) == BlockIndex(10));
-    REQUIRE(extend(batch, marks, blocks(10, 90), wide, zero_digest, none_zero) == BlockIndex(100));
+    REQUIRE(extend(batch, marks, blocks(0, 10), wide, none_zero) == BlockIndex(10));
+    REQUIRE(extend(batch, marks, blocks(10, 90), wide, none_zero) == BlockIndex(100));
     REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(8, 4), 0)});
 }
 

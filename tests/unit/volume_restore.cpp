@@ -98,7 +98,7 @@ TEST_CASE("only marked blocks that are not zero are fetched, neighbours together
     BlockSet fetched(image.manifest.blocks());
     for (const FakeFetcher::Request& request : fetcher.requests)
         if (request.url == image.source().data_url.with_credentials())
-            fetched.insert(blocks(request.offset.count() / 4096, request.length.count() / 4096));
+            fetched.insert(image.blocks_of({request.offset, request.length}));
     BlockSet expected(image.manifest.blocks());
     for (const BlockRange& range : {blocks(3, 2), blocks(18, 2), blocks(298, 2)})
         expected.insert(range);
@@ -176,7 +176,8 @@ TEST_CASE("one wrong byte from the server: nothing is written and the marks stay
     const auto volume = make_session_volume(image, usual_session);
     const ByteVector before = volume->data.content();
     FakeFetcher fetcher(image);
-    fetcher.files[image.source().data_url.with_credentials()][18 * 4096 + 5] ^= std::byte{1};
+    fetcher.files[image.source().data_url.with_credentials()][image.frame(18).offset.count() + 50] ^=
+        std::byte{1};
     const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
     REQUIRE(report.error().kind == Failure::source);
@@ -190,10 +191,55 @@ TEST_CASE("one wrong byte from the server: nothing is written and the marks stay
 TEST_CASE("a padding byte behind the image that is not zero is found") {
     const GoldenImage image = usual_image();
     const auto volume = make_session_volume(image, usual_session);
-    FakeFetcher fetcher(image);
-    fetcher.files[image.source().data_url.with_credentials()].back() = std::byte{1};
+    GoldenImage padded = image;
+    padded.padded.back() = std::byte{1};
+    padded.make_frames();
+    FakeFetcher fetcher(padded);
     REQUIRE_FALSE(run_restore(*volume, image, fetcher).ok());
     REQUIRE(volume->journal.entries.empty());
+}
+
+TEST_CASE("a frame that is no frame, too short, too long or of another block is a wrong block") {
+    const GoldenImage image = usual_image();
+    const auto volume = make_session_volume(image, usual_session);
+    GoldenImage other = image;
+    const auto overwrite_18 = [&](ConstByteSpan block) {
+        std::ranges::copy(block, other.padded.begin() + 18 * 4096);
+        other.make_frames();
+    };
+    ByteVector* replaced = nullptr;
+    ByteVector frame;
+    FakeFetcher fetcher(image);
+    SECTION("of another block") {
+        overwrite_18(image.block(19));
+    }
+    SECTION("of a block of zeros") {
+        overwrite_18(image.block(20));
+    }
+    SECTION("no frame") {
+        other.frames[other.frame(18).offset.count()] ^= std::byte{1};
+    }
+    SECTION("cut off") {
+        // The next frame begins a byte early, and so do all that follow.
+        other.frames.erase(other.frames.begin() +
+                           static_cast<std::ptrdiff_t>(other.frame(19).offset.count()) - 1);
+        other.frames.push_back(std::byte{0});
+    }
+    SECTION("a bomb") {
+        codec::Compressor compressor(1);
+        frame = compressor.compress_zeros(MiB(64)).value();
+        replaced = &other.frames;
+        REQUIRE(frame.size() < other.frame(18).length.count());
+        std::ranges::copy(frame,
+                          replaced->begin() + static_cast<std::ptrdiff_t>(other.frame(18).offset.count()));
+    }
+    fetcher.files[image.source().data_url.with_credentials()] = other.frames;
+    fetcher.files[image.source().index_url.with_credentials()] = other.index_file;
+    const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().kind == Failure::source);
+    CHECK(report.error().message.find("does not match the hash tree") != std::string::npos);
+    CHECK(volume->journal.entries.empty());
 }
 
 TEST_CASE("a tree that was tampered with stops the restore before the first write") {
@@ -408,7 +454,7 @@ TEST_CASE("the network dies at any request: marks stay and a second run finishes
         fetcher.fail_in = survive;
         const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
         if (report.ok()) {
-            REQUIRE(survive >= 5);
+            REQUIRE(survive >= 6);
             break;
         }
         REQUIRE(report.error().kind == Failure::network);
@@ -450,8 +496,8 @@ TEST_CASE("memory for fetched data is bounded whatever the image's size") {
     FakeFetcher fetcher(image);
     REQUIRE(run_restore(*volume, image, fetcher).ok());
     require_done(*volume, image);
-    REQUIRE(fetcher.most_in_one_call <= MiB(16));
-    REQUIRE(requests_for(fetcher, image.source().data_url.with_credentials()) == 96);  // of 1 MiB each
+    REQUIRE(fetcher.most_in_one_call <= MiB(16) + KiB(64));
+    REQUIRE(requests_for(fetcher, image.source().data_url.with_credentials()) == 384);  // of 256 KiB each
 }
 
 TEST_CASE("when the network dies in the middle of a large restore, what had arrived is in place") {
@@ -459,8 +505,8 @@ TEST_CASE("when the network dies in the middle of a large restore, what had arri
         make_golden_image(test::block_size_of(65536), Bytes(96 << 20), [](std::uint64_t) { return false; });
     const auto volume = make_provisioning_volume(image, ByteVector(96 << 20));
     FakeFetcher fetcher(image);
-    // Two requests to the tree, then 16 for each batch; the fourth batch fails.
-    fetcher.fail_in = 2 + 3 * 16;
+    // Two requests for the tree and one for the index, then 64 for each batch; the fourth batch fails.
+    fetcher.fail_in = 2 + 1 + 3 * 64;
     const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
     REQUIRE(volume->bitmap().marked() == Blocks(3 * 256));
@@ -468,7 +514,7 @@ TEST_CASE("when the network dies in the middle of a large restore, what had arri
     FakeFetcher second(image);
     REQUIRE(run_restore(*volume, image, second).ok());
     require_done(*volume, image);
-    REQUIRE(requests_for(second, image.source().data_url.with_credentials()) == 48);
+    REQUIRE(requests_for(second, image.source().data_url.with_credentials()) == 192);
 }
 
 TEST_CASE("progress ends at all of the marked bytes") {

@@ -21,7 +21,9 @@ GoldenImage zero_image() {
     const BlockSize block_size = test::block_size_of(4096);
     GoldenImage image{.manifest = test::manifest_of(block_size, block_size.bytes_of(Blocks(image_blocks))),
                       .padded = {},
-                      .tree_file = ByteVector(8192)};
+                      .tree_file = ByteVector(8192),
+                      .frames = {},
+                      .index_file = {}};
     codec::SaltedSha256 hash(image.manifest.salt);
     Digest digest = hash(ByteVector(4096));
     const auto block_of = [&digest](std::size_t hashes) {

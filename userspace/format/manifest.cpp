@@ -106,7 +106,12 @@ Result<Manifest> parse_manifest(std::string_view text) {
     if (size.count() % 512 != 0) reader.fail("size", "must be a multiple of 512");
     const Result<BlockSize> block_size = BlockSize::from_bytes(reader.number("block_size", 0, UINT64_MAX));
     if (!block_size) reader.fail("block_size", "must be a power of two from 4096 to 524288");
-    std::string data_file = take_file(reader, "data");
+
+    ObjectReader data = reader.object("data");
+    std::string data_file = take_file(data, "file");
+    std::string index_file = take_file(data, "index");
+    if (data.text("compression") != "zstd") data.fail("compression", "must be \"zstd\"");
+    reader.absorb(data);
 
     ObjectReader tree = reader.object("tree");
     std::string tree_file = take_file(tree, "file");
@@ -127,6 +132,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
                       .size = size,
                       .block_size = *block_size,
                       .data_file = std::move(data_file),
+                      .index_file = std::move(index_file),
                       .tree_file = std::move(tree_file),
                       .salt = std::move(salt),
                       .tree_uuid = tree_uuid,
@@ -136,20 +142,21 @@ Result<Manifest> parse_manifest(std::string_view text) {
 }
 
 std::string serialize_manifest(const Manifest& manifest) {
-    const ordered_json document = {{"type", manifest_type},
-                                   {"format", format_number},
-                                   {"image", manifest.image},
-                                   {"version", manifest.version},
-                                   {"size", manifest.size.count()},
-                                   {"block_size", manifest.block_size.bytes().count()},
-                                   {"data", manifest.data_file},
-                                   {"tree",
-                                    {{"file", manifest.tree_file},
-                                     {"algorithm", "sha256"},
-                                     {"hash_block_size", hash_block_size},
-                                     {"salt", to_hex(manifest.salt)},
-                                     {"uuid", manifest.tree_uuid.text()},
-                                     {"root_hash", to_hex(manifest.root_hash)}}}};
+    const ordered_json document = {
+        {"type", manifest_type},
+        {"format", format_number},
+        {"image", manifest.image},
+        {"version", manifest.version},
+        {"size", manifest.size.count()},
+        {"block_size", manifest.block_size.bytes().count()},
+        {"data", {{"file", manifest.data_file}, {"index", manifest.index_file}, {"compression", "zstd"}}},
+        {"tree",
+         {{"file", manifest.tree_file},
+          {"algorithm", "sha256"},
+          {"hash_block_size", hash_block_size},
+          {"salt", to_hex(manifest.salt)},
+          {"uuid", manifest.tree_uuid.text()},
+          {"root_hash", to_hex(manifest.root_hash)}}}};
     return document.dump(4) + "\n";
 }
 

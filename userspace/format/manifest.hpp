@@ -21,7 +21,8 @@ struct Manifest {
     std::uint64_t version = 0;  // 1 to max_version
     Bytes size;                 // a multiple of 512; the mapping is exactly this long
     BlockSize block_size;
-    std::string data_file;  // names beside the manifest, no '/'
+    std::string data_file;  // its frames; names beside the manifest, no '/'
+    std::string index_file;
     std::string tree_file;
     ByteVector salt;  // of the hash tree, at most max_salt_size
     Uuid tree_uuid;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "codec/sha256.hpp"
+#include "codec/zstd.hpp"
 
 namespace regild::publish {
 namespace {
@@ -23,39 +24,40 @@ constexpr unsigned chunks_per_worker = 4;
 // them in order again: written <= taken <= filled <= written + ring size.
 class Pipeline {
   public:
-    Pipeline(const ImageFile& image, BlockSize block_size, ConstByteSpan salt, const Digest& zero_digest);
+    Pipeline(const ImageFile& image, const ImageFormat& format);
     ~Pipeline() { end({}); }
     Pipeline(const Pipeline&) = delete;
     Pipeline& operator=(const Pipeline&) = delete;
 
-    Result<void> run(const StopFlag& stop, const std::function<Result<void>(const HashedChunk&)>& consume);
+    Result<void> run(const StopFlag& stop, const std::function<Result<void>(const ImageChunk&)>& consume);
 
   private:
     struct Slot {
         BlockRange range;
         bool hole = false;
-        bool hashed = false;
+        bool worked = false;
         ByteVector bytes;
         std::vector<Digest> digests;
+        ByteVector frames;
+        std::size_t frames_size = 0;
+        std::vector<std::uint32_t> frame_lengths;
     };
     Slot& slot(std::uint64_t number) { return ring_[number % ring_.size()]; }
-    std::size_t block_bytes() const { return block_size_.bytes().count(); }
+    std::size_t block_bytes() const { return format_.block_size.bytes().count(); }
 
     void read_image();
     Result<void> fill(Slot& chunk, BlockIndex from);
-    void hash_chunks();
-    void hash_blocks(Slot& chunk, codec::SaltedSha256& hasher) const;
+    void work_on_chunks();
+    Result<void> work_on(Slot& chunk, codec::SaltedSha256& hasher, codec::Compressor& compressor) const;
     // Everybody stops as soon as they look; the first error counts.
     void end(std::optional<Error> error);
 
     const ImageFile& image_;
-    const BlockSize block_size_;
-    const ConstByteSpan salt_;
-    const Digest& zero_digest_;
+    const ImageFormat format_;
     const BlockIndex end_;
     block::DataExtent data_{};  // the reader's: where the image was last seen to have data
 
-    std::mutex mutex_;  // guards what follows, and each slot's `hashed`
+    std::mutex mutex_;  // guards what follows, and each slot's `worked`
     std::condition_variable changed_;
     std::uint64_t filled_ = 0;
     std::uint64_t taken_ = 0;
@@ -68,22 +70,19 @@ class Pipeline {
     std::vector<std::jthread> threads_;  // last: joined before the rest goes
 };
 
-Pipeline::Pipeline(const ImageFile& image, BlockSize block_size, ConstByteSpan salt,
-                   const Digest& zero_digest)
-    : image_(image),
-      block_size_(block_size),
-      salt_(salt),
-      zero_digest_(zero_digest),
-      end_(block_size.blocks_in(image.size()).count()) {
+Pipeline::Pipeline(const ImageFile& image, const ImageFormat& format)
+    : image_(image), format_(format), end_(format.block_size.blocks_in(image.size()).count()) {
     const unsigned workers = std::clamp(std::thread::hardware_concurrency(), 1u, most_workers);
     ring_.resize(std::size_t{workers} * chunks_per_worker);
     for (Slot& slot : ring_) {
         slot.bytes.resize(chunk_size.count());
         slot.digests.resize(chunk_size.count() / block_bytes());
+        slot.frames.resize(slot.digests.size() * codec::longest_frame(format.block_size.bytes()).count());
+        slot.frame_lengths.resize(slot.digests.size());
     }
     threads_.emplace_back([this] { read_image(); });
     for (unsigned i = 0; i < workers; i++)
-        threads_.emplace_back([this] { hash_chunks(); });
+        threads_.emplace_back([this] { work_on_chunks(); });
 }
 
 void Pipeline::end(std::optional<Error> error) {
@@ -97,7 +96,7 @@ void Pipeline::end(std::optional<Error> error) {
 
 // The next chunk from `from` on: a run of blocks that are all hole, or of blocks that were read.
 Result<void> Pipeline::fill(Slot& chunk, BlockIndex from) {
-    const Bytes offset = block_size_.offset_of(from);
+    const Bytes offset = format_.block_size.offset_of(from);
     if (offset >= data_.end) {
         Result<block::DataExtent> data = image_.next_data(offset);
         if (!data) return data.error();
@@ -110,9 +109,9 @@ Result<void> Pipeline::fill(Slot& chunk, BlockIndex from) {
         chunk.range = {from, std::min(data_start - from, longest_hole)};
         return {};
     }
-    const Blocks data_blocks = BlockIndex(block_size_.blocks_in(data_.end).count()) - from;
+    const Blocks data_blocks = BlockIndex(format_.block_size.blocks_in(data_.end).count()) - from;
     chunk.range = {from, std::min(data_blocks, Blocks(chunk.digests.size()))};
-    const std::size_t length = block_size_.bytes_of(chunk.range.count).count();
+    const std::size_t length = format_.block_size.bytes_of(chunk.range.count).count();
     return image_.read(offset, ByteSpan(chunk.bytes).first(length));
 }
 
@@ -131,7 +130,7 @@ void Pipeline::read_image() {
         next = free.range.end();
         {
             const std::lock_guard lock(mutex_);
-            free.hashed = false;
+            free.worked = false;
             filled_++;
             all_filled_ = next >= end_;
         }
@@ -139,16 +138,30 @@ void Pipeline::read_image() {
     }
 }
 
-void Pipeline::hash_blocks(Slot& chunk, codec::SaltedSha256& hasher) const {
-    if (chunk.hole) return;
+Result<void> Pipeline::work_on(Slot& chunk, codec::SaltedSha256& hasher,
+                               codec::Compressor& compressor) const {
+    chunk.frames_size = 0;
+    if (chunk.hole) return {};
     for (std::size_t i = 0; i < chunk.range.count.count(); i++) {
         const ConstByteSpan block = ConstByteSpan(chunk.bytes).subspan(i * block_bytes(), block_bytes());
-        chunk.digests[i] = all_zero(block) ? zero_digest_ : hasher(block);
+        chunk.frame_lengths[i] = 0;
+        if (all_zero(block)) {
+            chunk.digests[i] = format_.zero_digest;
+            continue;
+        }
+        chunk.digests[i] = hasher(block);
+        const Result<Bytes> length =
+            compressor.compress(block, ByteSpan(chunk.frames).subspan(chunk.frames_size));
+        if (!length) return length.error();
+        chunk.frame_lengths[i] = static_cast<std::uint32_t>(length->count());
+        chunk.frames_size += length->count();
     }
+    return {};
 }
 
-void Pipeline::hash_chunks() {
-    codec::SaltedSha256 hasher(salt_);
+void Pipeline::work_on_chunks() {
+    codec::SaltedSha256 hasher(format_.salt);
+    codec::Compressor compressor(format_.zstd_level);
     for (;;) {
         std::uint64_t number;
         {
@@ -157,32 +170,36 @@ void Pipeline::hash_chunks() {
             if (ended_ || taken_ == filled_) return;
             number = taken_++;
         }
-        hash_blocks(slot(number), hasher);
+        if (Result<void> worked = work_on(slot(number), hasher, compressor); !worked)
+            return end(worked.error());
         {
             const std::lock_guard lock(mutex_);
-            slot(number).hashed = true;
+            slot(number).worked = true;
         }
         changed_.notify_all();
     }
 }
 
 Result<void> Pipeline::run(const StopFlag& stop,
-                           const std::function<Result<void>(const HashedChunk&)>& consume) {
+                           const std::function<Result<void>(const ImageChunk&)>& consume) {
     for (std::uint64_t number = 0;; number++) {
         Slot& ready = slot(number);
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [&] {
-                return ended_ || (number < filled_ && ready.hashed) || (all_filled_ && number == filled_);
+                return ended_ || (number < filled_ && ready.worked) || (all_filled_ && number == filled_);
             });
             if (ended_) return *error_;
             if (number == filled_) return {};
         }
         if (stop.requested()) return Error{Failure::interrupted, "interrupted"};
         const std::size_t blocks = ready.hole ? 0 : ready.range.count.count();
-        const HashedChunk chunk{ready.range, ready.hole,
-                                ConstByteSpan(ready.bytes).first(blocks * block_bytes()),
-                                std::span(ready.digests).first(blocks)};
+        const ImageChunk chunk{ready.range,
+                               ready.hole,
+                               ConstByteSpan(ready.bytes).first(blocks * block_bytes()),
+                               std::span(ready.digests).first(blocks),
+                               ConstByteSpan(ready.frames).first(ready.frames_size),
+                               std::span(ready.frame_lengths).first(blocks)};
         if (Result<void> consumed = consume(chunk); !consumed) return consumed;
         {
             const std::lock_guard lock(mutex_);
@@ -243,10 +260,9 @@ Result<void> ImageFile::check_unchanged() const {
     return {};
 }
 
-Result<void> hash_image(const ImageFile& image, BlockSize block_size, ConstByteSpan salt,
-                        const Digest& zero_digest, const StopFlag& stop,
-                        const std::function<Result<void>(const HashedChunk&)>& consume) {
-    return Pipeline(image, block_size, salt, zero_digest).run(stop, consume);
+Result<void> stream_image(const ImageFile& image, const ImageFormat& format, const StopFlag& stop,
+                          const std::function<Result<void>(const ImageChunk&)>& consume) {
+    return Pipeline(image, format).run(stop, consume);
 }
 
 }  // namespace regild::publish

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The image that is being published: read once from start to end, its blocks hashed on several threads.
+// The image that is being published: read once from start to end, its blocks hashed and compressed on several
+// threads.
 #pragma once
 
 #include <sys/stat.h>
@@ -37,19 +38,27 @@ class ImageFile {
     Bytes size_;
 };
 
-// Some blocks in a row with their hashes.
-struct HashedChunk {
+// Some blocks in a row.
+struct ImageChunk {
     BlockRange range;
-    bool hole = false;    // every block is zero; `bytes` and `digests` are empty
+    bool hole = false;    // every block is zero; all that follows is empty
     ConstByteSpan bytes;  // whole blocks, padded with zeros past the end of the image
     std::span<const Digest> digests;
+    ConstByteSpan frames;                          // of the blocks that are not zero, one behind the other
+    std::span<const std::uint32_t> frame_lengths;  // of each block, 0 where it is zero
+};
+
+struct ImageFormat {
+    BlockSize block_size;
+    ConstByteSpan salt;
+    Digest zero_digest;  // of a block of zeros, which is neither hashed again nor compressed
+    int zstd_level = 0;
 };
 
 // Hands the whole image to `consume`, chunk by chunk in order, on the calling thread; an Error from it ends
-// the stream. A reader and one hash worker a processor (8 at most) run ahead of it by at most 4 MiB a worker.
-// `zero_digest` is the hash of a block of zeros: such blocks are not hashed again.
-Result<void> hash_image(const ImageFile& image, BlockSize block_size, ConstByteSpan salt,
-                        const Digest& zero_digest, const StopFlag& stop,
-                        const std::function<Result<void>(const HashedChunk&)>& consume);
+// the stream. A reader and one worker a processor (8 at most) run ahead of it by at most 4 MiB of the image a
+// worker.
+Result<void> stream_image(const ImageFile& image, const ImageFormat& format, const StopFlag& stop,
+                          const std::function<Result<void>(const ImageChunk&)>& consume);
 
 }  // namespace regild::publish

@@ -9,7 +9,9 @@
 #include "base/replace_file.hpp"
 #include "block/probe.hpp"
 #include "codec/sha256.hpp"
+#include "codec/zstd.hpp"
 #include "publish/folder.hpp"
+#include "publish/frames.hpp"
 #include "publish/image.hpp"
 #include "publish/tree.hpp"
 
@@ -18,6 +20,7 @@ namespace {
 
 constexpr mode_t channel_mode = 0644;
 constexpr const char* activity = "publishing";
+constexpr const char* raw_file = "image.raw";
 
 Digest image_salt(const std::string& image) {
     return codec::SaltedSha256(as_bytes("regild salt "))(as_bytes(image));
@@ -45,6 +48,10 @@ Result<void> check_names(const PublishRequest& request) {
     // <channel>.json would lie where a reader looks for a manifest.
     if (request.channel == "manifest")
         return Error{Failure::usage, "'manifest' cannot be the name of a channel: choose another one"};
+    if (request.zstd_level < codec::lowest_zstd_level || request.zstd_level > codec::highest_zstd_level)
+        return Error{Failure::usage, "a zstd level is a number from " +
+                                         std::to_string(codec::lowest_zstd_level) + " to " +
+                                         std::to_string(codec::highest_zstd_level)};
     if (request.version == 0 || request.version > format::max_version)
         return Error{Failure::usage,
                      "a version is a number from 1 to " + std::to_string(format::max_version)};
@@ -81,7 +88,7 @@ Result<void> check_channel(const std::filesystem::path& path, const PublishReque
 }
 
 // Runs of blocks that are not zero; the others stay holes.
-Result<void> write_data(OutputFile& data, const HashedChunk& chunk, BlockSize block_size,
+Result<void> write_data(OutputFile& data, const ImageChunk& chunk, BlockSize block_size,
                         const Digest& zero_digest) {
     const std::size_t block_bytes = block_size.bytes().count();
     const auto is_zero = [&](const Digest& digest) { return digest == zero_digest; };
@@ -99,15 +106,30 @@ Result<void> write_data(OutputFile& data, const HashedChunk& chunk, BlockSize bl
     return {};
 }
 
-// Writes image.raw and image.verity into the folder; adds the root hash to the manifest.
-Result<Blocks> write_version(const ImageFile& image, const std::filesystem::path& folder,
-                             format::Manifest& manifest, Observer& observer, const StopFlag& stop) {
+struct Written {
+    Blocks zero_blocks;
+    Bytes frames;
+};
+
+// Writes the data and the hash tree into the folder; adds the root hash to the manifest.
+Result<Written> write_version(const ImageFile& image, const std::filesystem::path& folder,
+                              const PublishRequest& request, format::Manifest& manifest, Observer& observer,
+                              const StopFlag& stop) {
     const BlockSize block_size = manifest.block_size;
     const Digest zero_digest = codec::SaltedSha256(manifest.salt)(ByteVector(block_size.bytes().count()));
     const format::HashTreeShape shape(manifest.blocks());
 
-    Result<OutputFile> data = OutputFile::create(folder / manifest.data_file, manifest.padded_size());
-    if (!data) return data.error();
+    Result<OutputFile> frames_file = OutputFile::create(folder / manifest.data_file, Bytes(0));
+    if (!frames_file) return frames_file.error();
+    Result<OutputFile> index_file =
+        OutputFile::create(folder / manifest.index_file, format::index_file_size(manifest.blocks()));
+    if (!index_file) return index_file.error();
+    std::optional<OutputFile> raw;
+    if (request.raw) {
+        Result<OutputFile> created = OutputFile::create(folder / raw_file, manifest.padded_size());
+        if (!created) return created.error();
+        raw = *std::move(created);
+    }
     Result<OutputFile> tree_file = OutputFile::create(folder / manifest.tree_file, shape.file_size());
     if (!tree_file) return tree_file.error();
     if (Result<void> written =
@@ -116,31 +138,39 @@ Result<Blocks> write_version(const ImageFile& image, const std::filesystem::path
         !written)
         return written.error();
     HashTreeWriter tree(*tree_file, manifest.blocks(), manifest.salt);
+    FramesWriter frames(*frames_file, *index_file, block_size, request.zstd_level);
 
-    Blocks zero_blocks;
-    const auto consume = [&](const HashedChunk& chunk) -> Result<void> {
-        if (Result<void> written = write_data(*data, chunk, block_size, zero_digest); !written)
-            return written;
+    Written result;
+    const auto consume = [&](const ImageChunk& chunk) -> Result<void> {
+        if (raw)
+            if (Result<void> written = write_data(*raw, chunk, block_size, zero_digest); !written)
+                return written;
+        if (chunk.hole) frames.add_zeros(chunk.range.count);
+        if (Result<void> added = frames.add(chunk.frames, chunk.frame_lengths); !added) return added;
         for (std::uint64_t i = 0; i < chunk.range.count.count(); i++) {
             const Digest& digest = chunk.hole ? zero_digest : chunk.digests[i];
-            if (digest == zero_digest) zero_blocks += Blocks(1);
+            if (digest == zero_digest) result.zero_blocks += Blocks(1);
             if (Result<void> added = tree.add(digest); !added) return added;
         }
         observer.progress(activity, std::min(block_size.offset_of(chunk.range.end()), manifest.size),
                           manifest.size);
         return {};
     };
-    if (Result<void> streamed = hash_image(image, block_size, manifest.salt, zero_digest, stop, consume);
-        !streamed)
+    const ImageFormat format{block_size, manifest.salt, zero_digest, request.zstd_level};
+    if (Result<void> streamed = stream_image(image, format, stop, consume); !streamed)
         return streamed.error();
     if (Result<void> unchanged = image.check_unchanged(); !unchanged) return unchanged.error();
 
+    const Result<Bytes> frames_size = frames.finish();
+    if (!frames_size) return frames_size.error();
+    result.frames = *frames_size;
     const Result<Digest> root = tree.finish();
     if (!root) return root.error();
     manifest.root_hash = *root;
-    if (Result<void> synced = data->sync(); !synced) return synced.error();
-    if (Result<void> synced = tree_file->sync(); !synced) return synced.error();
-    return zero_blocks;
+    for (OutputFile* file : {&*frames_file, &*index_file, raw ? &*raw : nullptr, &*tree_file})
+        if (file)
+            if (Result<void> synced = file->sync(); !synced) return synced.error();
+    return result;
 }
 
 // A kiosk mounts the volume as a file system; what cannot be mounted is published all the same, for whoever
@@ -192,15 +222,17 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
                               .version = request.version,
                               .size = image->size(),
                               .block_size = request.block_size,
-                              .data_file = "image.raw",
+                              .data_file = "image.zst",
+                              .index_file = "image.index",
                               .tree_file = "image.verity",
                               .salt = ByteVector(salt.begin(), salt.end()),
                               .tree_uuid = version_uuid(request.image, request.version),
                               .root_hash = {}};
     Result<PartialVersion> partial = PartialVersion::create(*folder, request.version);
     if (!partial) return partial.error();
-    const Result<Blocks> zero_blocks = write_version(*image, partial->path(), manifest, observer, stop);
-    if (!zero_blocks) return zero_blocks.error();
+    const Result<Written> written_version =
+        write_version(*image, partial->path(), request, manifest, observer, stop);
+    if (!written_version) return written_version.error();
 
     const std::string manifest_text = format::serialize_manifest(manifest);
     const std::filesystem::path manifest_name = "manifest.json";
@@ -220,7 +252,8 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
                                            " is published, but its channel is not");
     }
     return PublishReport{.manifest = std::move(manifest),
-                         .zero_blocks = *zero_blocks,
+                         .zero_blocks = written_version->zero_blocks,
+                         .compressed = written_version->frames,
                          .manifest_path = version_path / manifest_name,
                          .channel_path = channel_path};
 }

@@ -12,6 +12,8 @@
 
 namespace regild::publish {
 
+inline constexpr int default_zstd_level = 9;
+
 struct PublishRequest {
     std::filesystem::path image_file;  // a file or a block device; its size is a multiple of 512 bytes
     std::filesystem::path store;
@@ -19,25 +21,30 @@ struct PublishRequest {
     std::uint64_t version = 0;
     BlockSize block_size;
     std::optional<std::string> channel;  // point this channel at the version
+    int zstd_level = default_zstd_level;
+    bool raw = false;  // write image.raw as well, for other tools
 };
 
 struct PublishReport {
     format::Manifest manifest;
     Blocks zero_blocks;
+    Bytes compressed;  // length of image.zst
     std::filesystem::path manifest_path;
     std::filesystem::path channel_path;  // empty without a channel
 };
 
-// Streams the image once, hashing on several threads, in bounded memory. The version is built in a temporary
-// folder and renamed into place, so that it is there whole or not at all. Failure::refused: the version
-// exists, another publisher of this image is at work, or the channel already points at a later version. An
-// image with a partition table, or without a file system, is an event that warns.
+// Streams the image once, hashing and compressing on several threads, in bounded memory. The version is built
+// in a temporary folder and renamed into place, so that it is there whole or not at all. Failure::refused:
+// the version exists, another publisher of this image is at work, or the channel already points at a later
+// version. An image with a partition table, or without a file system, is an event that warns.
 //
-// The same bytes under the same name and version give the same files, whoever publishes them:
+// The same bytes under the same name and version give the same hash tree and manifest, whoever publishes
+// them:
 //   salt       SHA-256("regild salt " + image): one per image, so that two versions of it can be compared
 //              from their hash trees alone
 //   tree uuid  the first 16 bytes of SHA-256("regild tree " + image + " " + version), with the version (8,
 //              "custom") and variant bits of RFC 9562, the successor of RFC 4122
+// The frames depend on libzstd and its level as well.
 Result<PublishReport> publish(const PublishRequest& request, Observer& observer, const StopFlag& stop);
 
 }  // namespace regild::publish

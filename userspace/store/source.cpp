@@ -14,9 +14,11 @@ constexpr const char* manifest_name = "manifest.json";
 Result<Source> source_of(const net::Url& manifest_url, format::Manifest manifest, std::string manifest_text) {
     const Result<net::Url> data_url = manifest_url.sibling(manifest.data_file);
     if (!data_url) return data_url.error();
+    const Result<net::Url> index_url = manifest_url.sibling(manifest.index_file);
+    if (!index_url) return index_url.error();
     const Result<net::Url> tree_url = manifest_url.sibling(manifest.tree_file);
     if (!tree_url) return tree_url.error();
-    return Source{std::move(manifest), std::move(manifest_text), *data_url, *tree_url, ""};
+    return Source{std::move(manifest), std::move(manifest_text), *data_url, *index_url, *tree_url, ""};
 }
 
 // Of a manifest as it was served.

@@ -13,7 +13,8 @@ namespace regild::store {
 struct Source {
     format::Manifest manifest;
     std::string manifest_text;  // as it was received, for the image record
-    net::Url data_url;
+    net::Url data_url;          // of the frames
+    net::Url index_url;
     net::Url tree_url;
     std::string document;  // as shown: URL of the manifest or channel that led here; "" where none was read
 };

@@ -8,6 +8,8 @@
 namespace regild::volume {
 namespace {
 
+// So much is decompressed and then written at once.
+constexpr Bytes write_size = MiB(1);
 // Zeroing is looked at in such pieces, for the stop flag and for progress.
 constexpr Bytes zero_piece = MiB(64);
 // So much is written or zeroed before a flush lets its marks be cleared.
@@ -17,7 +19,12 @@ constexpr Bytes commit_size = MiB(256);
 
 Applier::Applier(RestoreTarget target, const format::Manifest& manifest, Progress& progress,
                  const StopFlag& stop, RestoreReport& report)
-    : target_(target), manifest_(manifest), progress_(progress), stop_(stop), report_(report) {}
+    : target_(target),
+      manifest_(manifest),
+      progress_(progress),
+      stop_(stop),
+      report_(report),
+      buffer_(write_size.count()) {}
 
 // What is still marked is known to need its content: a run after an interruption does not look at it again.
 Result<void> Applier::declare() {
@@ -46,19 +53,40 @@ Result<void> Applier::apply(LoadedBatch& batch) {
     batch.batch.steps = std::move(left);
     batch.ready = std::move(left_ready);
     if (!batch.empty()) return {};
-    batch.batch.digests.clear();
+    batch.batch.fetched.clear();
+    batch.batch.size = Bytes(0);
     batch.planned = false;
     return {};
 }
 
 Result<void> Applier::write(const Step& step, LoadedBatch& from) {
-    const Bytes length = length_on_disk(manifest_, step.blocks);
-    Result<void> written = target_.data.write(manifest_.block_size.offset_of(step.blocks.first),
-                                              from.place_of(step, manifest_.block_size, length));
+    const std::size_t block_bytes = manifest_.block_size.bytes().count();
+    const std::size_t at_once = write_size.count() / block_bytes;
+    ConstByteSpan frames = from.frames_of(step);
+    BlockRange piece{step.blocks.first, Blocks(0)};
+    for (std::uint64_t i = 0; i < step.blocks.count.count(); ++i) {
+        const std::size_t length = from.batch.fetched[step.slot.count() + i].frame_length.count();
+        const ByteSpan into = buffer_.span(piece.count.count() * block_bytes, block_bytes);
+        if (!decompressor_.decompress(frames.first(length), into))
+            return Error{Failure::failed, "a verified frame cannot be decompressed again: check the memory"};
+        frames = frames.subspan(length);
+        piece.count += Blocks(1);
+        if (piece.count < Blocks(at_once) && piece.end() < step.blocks.end()) continue;
+        if (Result<void> written = write_piece(piece); !written) return written;
+        piece = {piece.end(), Blocks(0)};
+    }
+    return {};
+}
+
+// What is at the start of the buffer.
+Result<void> Applier::write_piece(BlockRange piece) {
+    const Bytes length = length_on_disk(manifest_, piece);
+    Result<void> written =
+        target_.data.write(manifest_.block_size.offset_of(piece.first), buffer_.span(0, length.count()));
     if (!written) return written;
-    uncommitted_.ranges.push_back(step.blocks);
+    uncommitted_.ranges.push_back(piece);
     uncommitted_.bytes += length;
-    uncommitted_.fetched += step.blocks.count;
+    uncommitted_.fetched += piece.count;
     return {};
 }
 

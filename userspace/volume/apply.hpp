@@ -23,6 +23,7 @@ class Applier {
 
   private:
     Result<void> write(const Step& step, LoadedBatch& from);
+    Result<void> write_piece(BlockRange piece);
     Result<void> zero(Step& step);
     Result<void> commit();
 
@@ -31,6 +32,8 @@ class Applier {
     Progress& progress_;
     const StopFlag& stop_;
     RestoreReport& report_;
+    codec::Decompressor decompressor_;
+    block::AlignedBuffer buffer_;
     // Written or zeroed, but still marked.
     struct {
         std::vector<BlockRange> ranges;

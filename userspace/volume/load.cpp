@@ -6,8 +6,10 @@
 namespace regild::volume {
 namespace {
 
-constexpr Bytes batch_size = MiB(16);
-constexpr Bytes request_size = MiB(1);
+// With room for the few bytes by which frames are longer than blocks that do not compress.
+constexpr Bytes batch_size = MiB(16) + KiB(64);
+constexpr Bytes request_size = KiB(257);
+constexpr std::size_t max_fetched = 32768;
 constexpr std::size_t max_steps = 8192;
 
 }  // namespace
@@ -18,6 +20,9 @@ Loader::Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetc
       source_(source),
       fetcher_(fetcher),
       tree_(tree),
+      frames_(source, fetcher),
+      hash_(source.manifest.salt),
+      block_(source.manifest.block_size.bytes().count()),
       progress_(progress),
       end_(BlockIndex() + source.manifest.blocks()) {}
 
@@ -30,11 +35,7 @@ Result<void> Loader::load(LoadedBatch& batch) {
 
 // Goes on with a batch whose planning was cut off: a restore that fits in two batches stays in two.
 Result<void> Loader::plan(LoadedBatch& into) {
-    const auto in_blocks = [this](Bytes bytes) {
-        return Blocks(
-            std::max<std::uint64_t>(1, bytes.count() / source_.manifest.block_size.bytes().count()));
-    };
-    const BatchLimits limits{in_blocks(request_size), in_blocks(batch_size), max_steps};
+    constexpr BatchLimits limits{request_size, batch_size, max_fetched, max_steps};
     while (planned_until_ < end_) {
         if (planned_until_ == marks_.range().end()) marks_ = bitmap_.read(planned_until_).marked;
         if (planned_until_ == tree_loaded_until_) {
@@ -42,9 +43,10 @@ Result<void> Loader::plan(LoadedBatch& into) {
             if (!until) return until.error();
             tree_loaded_until_ = *until;
         }
-        planned_until_ =
-            extend(into.batch, marks_, {planned_until_, tree_loaded_until_ - planned_until_}, limits,
-                   tree_.zero_digest(), [this](BlockIndex block) { return tree_.digest(block); });
+        if (frames_known_until_ < tree_loaded_until_)
+            if (Result<void> found = find_frames(); !found) return found;
+        planned_until_ = extend(into.batch, marks_, {planned_until_, tree_loaded_until_ - planned_until_},
+                                limits, [this](BlockIndex block) { return content_of(block); });
         for (std::size_t i = into.ready.size(); i < into.batch.steps.size(); ++i)
             into.ready.push_back(into.batch.steps[i].kind == Step::Kind::zero);
         if (planned_until_ < tree_loaded_until_) break;
@@ -52,44 +54,75 @@ Result<void> Loader::plan(LoadedBatch& into) {
     return {};
 }
 
+// Of all blocks to be fetched whose digests are known.
+Result<void> Loader::find_frames() {
+    const BlockRange range{planned_until_, tree_loaded_until_ - planned_until_};
+    BlockSet wanted(range);
+    for (const BlockRange& run : runs_of(marks_, range))
+        for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
+            if (tree_.digest(block) != tree_.zero_digest()) wanted.insert({block, Blocks(1)});
+    if (Result<void> loaded = frames_.load(wanted); !loaded) return loaded;
+    frames_known_until_ = tree_loaded_until_;
+    return {};
+}
+
+BlockContent Loader::content_of(BlockIndex block) const {
+    const Digest digest = tree_.digest(block);
+    if (digest == tree_.zero_digest()) return {digest, std::nullopt};
+    return {digest, frames_.frame(block)};
+}
+
+Result<void> Loader::verify(LoadedBatch& into, const Step& step) {
+    ConstByteSpan frames = into.frames_of(step);
+    for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
+        const FetchedBlock& wanted = into.batch.fetched[step.slot.count() + i];
+        const ConstByteSpan frame = frames.first(wanted.frame_length.count());
+        frames = frames.subspan(frame.size());
+        if (decompressor_.decompress(frame, block_) && hash_(block_) == wanted.digest) continue;
+        return Error{Failure::source,
+                     source_.data_url.shown() + ": block " + std::to_string(step.blocks.first.value() + i) +
+                         " does not match the hash tree: check the server and the caches before it"};
+    }
+    return {};
+}
+
 Result<void> Loader::fetch(LoadedBatch& into) {
     const BlockSize block_size = source_.manifest.block_size;
-    const std::size_t block_bytes = block_size.bytes().count();
     std::vector<std::size_t> missing;  // steps
     std::vector<net::Range> ranges;
+    Bytes missing_frames;
+    Bytes missing_blocks;
     for (std::size_t i = 0; i < into.batch.steps.size(); ++i) {
         if (into.ready[i]) continue;
-        if (into.data.size() == 0) into.data = block::AlignedBuffer(batch_size.count());
+        if (into.frames.size() < into.batch.size.count()) into.frames.resize(into.batch.size.count());
         const Step& step = into.batch.steps[i];
         missing.push_back(i);
-        ranges.push_back({block_size.offset_of(step.blocks.first),
-                          into.place_of(step, block_size, block_size.bytes_of(step.blocks.count))});
+        ranges.push_back({step.frames.offset, into.frames_of(step)});
+        missing_frames += step.frames.length;
+        missing_blocks += block_size.bytes_of(step.blocks.count);
     }
     if (missing.empty()) return {};
 
-    codec::SaltedSha256 hash(source_.manifest.salt);
-    Bytes moved;
-    Bytes whole;
-    const auto verify = [&](std::size_t number) -> Result<void> {
-        const ByteSpan bytes = ranges[number].into;
+    Bytes moved;     // of frames
+    Bytes reported;  // of blocks, as if all frames were compressed alike
+    Bytes whole;     // of blocks
+    const auto arrived = [&](std::size_t number) -> Result<void> {
         const Step& step = into.batch.steps[missing[number]];
-        const Digest* const digests = into.batch.digests.data() + step.slot.count();
-        for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
-            if (hash(bytes.subspan(i * block_bytes, block_bytes)) == digests[i]) continue;
-            return Error{Failure::source,
-                         source_.data_url.shown() + ": block " +
-                             std::to_string(step.blocks.first.value() + i) +
-                             " does not match the hash tree: check the server and the caches before it"};
-        }
+        if (Result<void> verified = verify(into, step); !verified) return verified;
         into.ready[missing[number]] = true;
-        whole += Bytes(bytes.size());
+        whole += block_size.bytes_of(step.blocks.count);
         return {};
     };
-    Result<void> fetched = fetcher_.get_ranges(source_.data_url, ranges, verify, [&](Bytes bytes) {
+    Result<void> fetched = fetcher_.get_ranges(source_.data_url, ranges, arrived, [&](Bytes bytes) {
         moved += bytes;
-        progress_.add(bytes);
+        const Bytes now(moved.count() * missing_blocks.count() / missing_frames.count());  // under 2^60
+        progress_.add(now - reported);
+        reported = now;
     });
-    if (!fetched) progress_.take_back(moved - whole);
+    if (!fetched) {
+        progress_.take_back(reported);
+        progress_.add(whole);
+    }
     return fetched;
 }
 

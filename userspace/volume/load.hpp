@@ -3,22 +3,25 @@
 #pragma once
 
 #include "base/progress.hpp"
+#include "codec/zstd.hpp"
 #include "log/bitmap.hpp"
+#include "store/frame_locator.hpp"
 #include "store/tree_reader.hpp"
 #include "volume/plan.hpp"
 
 namespace regild::volume {
 
-// A batch in memory. What of it has arrived may be written, whatever becomes of the rest.
+// A batch in memory, compressed as it came. What of it has arrived may be written, whatever becomes of the
+// rest.
 struct LoadedBatch {
     Batch batch;
-    bool planned = false;       // to its end; until then nothing of it is fetched
-    std::vector<bool> ready;    // of each step: it can be applied
-    block::AlignedBuffer data;  // of the fetched blocks, by slot
+    bool planned = false;     // to its end; until then nothing of it is fetched
+    std::vector<bool> ready;  // of each step: it can be applied
+    ByteVector frames;        // of the fetched blocks
     bool empty() const { return batch.steps.empty(); }
-    // The place of a fetch step's blocks, or of their first `length` bytes.
-    ByteSpan place_of(const Step& step, BlockSize block_size, Bytes length) {
-        return data.span(block_size.bytes_of(step.slot).count(), length.count());
+    // Of a fetch step.
+    ByteSpan frames_of(const Step& step) {
+        return ByteSpan(frames).subspan(step.place.count(), step.frames.length.count());
     }
 };
 
@@ -37,17 +40,25 @@ class Loader {
 
   private:
     Result<void> plan(LoadedBatch& into);
+    Result<void> find_frames();
+    BlockContent content_of(BlockIndex block) const;
     Result<void> fetch(LoadedBatch& into);
+    Result<void> verify(LoadedBatch& into, const Step& step);
 
     const log::Bitmap& bitmap_;
     const store::Source& source_;
     net::Fetcher& fetcher_;
     store::TreeReader& tree_;
+    store::FrameLocator frames_;
+    codec::SaltedSha256 hash_;
+    codec::Decompressor decompressor_;
+    ByteVector block_;  // where one is decompressed
     Progress& progress_;
     const BlockIndex end_;
     BlockSet marks_;  // of the piece that is being planned, before any of it was cleared
     BlockIndex planned_until_;
     BlockIndex tree_loaded_until_;
+    BlockIndex frames_known_until_;
 };
 
 }  // namespace regild::volume

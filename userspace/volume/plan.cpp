@@ -9,31 +9,49 @@ namespace regild::volume {
 namespace {
 
 // Whether `block` can join the batch's last step.
-bool joins(const Batch& batch, Step::Kind kind, BlockIndex block, const BatchLimits& limits) {
-    if (batch.steps.empty()) return false;
+bool joins(const Batch& batch, BlockIndex block, const BlockContent& content, const BatchLimits& limits) {
+    if (batch.steps.empty() || batch.steps.back().blocks.end() != block) return false;
     const Step& last = batch.steps.back();
-    return last.kind == kind && last.blocks.end() == block &&
-           (kind == Step::Kind::zero || last.blocks.count < limits.request);
+    if (!content.frame) return last.kind == Step::Kind::zero;
+    return last.kind == Step::Kind::fetch && last.frames.end() == content.frame->offset &&
+           last.frames.length + content.frame->length <= limits.request;
+}
+
+// Whether there is no room for another block that is to be fetched.
+bool is_full(const Batch& batch, const format::Frame& frame, const BatchLimits& limits) {
+    return batch.size + frame.length > limits.size || batch.fetched.size() >= limits.fetched;
 }
 
 }  // namespace
 
 BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const BatchLimits& limits,
-                  const Digest& zero_digest, const std::function<Digest(BlockIndex)>& digest_of) {
+                  const std::function<BlockContent(BlockIndex)>& content_of) {
     BlockIndex position = within.first;
     while (const std::optional<BlockRange> run = marks.next_run({position, within.end() - position})) {
         for (position = run->first; position < run->end(); position = position + Blocks(1)) {
-            const Digest digest = digest_of(position);
-            const Step::Kind kind = digest == zero_digest ? Step::Kind::zero : Step::Kind::fetch;
-            if (kind == Step::Kind::fetch && batch.fetched() >= limits.fetched) return position;
-            if (joins(batch, kind, position, limits)) {
-                batch.steps.back().blocks.count += Blocks(1);
-            } else {
+            const BlockContent content = content_of(position);
+            if (content.frame && is_full(batch, *content.frame, limits)) return position;
+            if (!joins(batch, position, content, limits)) {
                 if (batch.steps.size() >= limits.steps) return position;
-                batch.steps.push_back(
-                    {kind, {position, Blocks(1)}, kind == Step::Kind::fetch ? batch.fetched() : Blocks(0)});
+                Step step{.kind = Step::Kind::zero,
+                          .blocks = {position, Blocks(0)},
+                          .slot = {},
+                          .frames = {},
+                          .place = {}};
+                if (content.frame) {
+                    step.kind = Step::Kind::fetch;
+                    step.slot = Blocks(batch.fetched.size());
+                    step.frames.offset = content.frame->offset;
+                    step.place = batch.size;
+                }
+                batch.steps.push_back(step);
             }
-            if (kind == Step::Kind::fetch) batch.digests.push_back(digest);
+            Step& step = batch.steps.back();
+            step.blocks.count += Blocks(1);
+            if (!content.frame) continue;
+            step.frames.length += content.frame->length;
+            batch.fetched.push_back({content.digest, content.frame->length});
+            batch.size += content.frame->length;
         }
     }
     return within.end();

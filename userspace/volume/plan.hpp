@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is to be done with the marked blocks, in which order. Pure: marks and digests in, steps out.
+// What is to be done with the marked blocks, in which order. Pure: marks and the image's content in, steps
+// out.
 #pragma once
 
 #include <functional>
@@ -7,6 +8,7 @@
 
 #include "base/block_set.hpp"
 #include "base/bytes.hpp"
+#include "format/frame_index.hpp"
 
 namespace regild::volume {
 
@@ -17,29 +19,43 @@ struct Step {
     };
     Kind kind = Kind::fetch;
     BlockRange blocks;
-    // Of a fetch step: how many fetched blocks of its batch stand before its first one. There its digests
-    // are, and in units of a block its content in memory.
+    // Of a fetch step: how many fetched blocks of its batch stand before its first one. There they are in
+    // Batch::fetched.
     Blocks slot;
+    format::Frame frames;  // of all its blocks, one behind the other
+    Bytes place;           // of the frames in the memory of the batch
     bool operator==(const Step&) const = default;
 };
 
-// Steps in ascending order, and the digests of their fetched blocks by slot.
+struct FetchedBlock {
+    Digest digest;
+    Bytes frame_length;
+};
+
+// Steps in ascending order, and their fetched blocks by slot.
 struct Batch {
     std::vector<Step> steps;
-    std::vector<Digest> digests;
-    Blocks fetched() const { return Blocks(digests.size()); }
+    std::vector<FetchedBlock> fetched;
+    Bytes size;  // of all frames
 };
 
 struct BatchLimits {
-    Blocks request;         // one fetch step: one request
-    Blocks fetched;         // all fetch steps together: the memory that the batch needs
-    std::size_t steps = 0;  // so that the steps themselves stay small
+    Bytes request;            // the frames of one fetch step: one request. One frame may be longer
+    Bytes size;               // all frames together; no frame is longer
+    std::size_t fetched = 0;  // so that what is kept beside the frames stays small:
+    std::size_t steps = 0;
+};
+
+// What a block is in the image.
+struct BlockContent {
+    Digest digest;
+    std::optional<format::Frame> frame;  // nothing: a block of zeros
 };
 
 // Adds the members of `marks` within `within` to `batch`, exactly those and in ascending order, until a limit
 // is reached: neighbours become one step. Returns the block from which on nothing is planned yet; it is
 // within.end() when everything is. `within` begins behind the blocks that the batch already holds.
 BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const BatchLimits& limits,
-                  const Digest& zero_digest, const std::function<Digest(BlockIndex)>& digest_of);
+                  const std::function<BlockContent(BlockIndex)>& content_of);
 
 }  // namespace regild::volume

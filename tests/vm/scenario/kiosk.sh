@@ -22,7 +22,7 @@ kiosk_image() {
 		{"data": "PARTLABEL=kiosk", "log": "PARTLABEL=kiosk-log", "name": "kiosk", "device_timeout": 10,
 		 "source": "file:///test/store/kiosk/stable.json"}
 	EOT
-	for file in golden regild.json store/kiosk/stable.json store/kiosk/1/{manifest.json,image.raw,image.verity}; do
+	for file in golden regild.json store/kiosk/stable.json store/kiosk/1/{manifest.json,image.zst,image.index,image.verity}; do
 		kiosk_files+=(--file "$VM_WORK/$file:/test/$file")
 	done
 	vm_initramfs "$regild" "$@"
