@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // regild publish: an image file into a store.
+#include <algorithm>
+#include <climits>
+
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
 #include "publish/publish.hpp"
@@ -13,10 +16,12 @@ void print_report(std::ostream& out, const publish::PublishReport& report) {
     const format::Manifest& manifest = report.manifest;
     const std::uint64_t blocks = manifest.blocks().count();
     const std::uint64_t zero_percent = report.zero_blocks.count() * 100 / blocks;
+    const Bytes data = manifest.block_size.bytes_of(manifest.blocks() - report.zero_blocks);
     out << "image      " << manifest.image << " version " << manifest.version << "\n"
         << "size       " << format_size(manifest.size) << ", " << blocks << " blocks of "
         << format_size(manifest.block_size.bytes()) << "\n"
         << "zero       " << report.zero_blocks.count() << " blocks (" << zero_percent << " %)\n"
+        << "data       " << format_size(data) << ", compressed to " << format_size(report.compressed) << "\n"
         << "log        needs " << format_size(manifest.log_geometry().log_length()) << " on a kiosk\n"
         << "root hash  " << to_hex(manifest.root_hash) << "\n"
         << "manifest   " << printable(report.manifest_path.string()) << "\n";
@@ -40,6 +45,12 @@ Result<ExitCode> run_publish(const Environment& environment, const Arguments& ar
                                     .block_size = *block_size,
                                     .channel = {}};
     if (arguments.has("channel")) request.channel = arguments.value("channel");
+    if (arguments.has("zstd-level")) {
+        const Result<std::uint64_t> level = parse_number("--zstd-level", arguments.value("zstd-level"));
+        if (!level) return level.error();
+        request.zstd_level = static_cast<int>(std::min<std::uint64_t>(*level, INT_MAX));
+    }
+    request.raw = arguments.has("raw");
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const Result<publish::PublishReport> report = publish::publish(request, *observer, environment.stop);
     if (!report && report.error().kind == Failure::interrupted)
@@ -61,6 +72,8 @@ const Command publish_command{
                 {"image", "NAME", "name of the image: small letters, digits and ._-", Need::here},
                 {"version", "N", "number of this version, from 1", Need::here},
                 {"block-size", "SIZE", "what is marked and restored as one, 4K to 512K (default 64K)"},
+                {"zstd-level", "N", "1 (fast) to 19 (small) (default 9)"},
+                {"raw", nullptr, "write image.raw as well, for other tools"},
                 {"channel", "CHANNEL", "point this channel at the version (default: none)"}},
     .operands = "IMAGE",
     .many_operands = false,
