@@ -50,12 +50,37 @@ struct writelog_record {
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 };
 
+/* The cache, FORMAT.md part 3: all of it is hints. */
+#define REGILD_CACHE_MAGIC	"REGILDCA"
+#define REGILD_CACHE_VERSION	1
+
+struct regild_cache_header {
+	__u8	magic[8];		/* 0 */
+	__le32	crc;			/* 8: of bytes 12 to 4095 */
+	__le32	version;		/* 12 */
+	__le64	device_size;		/* 16: bytes; all offsets follow from it */
+	__le64	position;		/* 24: in the ring, where the next chunk goes */
+};
+
+struct regild_cache_entry {
+	__le64	fingerprint;		/* 0: the first bytes of the digest */
+	__le64	place;			/* 8: length, offset in units of 16 bytes << 24 */
+};
+
+struct regild_cache_bucket {
+	__le32	crc;			/* 0: of bytes 4 to 4095 */
+	__le32	zero;			/* 4 */
+	__u8	zero2[8];		/* 8 */
+	struct regild_cache_entry entries[255];
+};
+
 /*
- * GPT partition types of a volume and of a log, as text. A partition of the
- * volume type may be provisioned whatever it holds.
+ * GPT partition types of a volume, a log and a cache, as text. A partition of
+ * the volume type may be provisioned whatever it holds.
  */
 #define WRITELOG_GPT_TYPE_DATA	"52474c44-6461-7461-8b1e-6f0c7d2a9e11"
 #define WRITELOG_GPT_TYPE_LOG	"52474c44-6c6f-675f-8b1e-6f0c7d2a9e12"
+#define REGILD_GPT_TYPE_CACHE	"52474c44-6361-6368-8b1e-6f0c7d2a9e13"
 
 #define WRITELOG_ASSERT(x)	static_assert(x, #x)
 #define WRITELOG_AT(type, field, offset) \
@@ -66,6 +91,9 @@ WRITELOG_AT(writelog_record, image, 48);
 WRITELOG_AT(writelog_record, start_sector, 288);
 WRITELOG_AT(writelog_record, document, 312);
 WRITELOG_AT(writelog_record, text, 512);
+WRITELOG_AT(regild_cache_header, position, 24);
+WRITELOG_AT(regild_cache_bucket, entries, 16);
+WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);
 
 #undef WRITELOG_AT
 #undef WRITELOG_ASSERT
