@@ -45,9 +45,10 @@ std::vector<std::uint64_t> parents_of(const std::vector<std::uint64_t>& indices)
 
 }  // namespace
 
-TreeReader::TreeReader(const Source& source, net::Fetcher& fetcher)
+TreeReader::TreeReader(const Source& source, net::Fetcher& fetcher, Cache* cache)
     : source_(source),
       fetcher_(fetcher),
+      cache_(cache),
       shape_(source.manifest.blocks()),
       hash_(source.manifest.salt),
       levels_(shape_.levels()) {
@@ -108,7 +109,7 @@ Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint6
             for (std::size_t n = 0; n < format::hashes_per_block; ++n)
                 std::memcpy(fresh.blocks[i].data() + n * sizeof(Digest), zero_digests_[level].data(),
                             sizeof(Digest));
-        } else {
+        } else if (!take_from_cache(expected(level, indices[i]), fresh.blocks[i])) {
             missing.push_back(indices[i]);
             fresh.known[i] = false;
         }
@@ -116,6 +117,19 @@ Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint6
     Result<void> fetched = missing.empty() ? Result<void>() : fetch(level, missing, fresh);
     levels_[level] = std::move(fresh);
     return fetched;
+}
+
+bool TreeReader::take_from_cache(const Digest& digest, HashBlock& into) {
+    if (!cache_) return false;
+    const std::optional<ByteVector> chunk = cache_->get(digest, Bytes(into.size()));
+    if (!chunk) return false;
+    if (chunk->size() != into.size() || hash_(*chunk) != digest) {
+        cache_->forget(digest);
+        return false;
+    }
+    cache_->put(digest, *chunk);
+    std::ranges::copy(*chunk, into.begin());
+    return true;
 }
 
 Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into) {
@@ -160,7 +174,8 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
              wanted != missing.end() && *wanted < span.first + span.count; ++wanted) {
             const ConstByteSpan block = ranges[number].into.subspan(
                 (*wanted - span.first) * format::hash_block_size, format::hash_block_size);
-            if (hash_(block) != expected(level, *wanted))
+            const Digest digest = expected(level, *wanted);
+            if (hash_(block) != digest)
                 return Error{Failure::source,
                              source_.tree_url.shown() + ": hash block " + std::to_string(*wanted) +
                                  " of level " + std::to_string(level) +
@@ -170,6 +185,7 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
                                                        into.indices.begin());
             std::ranges::copy(block, into.blocks[slot].begin());
             into.known[slot] = true;
+            if (cache_) cache_->put(digest, block);
         }
         return {};
     };

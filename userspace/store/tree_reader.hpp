@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Reads the hash tree from the store: only the blocks above the wanted data blocks, each verified against the
-// one above it, up to the root hash of the manifest (invariant 4).
+// Reads the hash tree from the cache and the store: only the blocks above the wanted data blocks, each
+// verified against the one above it, up to the root hash of the manifest (invariant 4).
 #pragma once
 
 #include <vector>
 
 #include "base/block_set.hpp"
 #include "codec/sha256.hpp"
+#include "store/cache.hpp"
 #include "store/source.hpp"
 
 namespace regild::store {
 
 class TreeReader {
   public:
-    // Both must outlive the reader.
-    TreeReader(const Source& source, net::Fetcher& fetcher);
+    // All must outlive the reader. The cache, if there is one, is asked first and gets what is fetched.
+    TreeReader(const Source& source, net::Fetcher& fetcher, Cache* cache = nullptr);
 
     // Reads what lies above the members of `wanted` from block `from` on, as many as fit in bounded memory.
     // Returns the block up to which digests are then known; what an earlier call read is forgotten. After an
@@ -39,6 +40,7 @@ class TreeReader {
     };
 
     Result<void> load_level(unsigned level, const std::vector<std::uint64_t>& indices);
+    bool take_from_cache(const Digest& digest, HashBlock& into);
     Result<void> fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into);
     Result<void> fetch_spans(unsigned level, const std::vector<Span>& spans,
                              const std::vector<std::uint64_t>& missing, Level& into);
@@ -47,6 +49,7 @@ class TreeReader {
 
     const Source& source_;
     net::Fetcher& fetcher_;
+    Cache* const cache_;
     format::HashTreeShape shape_;
     codec::SaltedSha256 hash_;
     std::vector<Level> levels_;         // [0] holds the data blocks' digests

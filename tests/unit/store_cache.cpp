@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/cache.hpp"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "codec/sha256.hpp"
+#include "memory_storage.hpp"
+
+namespace regild::store {
+namespace {
+
+using test::MemoryStorage;
+using test::Operation;
+
+// Chunk `n`: its length and content are its own.
+ByteVector chunk(unsigned n, std::size_t length = 3000) {
+    std::mt19937 random(n);  // NOLINT: the same in every run
+    ByteVector bytes(length + n % 100);
+    for (std::byte& byte : bytes)
+        byte = static_cast<std::byte>(random());
+    return bytes;
+}
+
+Digest digest(unsigned n) {
+    const std::array<std::byte, 4> number{static_cast<std::byte>(n), static_cast<std::byte>(n >> 8), {}, {}};
+    return codec::SaltedSha256({})(number);
+}
+
+bool holds(Cache& cache, unsigned n) {
+    const std::optional<ByteVector> found = cache.get(digest(n), MiB(1));
+    return found && *found == chunk(n);
+}
+
+TEST_CASE("what was put is found, at once and by who opens the cache later") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    for (unsigned n = 0; n < 700; ++n)
+        cache.put(digest(n), chunk(n));  // 2 MiB: some is written, some waits in memory
+    CHECK(holds(cache, 0));
+    CHECK(holds(cache, 699));
+    CHECK_FALSE(cache.has(digest(700)));
+    cache.finish();
+    CHECK_FALSE(cache.error());
+
+    Cache later = Cache::open(device).value();
+    for (unsigned n = 0; n < 700; ++n)
+        REQUIRE(holds(later, n));
+    CHECK(later.content().chunks == 700);
+    later.put(digest(700), chunk(700));
+    CHECK(holds(later, 699));
+    CHECK(holds(later, 700));
+}
+
+TEST_CASE("the oldest make room, and what is still wanted stays") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    const unsigned many = 4000;  // three times what there is room for
+    for (unsigned n = 0; n < many; ++n) {
+        cache.put(digest(n), chunk(n));
+        if (n % 100 == 0) {
+            // As a restore does that wants the first 20 each time.
+            for (unsigned wanted = 0; wanted < std::min(n, 20u); ++wanted) {
+                REQUIRE(holds(cache, wanted));
+                cache.put(digest(wanted), chunk(wanted));
+            }
+        }
+    }
+    unsigned newest = 0;
+    while (newest < many && holds(cache, many - 1 - newest))
+        ++newest;
+    CHECK(newest > 1000);
+    CHECK_FALSE(holds(cache, 100));
+    for (unsigned n = 0; n < 20; ++n)
+        CHECK(holds(cache, n));
+}
+
+TEST_CASE("a chunk that is there is not written again") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    cache.put(digest(1), chunk(1));
+    cache.finish();
+    device.start_trace();
+    Cache again = Cache::open(device).value();
+    again.put(digest(1), chunk(1));
+    again.finish();
+    for (const Operation& operation : device.trace())
+        CHECK(operation.kind == Operation::Kind::read);
+}
+
+TEST_CASE("what turned out to be wrong is forgotten, and can be put again") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    cache.put(digest(1), chunk(2));
+    cache.finish();
+    cache.forget(digest(1));
+    CHECK_FALSE(cache.has(digest(1)));
+    cache.finish();
+    Cache later = Cache::open(device).value();
+    CHECK_FALSE(later.has(digest(1)));
+    later.put(digest(1), chunk(1));
+    CHECK(holds(later, 1));
+}
+
+TEST_CASE("no more is read than was asked for") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    cache.put(digest(1), chunk(1));
+    CHECK_FALSE(cache.get(digest(1), Bytes(chunk(1).size() - 1)));
+    CHECK(cache.get(digest(1), Bytes(chunk(1).size())));
+}
+
+TEST_CASE("whatever is on the device, a cache opens, and takes and gives") {
+    std::mt19937 random(7);  // NOLINT: the same in every run
+    MemoryStorage golden(MiB(2));
+    {
+        Cache cache = Cache::open(golden).value();
+        for (unsigned n = 0; n < 300; ++n)
+            cache.put(digest(n), chunk(n));
+        cache.finish();
+    }
+    for (unsigned round = 0; round < 50; ++round) {
+        ByteVector content = golden.content();
+        for (unsigned damage = 0; damage < 40; ++damage)
+            content[random() % (damage < 20 ? 20480 : content.size())] = static_cast<std::byte>(random());
+        MemoryStorage device(content);
+        Cache cache = Cache::open(device).value();
+        for (unsigned n = 0; n < 300; ++n) {
+            if (holds(cache, n)) continue;
+            cache.forget(digest(n));
+            cache.put(digest(n), chunk(n));
+            REQUIRE(holds(cache, n));
+        }
+        cache.finish();
+        CHECK_FALSE(cache.error());
+    }
+}
+
+TEST_CASE("after an error of the device the cache is empty and takes nothing") {
+    MemoryStorage device(MiB(4));
+    {
+        Cache cache = Cache::open(device).value();
+        cache.put(digest(1), chunk(1));
+        cache.finish();
+    }
+    Cache cache = Cache::open(device).value();
+    device.make_unreadable(cache.geometry().ring_offset(), Bytes(512));
+    CHECK(cache.has(digest(1)));
+    CHECK_FALSE(cache.get(digest(1), MiB(1)));
+    REQUIRE(cache.error());
+    CHECK(cache.error()->kind == Failure::disk);
+    CHECK_FALSE(cache.has(digest(1)));
+    device.start_trace();
+    cache.put(digest(2), chunk(2));
+    cache.finish();
+    CHECK(device.trace().empty());
+}
+
+TEST_CASE("a cache of another size begins anew") {
+    MemoryStorage small(MiB(2));
+    {
+        Cache cache = Cache::open(small).value();
+        for (unsigned n = 0; n < 100; ++n)
+            cache.put(digest(n), chunk(n));
+        cache.finish();
+    }
+    ByteVector content = small.content();
+    content.resize(4 << 20);
+    MemoryStorage larger(content);
+    Cache cache = Cache::open(larger).value();
+    CHECK(cache.content().chunks == 0);
+    cache.put(digest(1), chunk(1));
+    CHECK(holds(cache, 1));
+}
+
+TEST_CASE("drop leaves nothing") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    cache.put(digest(1), chunk(1));
+    cache.drop();
+    CHECK_FALSE(cache.has(digest(1)));
+    Cache later = Cache::open(device).value();
+    CHECK(later.content().chunks == 0);
+}
+
+TEST_CASE("a device that is too small is refused") {
+    MemoryStorage device(KiB(512));
+    const Result<Cache> cache = Cache::open(device);
+    REQUIRE_FALSE(cache.ok());
+    CHECK(cache.error().kind == Failure::refused);
+}
+
+}  // namespace
+}  // namespace regild::store

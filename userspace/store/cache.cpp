@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace regild::store {
+namespace {
+
+constexpr Bytes unit = format::cache_unit;
+constexpr Bytes pending_size = MiB(1);          // longer than the longest chunk, a frame of 512 KiB
+constexpr std::size_t max_buckets_held = 1024;  // 4 MiB on the device
+
+Result<void> empty_table(block::Storage& device, const format::CacheGeometry& geometry) {
+    return device.zero(geometry.bucket_offset(0), geometry.ring_offset() - geometry.bucket_offset(0));
+}
+
+Bytes round_down(Bytes bytes) {
+    return Bytes(bytes.count() / unit.count() * unit.count());
+}
+
+}  // namespace
+
+Cache::Cache(block::Storage& device, format::CacheGeometry geometry, Bytes position)
+    : device_(&device), geometry_(geometry), pending_(pending_size.count()), pending_offset_(position) {}
+
+Result<Cache> Cache::open(block::Storage& device) {
+    const std::optional<format::CacheGeometry> geometry = format::CacheGeometry::make(device.size());
+    if (!geometry)
+        return Error{Failure::refused, device.name() + " is too small for a cache: it has " +
+                                           format_size(device.size()) + ", and the least is " +
+                                           format_size(format::min_cache_size)};
+    block::AlignedBuffer buffer(unit.count());
+    if (Result<void> read = device.read(Bytes(0), buffer.span()); !read) return read.error();
+    const std::optional<format::CacheHeader> header =
+        format::parse_cache_header(ConstByteSpan(buffer.span()).first<4096>());
+    if (header && header->device_size == device.size()) return Cache(device, *geometry, header->position);
+    // Whatever is there: entries that mean nothing are better not there at all.
+    if (Result<void> emptied = empty_table(device, *geometry); !emptied) return emptied.error();
+    Cache fresh(device, *geometry, Bytes(0));
+    fresh.changed_ = true;
+    return fresh;
+}
+
+bool Cache::failed(const Result<void>& result) {
+    if (!result) error_ = result.error();
+    return !result;
+}
+
+// Nothing after an error.
+Cache::Bucket* Cache::bucket(std::uint64_t number) {
+    if (error_) return nullptr;
+    if (const auto held = buckets_.find(number); held != buckets_.end()) return &held->second;
+    if (buckets_.size() >= max_buckets_held) {
+        for (auto& [other, held] : buckets_)
+            write_bucket(other, held);
+        buckets_.clear();
+    }
+    block::AlignedBuffer buffer(unit.count());
+    if (failed(device_->read(geometry_.bucket_offset(number), buffer.span()))) return nullptr;
+    Bucket read{format::parse_bucket(ConstByteSpan(buffer.span()).first<4096>(), geometry_.ring_length())};
+    return &buckets_.emplace(number, std::move(read)).first->second;
+}
+
+void Cache::write_bucket(std::uint64_t number, Bucket& bucket) {
+    if (!bucket.changed || error_) return;
+    const format::CacheUnit bytes = format::serialize_bucket(bucket.entries);
+    block::AlignedBuffer buffer(unit.count());
+    std::ranges::copy(bytes, buffer.data());
+    if (!failed(device_->write(geometry_.bucket_offset(number), buffer.span()))) bucket.changed = false;
+}
+
+format::CacheEntry* Cache::find(const Digest& digest) {
+    Bucket* const in = bucket(geometry_.bucket_of(digest));
+    if (!in) return nullptr;
+    const auto found =
+        std::ranges::find(in->entries, format::fingerprint_of(digest), &format::CacheEntry::fingerprint);
+    return found == in->entries.end() ? nullptr : &*found;
+}
+
+bool Cache::has(const Digest& digest) {
+    return find(digest) != nullptr;
+}
+
+std::optional<ByteVector> Cache::get(const Digest& digest, Bytes longest) {
+    const format::CacheEntry* const entry = find(digest);
+    if (!entry || entry->length > longest) return std::nullopt;
+    ByteVector chunk(entry->length.count());
+    if (entry->offset >= pending_offset_ &&
+        entry->offset + entry->length <= pending_offset_ + Bytes(pending_length_)) {
+        std::memcpy(chunk.data(), pending_.data() + (entry->offset - pending_offset_).count(), chunk.size());
+        return chunk;
+    }
+    const Bytes begin = round_down(entry->offset);
+    const Bytes end = round_up(entry->offset + entry->length, unit);
+    block::AlignedBuffer buffer((end - begin).count());
+    if (failed(device_->read(geometry_.ring_offset() + begin, buffer.span()))) return std::nullopt;
+    std::memcpy(chunk.data(), buffer.data() + (entry->offset - begin).count(), chunk.size());
+    return chunk;
+}
+
+void Cache::forget(const Digest& digest) {
+    Bucket* const in = bucket(geometry_.bucket_of(digest));
+    if (!in) return;
+    const std::uint64_t fingerprint = format::fingerprint_of(digest);
+    const auto is_it = [&](const format::CacheEntry& entry) { return entry.fingerprint == fingerprint; };
+    if (std::erase_if(in->entries, is_it) == 0) return;
+    in->changed = true;
+    changed_ = true;
+}
+
+Bytes Cache::age_of(const format::CacheEntry& entry) const {
+    const Bytes position = pending_offset_ + Bytes(pending_length_);
+    return entry.offset < position ? position - entry.offset
+                                   : position + geometry_.ring_length() - entry.offset;
+}
+
+void Cache::put(const Digest& digest, ConstByteSpan chunk) {
+    if (const format::CacheEntry* const entry = find(digest);
+        entry && age_of(*entry).count() <= geometry_.ring_length().count() / 2)
+        return;
+    const Bytes length = round_up(Bytes(chunk.size()), format::chunk_alignment);
+    if (error_ || length > pending_size || length > geometry_.ring_length()) return;
+    if (Bytes(pending_length_) + length > pending_size ||
+        pending_offset_ + Bytes(pending_length_) + length > geometry_.ring_length())
+        write_pending();
+    if (pending_offset_ + length > geometry_.ring_length()) pending_offset_ = Bytes(0);
+    Bucket* const in = bucket(geometry_.bucket_of(digest));
+    if (!in) return;
+
+    forget(digest);
+    if (in->entries.size() >= format::entries_per_bucket) {
+        const auto oldest = std::ranges::max_element(
+            in->entries, {}, [this](const format::CacheEntry& entry) { return age_of(entry); });
+        in->entries.erase(oldest);
+    }
+    in->entries.push_back(
+        {format::fingerprint_of(digest), pending_offset_ + Bytes(pending_length_), Bytes(chunk.size())});
+    in->changed = true;
+    changed_ = true;
+    std::ranges::copy(chunk, pending_.data() + pending_length_);
+    std::fill_n(pending_.data() + pending_length_ + chunk.size(), length.count() - chunk.size(),
+                std::byte{0});
+    pending_length_ += length.count();
+}
+
+// What comes next begins in the next unit.
+void Cache::write_pending() {
+    if (pending_length_ == 0 || error_) return;
+    const Bytes length = round_up(Bytes(pending_length_), unit);
+    std::fill_n(pending_.data() + pending_length_, length.count() - pending_length_, std::byte{0});
+    if (failed(device_->write(geometry_.ring_offset() + pending_offset_, pending_.span(0, length.count()))))
+        return;
+    pending_offset_ += length;
+    if (pending_offset_ >= geometry_.ring_length()) pending_offset_ = Bytes(0);
+    pending_length_ = 0;
+}
+
+void Cache::finish() {
+    if (!changed_ || error_) return;
+    write_pending();
+    for (auto& [number, held] : buckets_)
+        write_bucket(number, held);
+    if (error_) return;
+    const format::CacheUnit header = format::serialize_cache_header({device_->size(), pending_offset_});
+    block::AlignedBuffer buffer(unit.count());
+    std::ranges::copy(header, buffer.data());
+    if (!failed(device_->write(Bytes(0), buffer.span()))) changed_ = false;
+}
+
+void Cache::drop() {
+    buckets_.clear();
+    pending_length_ = 0;
+    pending_offset_ = Bytes(0);
+    if (error_ || failed(empty_table(*device_, geometry_))) return;
+    changed_ = true;
+    finish();
+    if (!error_) failed(device_->flush());
+}
+
+Cache::Content Cache::content() {
+    Content content;
+    for (std::uint64_t number = 0; number < geometry_.buckets(); ++number) {
+        const Bucket* const held = bucket(number);
+        if (!held) break;
+        content.chunks += held->entries.size();
+        for (const format::CacheEntry& entry : held->entries)
+            content.length += entry.length;
+    }
+    return content;
+}
+
+}  // namespace regild::store

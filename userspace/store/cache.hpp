@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Chunks that were verified once, kept on a local device by their digests, so that the next restore needs no
+// network. A chunk is a frame or a hash block as it came; the same one serves each version that has it.
+//
+// The oldest chunks make room for new ones; one that is wanted again when half of all others are newer counts
+// as new. Nothing is lost that could not be had again: no write is waited for, and what a power cut, another
+// writer or a bad disk leave is no chunk with that digest.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "block/storage.hpp"
+#include "format/cache.hpp"
+
+namespace regild::store {
+
+class Cache {
+  public:
+    // `device` outlives the cache. Failure::refused: it is too small for one.
+    static Result<Cache> open(block::Storage& device);
+
+    // Whether get() may well find it. No chunk is read.
+    bool has(const Digest& digest);
+    // What is kept under this digest. It may be anything, and as long as `longest`.
+    std::optional<ByteVector> get(const Digest& digest, Bytes longest);
+    // What get() found is not what it should be.
+    void forget(const Digest& digest);
+    // A chunk that was verified, be it that it came from here or from elsewhere.
+    void put(const Digest& digest, ConstByteSpan chunk);
+    // Writes what only memory has as yet.
+    void finish();
+    // Forgets everything, durably when it returns without an error.
+    void drop();
+
+    // An error of the device, after which the cache is as good as empty and takes nothing.
+    const std::optional<Error>& error() const { return error_; }
+    const format::CacheGeometry& geometry() const { return geometry_; }
+    // How many chunks the table knows of, and their length; some may be overwritten.
+    struct Content {
+        std::uint64_t chunks = 0;
+        Bytes length;
+    };
+    Content content();
+
+  private:
+    struct Bucket {
+        std::vector<format::CacheEntry> entries;
+        bool changed = false;
+    };
+
+    Cache(block::Storage& device, format::CacheGeometry geometry, Bytes position);
+    Bucket* bucket(std::uint64_t number);
+    format::CacheEntry* find(const Digest& digest);
+    void write_bucket(std::uint64_t number, Bucket& bucket);
+    // How much was put into the ring since this was.
+    Bytes age_of(const format::CacheEntry& entry) const;
+    void write_pending();
+    bool failed(const Result<void>& result);
+
+    block::Storage* device_;
+    format::CacheGeometry geometry_;
+    std::map<std::uint64_t, Bucket> buckets_;
+    // What is to be written at `pending_offset_` in the ring, a multiple of format::cache_unit.
+    block::AlignedBuffer pending_;
+    std::size_t pending_length_ = 0;
+    Bytes pending_offset_;
+    bool changed_ = false;
+    std::optional<Error> error_;
+};
+
+}  // namespace regild::store
