@@ -9,13 +9,17 @@ namespace {
 // Each frame is ten bytes long, one behind the other.
 constexpr BatchLimits wide{Bytes(160), Bytes(10000), 1000, 1000};
 
-// Block n has a digest of its own, but for the zero ones that `is_zero` names.
-std::function<BlockContent(BlockIndex)> contents(const std::function<bool(std::uint64_t)>& is_zero) {
-    return [is_zero](BlockIndex block) {
-        Digest digest{};
-        digest[1] = static_cast<std::byte>(block.value());
-        if (is_zero(block.value())) return BlockContent{digest, std::nullopt};
-        return BlockContent{digest, format::Frame{Bytes(block.value() * 10), Bytes(10)}};
+// Block n has a digest of its own; what `is_zero` names is zero, what `is_cached` names is in the cache.
+std::function<std::optional<BlockContent>(BlockIndex)> contents(
+    const std::function<bool(std::uint64_t)>& is_zero,
+    const std::function<bool(std::uint64_t)>& is_cached = [](std::uint64_t) { return false; }) {
+    return [=](BlockIndex block) {
+        BlockContent content;
+        content.digest[1] = static_cast<std::byte>(block.value());
+        if (is_zero(block.value())) return content;
+        content.kind = is_cached(block.value()) ? Step::Kind::cached : Step::Kind::fetch;
+        content.frame = {Bytes(block.value() * 10), Bytes(10)};
+        return content;
     };
 }
 
@@ -47,8 +51,8 @@ TEST_CASE("neighbouring marked blocks become one request") {
     const BlockSet marks = set_of(100, {blocks(3, 5), blocks(40, 1)});
     REQUIRE(extend(batch, marks, blocks(0, 100), wide, none_zero) == BlockIndex(100));
     REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(3, 5), 0), fetch(blocks(40, 1), 5)});
-    REQUIRE(batch.fetched.size() == 6);
-    REQUIRE(batch.fetched[5].digest == none_zero(BlockIndex(40)).digest);
+    REQUIRE(batch.framed.size() == 6);
+    REQUIRE(batch.framed[5].digest == none_zero(BlockIndex(40))->digest);
 }
 
 TEST_CASE("a gap between marked blocks is never planned, however small") {
@@ -116,12 +120,12 @@ TEST_CASE("the number of steps is bounded too") {
     REQUIRE(batch.steps.size() == 7);
 }
 
-TEST_CASE("the number of fetched blocks is bounded too, however short their frames") {
+TEST_CASE("the number of blocks with frames is bounded too, however short their frames") {
     Batch batch;
     const BlockSet marks = set_of(100, {blocks(0, 100)});
     const BatchLimits limits{Bytes(160), Bytes(10000), 20, 1000};
     REQUIRE(extend(batch, marks, blocks(0, 100), limits, none_zero) == BlockIndex(20));
-    REQUIRE(batch.fetched.size() == 20);
+    REQUIRE(batch.framed.size() == 20);
 }
 
 TEST_CASE("a frame that is longer than a request is a request of its own") {
@@ -136,11 +140,34 @@ TEST_CASE("a frame that is longer than a request is a request of its own") {
 TEST_CASE("neighbours whose frames are not are asked for one by one") {
     Batch batch;
     const BlockSet marks = set_of(2, {blocks(0, 2)});
-    const auto overlapping = [](BlockIndex) { return BlockContent{{}, format::Frame{Bytes(70), Bytes(10)}}; };
+    const auto overlapping = [](BlockIndex) {
+        return BlockContent{Step::Kind::fetch, {}, {Bytes(70), Bytes(10)}};
+    };
     REQUIRE(extend(batch, marks, blocks(0, 2), wide, overlapping) == BlockIndex(2));
     REQUIRE(batch.steps.size() == 2);
     REQUIRE(batch.steps[1].frames == format::Frame{Bytes(70), Bytes(10)});
     REQUIRE(batch.steps[1].place == Bytes(10));
+}
+
+TEST_CASE("what the cache has is no part of a request") {
+    Batch batch;
+    const BlockSet marks = set_of(6, {blocks(0, 6)});
+    const auto cached_in_the_middle =
+        contents([](std::uint64_t) { return false; }, [](std::uint64_t n) { return n == 2 || n == 3; });
+    REQUIRE(extend(batch, marks, blocks(0, 6), wide, cached_in_the_middle) == BlockIndex(6));
+    Step cached = fetch(blocks(2, 2), 2);
+    cached.kind = Step::Kind::cached;
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 2), 0), cached, fetch(blocks(4, 2), 4)});
+}
+
+TEST_CASE("planning stops at a block of which nothing is known") {
+    Batch batch;
+    const BlockSet marks = set_of(6, {blocks(0, 6)});
+    const auto until_four = [](BlockIndex block) {
+        return block < BlockIndex(4) ? none_zero(block) : std::nullopt;
+    };
+    REQUIRE(extend(batch, marks, blocks(0, 6), wide, until_four) == BlockIndex(4));
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 4), 0)});
 }
 
 TEST_CASE("a batch goes on across windows") {

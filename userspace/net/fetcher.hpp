@@ -55,4 +55,7 @@ struct FetchOptions {
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
 
+// Where there is no network: each request is Failure::network at once.
+std::unique_ptr<Fetcher> make_offline_fetcher();
+
 }  // namespace regild::net

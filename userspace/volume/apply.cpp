@@ -42,10 +42,10 @@ Result<void> Applier::apply(LoadedBatch& batch) {
     std::vector<bool> left_ready;
     for (std::size_t i = 0; i < batch.batch.steps.size(); ++i) {
         Step& step = batch.batch.steps[i];
-        const bool is_fetch = step.kind == Step::Kind::fetch;
+        const bool is_zero = step.kind == Step::Kind::zero;
         if (batch.ready[i])
-            if (Result<void> done = is_fetch ? write(step, batch) : zero(step); !done) return done;
-        if (batch.ready[i] && (is_fetch || step.blocks.count == Blocks(0))) continue;
+            if (Result<void> done = is_zero ? zero(step) : write(step, batch); !done) return done;
+        if (batch.ready[i] && (!is_zero || step.blocks.count == Blocks(0))) continue;
         left.push_back(step);
         left_ready.push_back(batch.ready[i]);
     }
@@ -53,7 +53,7 @@ Result<void> Applier::apply(LoadedBatch& batch) {
     batch.batch.steps = std::move(left);
     batch.ready = std::move(left_ready);
     if (!batch.empty()) return {};
-    batch.batch.fetched.clear();
+    batch.batch.framed.clear();
     batch.batch.size = Bytes(0);
     batch.planned = false;
     return {};
@@ -65,28 +65,29 @@ Result<void> Applier::write(const Step& step, LoadedBatch& from) {
     ConstByteSpan frames = from.frames_of(step);
     BlockRange piece{step.blocks.first, Blocks(0)};
     for (std::uint64_t i = 0; i < step.blocks.count.count(); ++i) {
-        const std::size_t length = from.batch.fetched[step.slot.count() + i].frame_length.count();
+        const std::size_t length = from.batch.framed[step.slot.count() + i].frame_length.count();
         const ByteSpan into = buffer_.span(piece.count.count() * block_bytes, block_bytes);
         if (!decompressor_.decompress(frames.first(length), into))
             return Error{Failure::failed, "a verified frame cannot be decompressed again: check the memory"};
         frames = frames.subspan(length);
         piece.count += Blocks(1);
         if (piece.count < Blocks(at_once) && piece.end() < step.blocks.end()) continue;
-        if (Result<void> written = write_piece(piece); !written) return written;
+        if (Result<void> written = write_piece(piece, step.kind); !written) return written;
         piece = {piece.end(), Blocks(0)};
     }
     return {};
 }
 
 // What is at the start of the buffer.
-Result<void> Applier::write_piece(BlockRange piece) {
+Result<void> Applier::write_piece(BlockRange piece, Step::Kind kind) {
     const Bytes length = length_on_disk(manifest_, piece);
     Result<void> written =
         target_.data.write(manifest_.block_size.offset_of(piece.first), buffer_.span(0, length.count()));
     if (!written) return written;
     uncommitted_.ranges.push_back(piece);
     uncommitted_.bytes += length;
-    uncommitted_.fetched += piece.count;
+    if (kind == Step::Kind::cached) progress_.add(manifest_.block_size.bytes_of(piece.count));
+    (kind == Step::Kind::cached ? uncommitted_.cached : uncommitted_.fetched) += piece.count;
     return {};
 }
 
@@ -115,6 +116,7 @@ Result<void> Applier::commit() {
     if (Result<void> flushed = target_.data.flush(); !flushed) return flushed;
     if (Result<void> cleared = target_.log.bitmap().clear(uncommitted_.ranges); !cleared) return cleared;
     report_.fetched += uncommitted_.fetched;
+    report_.cached += uncommitted_.cached;
     report_.zeroed += uncommitted_.zeroed;
     uncommitted_ = {};
     return {};

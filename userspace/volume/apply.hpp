@@ -23,7 +23,7 @@ class Applier {
 
   private:
     Result<void> write(const Step& step, LoadedBatch& from);
-    Result<void> write_piece(BlockRange piece);
+    Result<void> write_piece(BlockRange piece, Step::Kind kind);
     Result<void> zero(Step& step);
     Result<void> commit();
 
@@ -39,6 +39,7 @@ class Applier {
         std::vector<BlockRange> ranges;
         Bytes bytes;
         Blocks fetched;
+        Blocks cached;
         Blocks zeroed;
     } uncommitted_;
 };

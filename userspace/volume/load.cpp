@@ -9,16 +9,17 @@ namespace {
 // With room for the few bytes by which frames are longer than blocks that do not compress.
 constexpr Bytes batch_size = MiB(16) + KiB(64);
 constexpr Bytes request_size = KiB(257);
-constexpr std::size_t max_fetched = 32768;
+constexpr std::size_t max_framed = 32768;
 constexpr std::size_t max_steps = 8192;
 
 }  // namespace
 
 Loader::Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
-               store::TreeReader& tree, Progress& progress)
+               store::Cache* cache, store::TreeReader& tree, Progress& progress)
     : bitmap_(bitmap),
       source_(source),
       fetcher_(fetcher),
+      cache_(cache),
       tree_(tree),
       frames_(source, fetcher),
       hash_(source.manifest.salt),
@@ -35,7 +36,7 @@ Result<void> Loader::load(LoadedBatch& batch) {
 
 // Goes on with a batch whose planning was cut off: a restore that fits in two batches stays in two.
 Result<void> Loader::plan(LoadedBatch& into) {
-    constexpr BatchLimits limits{request_size, batch_size, max_fetched, max_steps};
+    constexpr BatchLimits limits{request_size, batch_size, max_framed, max_steps};
     while (planned_until_ < end_) {
         if (planned_until_ == marks_.range().end()) marks_ = bitmap_.read(planned_until_).marked;
         if (planned_until_ == tree_loaded_until_) {
@@ -46,39 +47,76 @@ Result<void> Loader::plan(LoadedBatch& into) {
         if (frames_known_until_ < tree_loaded_until_)
             if (Result<void> found = find_frames(); !found) return found;
         planned_until_ = extend(into.batch, marks_, {planned_until_, tree_loaded_until_ - planned_until_},
-                                limits, [this](BlockIndex block) { return content_of(block); });
+                                limits, [&](BlockIndex block) { return content_of(block, into); });
         for (std::size_t i = into.ready.size(); i < into.batch.steps.size(); ++i)
-            into.ready.push_back(into.batch.steps[i].kind == Step::Kind::zero);
+            into.ready.push_back(into.batch.steps[i].kind != Step::Kind::fetch);
+        if (unlocated_) {
+            unlocated_ = false;
+            frames_known_until_ = planned_until_;
+            continue;
+        }
         if (planned_until_ < tree_loaded_until_) break;
     }
     return {};
 }
 
-// Of all blocks to be fetched whose digests are known.
+// Of all blocks whose digests are known and which the cache does not have.
 Result<void> Loader::find_frames() {
     const BlockRange range{planned_until_, tree_loaded_until_ - planned_until_};
-    BlockSet wanted(range);
+    located_ = BlockSet(range);
     for (const BlockRange& run : runs_of(marks_, range))
         for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
-            if (tree_.digest(block) != tree_.zero_digest()) wanted.insert({block, Blocks(1)});
-    if (Result<void> loaded = frames_.load(wanted); !loaded) return loaded;
+            if (const Digest digest = tree_.digest(block);
+                digest != tree_.zero_digest() && !(cache_ && cache_->has(digest)))
+                located_.insert({block, Blocks(1)});
+    if (Result<void> loaded = frames_.load(located_); !loaded) return loaded;
     frames_known_until_ = tree_loaded_until_;
     return {};
 }
 
-BlockContent Loader::content_of(BlockIndex block) const {
-    const Digest digest = tree_.digest(block);
-    if (digest == tree_.zero_digest()) return {digest, std::nullopt};
-    return {digest, frames_.frame(block)};
+std::optional<BlockContent> Loader::content_of(BlockIndex block, LoadedBatch& into) {
+    BlockContent content{Step::Kind::zero, tree_.digest(block), {}};
+    if (content.digest == tree_.zero_digest()) return content;
+    if (located_.test(block)) {
+        content.kind = Step::Kind::fetch;
+        content.frame = frames_.frame(block);
+        return content;
+    }
+    if (take_from_cache(into, content)) return content;
+    unlocated_ = true;
+    return std::nullopt;
+}
+
+// Puts the frame behind those that the batch holds.
+bool Loader::take_from_cache(LoadedBatch& into, BlockContent& content) {
+    const Bytes longest = codec::longest_frame(source_.manifest.block_size.bytes());
+    const std::optional<ByteVector> frame = cache_->get(content.digest, longest);
+    if (!frame || !is_right(*frame, content.digest)) {
+        cache_->forget(content.digest);
+        return false;
+    }
+    cache_->put(content.digest, *frame);
+    content.kind = Step::Kind::cached;
+    content.frame = {into.batch.size, Bytes(frame->size())};
+    into.frames.resize(into.batch.size.count());
+    into.frames.insert(into.frames.end(), frame->begin(), frame->end());
+    return true;
+}
+
+bool Loader::is_right(ConstByteSpan frame, const Digest& digest) {
+    return decompressor_.decompress(frame, block_) && hash_(block_) == digest;
 }
 
 Result<void> Loader::verify(LoadedBatch& into, const Step& step) {
     ConstByteSpan frames = into.frames_of(step);
     for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
-        const FetchedBlock& wanted = into.batch.fetched[step.slot.count() + i];
+        const FramedBlock& wanted = into.batch.framed[step.slot.count() + i];
         const ConstByteSpan frame = frames.first(wanted.frame_length.count());
         frames = frames.subspan(frame.size());
-        if (decompressor_.decompress(frame, block_) && hash_(block_) == wanted.digest) continue;
+        if (is_right(frame, wanted.digest)) {
+            if (cache_) cache_->put(wanted.digest, frame);
+            continue;
+        }
         return Error{Failure::source,
                      source_.data_url.shown() + ": block " + std::to_string(step.blocks.first.value() + i) +
                          " does not match the hash tree: check the server and the caches before it"};

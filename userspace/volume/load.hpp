@@ -17,9 +17,8 @@ struct LoadedBatch {
     Batch batch;
     bool planned = false;     // to its end; until then nothing of it is fetched
     std::vector<bool> ready;  // of each step: it can be applied
-    ByteVector frames;        // of the fetched blocks
+    ByteVector frames;        // of all steps that have some
     bool empty() const { return batch.steps.empty(); }
-    // Of a fetch step.
     ByteSpan frames_of(const Step& step) {
         return ByteSpan(frames).subspan(step.place.count(), step.frames.length.count());
     }
@@ -30,7 +29,7 @@ struct LoadedBatch {
 class Loader {
   public:
     // All must outlive it.
-    Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
+    Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Cache* cache,
            store::TreeReader& tree, Progress& progress);
 
     // Plans `batch` if it is not planned yet, which leaves it empty where no mark is left; fetches and
@@ -41,13 +40,17 @@ class Loader {
   private:
     Result<void> plan(LoadedBatch& into);
     Result<void> find_frames();
-    BlockContent content_of(BlockIndex block) const;
+    // Nothing for a block that was to be in the cache and is not.
+    std::optional<BlockContent> content_of(BlockIndex block, LoadedBatch& into);
+    bool take_from_cache(LoadedBatch& into, BlockContent& content);
+    bool is_right(ConstByteSpan frame, const Digest& digest);
     Result<void> fetch(LoadedBatch& into);
     Result<void> verify(LoadedBatch& into, const Step& step);
 
     const log::Bitmap& bitmap_;
     const store::Source& source_;
     net::Fetcher& fetcher_;
+    store::Cache* const cache_;
     store::TreeReader& tree_;
     store::FrameLocator frames_;
     codec::SaltedSha256 hash_;
@@ -59,6 +62,8 @@ class Loader {
     BlockIndex planned_until_;
     BlockIndex tree_loaded_until_;
     BlockIndex frames_known_until_;
+    BlockSet located_;        // blocks that `frames_` was asked for
+    bool unlocated_ = false;  // planning stopped at a block that it should be asked for as well
 };
 
 }  // namespace regild::volume

@@ -18,7 +18,7 @@ struct Restore::Pass {
     explicit Pass(Restore& of)
         : progress(of.observer_, "restoring",
                    of.source_.manifest.block_size.bytes_of(of.target_.log.bitmap().marked())),
-          loader(of.target_.log.bitmap(), of.source_, of.fetcher_, of.tree_, progress),
+          loader(of.target_.log.bitmap(), of.source_, of.fetcher_, of.cache_, of.tree_, progress),
           applier(of.target_, of.source_.manifest, progress, of.stop_, of.report_) {}
 
     Progress progress;  // in bytes of marked blocks
@@ -29,14 +29,15 @@ struct Restore::Pass {
 };
 
 Restore::Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-                 const StopFlag& stop)
+                 const StopFlag& stop, store::Cache* cache)
     : target_(target),
       source_(source),
       fetcher_(fetcher),
       observer_(observer),
       stop_(stop),
+      cache_(cache),
       totals_before_(fetcher.totals()),
-      tree_(source, fetcher) {
+      tree_(source, fetcher, cache) {
     report_.marked = target.log.bitmap().marked();
 }
 
@@ -54,6 +55,7 @@ Result<void> Restore::attempt() {
     if (Result<void> fits = check_fit(target_.log, target_.data, source_); !fits) return fits;
     if (is_clean(facts_of(target_.log))) return {};
     Result<void> done = run();
+    if (cache_) cache_->finish();
     if (done || done.error().kind != Failure::interrupted) return done;
     const auto size_of = [&](Blocks blocks) {
         return format_size(source_.manifest.block_size.bytes_of(blocks));

@@ -15,6 +15,7 @@ namespace regild::volume {
 struct RestoreReport {
     Blocks marked;         // when it began
     Blocks fetched;        // written with fetched bytes
+    Blocks cached;         // written with bytes of the cache
     Blocks zeroed;         // zero in the image: zeroed, not fetched
     Blocks already_right;  // unknown blocks whose content hashed right: not written
     Bytes bytes_fetched;   // bodies of all requests, data and hash tree
@@ -29,9 +30,9 @@ struct RestoreTarget {
 // One restore in as many attempts as it takes. Nothing else changes disk or log between them.
 class Restore {
   public:
-    // All must outlive it.
+    // All must outlive it. The cache, if there is one, is asked first and gets what is fetched.
     Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-            const StopFlag& stop);
+            const StopFlag& stop, store::Cache* cache = nullptr);
     ~Restore();
     Restore(const Restore&) = delete;
     Restore& operator=(const Restore&) = delete;
@@ -62,6 +63,7 @@ class Restore {
     net::Fetcher& fetcher_;
     Observer& observer_;
     const StopFlag& stop_;
+    store::Cache* const cache_;
     const net::Totals totals_before_;
     store::TreeReader tree_;
     BlockIndex compared_until_;

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Restores with a cache: what it has is not fetched, and nothing of it is believed.
+#include <catch2/catch.hpp>
+
+#include "volume_fixture.hpp"
+
+namespace regild::volume {
+namespace {
+
+using test::blocks;
+using test::FakeFetcher;
+using test::GoldenImage;
+using test::make_golden_image;
+using test::make_provisioning_volume;
+using test::make_session_volume;
+using test::MemoryStorage;
+using test::TestVolume;
+
+GoldenImage usual_image() {
+    return make_golden_image(test::block_size_of(4096), Bytes(299 * 4096 + 1024),
+                             [](std::uint64_t n) { return n >= 20 && n < 60; });
+}
+
+const std::vector<BlockRange> usual_session{blocks(3, 2), blocks(18, 10), blocks(200, 1), blocks(298, 2)};
+
+Result<RestoreReport> restore_with(store::Cache* cache, TestVolume& volume, const GoldenImage& image,
+                                   net::Fetcher& fetcher) {
+    const store::Source source = image.source();
+    test::SilentObserver observer;
+    const StopFlag stop;
+    Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop, cache);
+    if (Result<void> done = restore.attempt(); !done) return done.error();
+    CHECK(observer.last_done == observer.last_total);
+    return restore.report();
+}
+
+void require_done(TestVolume& volume, const GoldenImage& image) {
+    REQUIRE(test::is_golden(volume.data.content(), image));
+    REQUIRE(volume.bitmap().marked() == Blocks(0));
+    REQUIRE(volume.log().record()->state == format::VolumeState::golden);
+}
+
+// A cache that was filled by a provisioning.
+ByteVector filled_cache(const GoldenImage& image, Bytes size = MiB(4)) {
+    MemoryStorage device(size);
+    store::Cache cache = store::Cache::open(device).value();
+    const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size()));
+    FakeFetcher fetcher(image);
+    REQUIRE(restore_with(&cache, *volume, image, fetcher).ok());
+    require_done(*volume, image);
+    return device.content();
+}
+
+TEST_CASE("what a provisioning fetched a later restore has without a network") {
+    const GoldenImage image = usual_image();
+    MemoryStorage device(filled_cache(image));
+    store::Cache cache = store::Cache::open(device).value();
+    const auto volume = make_session_volume(image, usual_session);
+    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const Result<RestoreReport> report = restore_with(&cache, *volume, image, *offline);
+    REQUIRE(report.ok());
+    require_done(*volume, image);
+    CHECK(report->cached == Blocks(7));
+    CHECK(report->zeroed == Blocks(8));
+    CHECK(report->fetched == Blocks(0));
+    CHECK(report->requests == 0);
+}
+
+TEST_CASE("what the cache does not have is fetched, and then it has it") {
+    const GoldenImage image = usual_image();
+    MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    for (const bool first : {true, false}) {
+        const std::vector<BlockRange> session{blocks(3, 2), blocks(first ? 100 : 101, 1)};
+        const auto volume = make_session_volume(image, session);
+        FakeFetcher fetcher(image);
+        const Result<RestoreReport> report = restore_with(&cache, *volume, image, fetcher);
+        REQUIRE(report.ok());
+        require_done(*volume, image);
+        CHECK(report->fetched == Blocks(first ? 3 : 1));
+        CHECK(report->cached == Blocks(first ? 0 : 2));
+        // The second time the tree is known; a page of the index and block 101 are not.
+        if (!first) CHECK(fetcher.requests.size() == 2);
+    }
+}
+
+TEST_CASE("a network that is missed has touched nothing, whatever the cache had") {
+    const GoldenImage image = usual_image();
+    MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    const std::vector<BlockRange> known{blocks(3, 2)};
+    FakeFetcher fetcher(image);
+    REQUIRE(restore_with(&cache, *make_session_volume(image, known), image, fetcher).ok());
+
+    const auto volume = make_session_volume(image, usual_session);
+    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const Result<RestoreReport> report = restore_with(&cache, *volume, image, *offline);
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().kind == Failure::network);
+    CHECK(volume->journal.entries.empty());
+}
+
+TEST_CASE("whatever the cache holds, a restore ends golden") {
+    const GoldenImage image = usual_image();
+    const ByteVector filled = filled_cache(image);
+    std::mt19937 random(3);  // NOLINT: the same in every run
+    for (unsigned round = 0; round < 30; ++round) {
+        ByteVector content = filled;
+        // In the table and in the chunks; from the header on in some.
+        for (unsigned damage = 0; damage < 200; ++damage)
+            content[(round % 3 == 0 ? 0 : 12288) + random() % (1 << 20)] = static_cast<std::byte>(random());
+        MemoryStorage device(content);
+        store::Cache cache = store::Cache::open(device).value();
+        const auto volume = make_session_volume(image, usual_session);
+        FakeFetcher fetcher(image);
+        const Result<RestoreReport> report = restore_with(&cache, *volume, image, fetcher);
+        REQUIRE(report.ok());
+        require_done(*volume, image);
+        // What was bad has been replaced.
+        const auto again = make_session_volume(image, usual_session);
+        const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+        REQUIRE(restore_with(&cache, *again, image, *offline).ok());
+        require_done(*again, image);
+    }
+}
+
+TEST_CASE("a hostile cache that swaps its chunks is believed nothing") {
+    const GoldenImage image = usual_image();
+    MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    codec::SaltedSha256 hash(image.manifest.salt);
+    codec::Compressor compressor(1);
+    ByteVector frame(codec::longest_frame(Bytes(4096)).count());
+    // A frame of another block, a bomb, no frame.
+    const auto put = [&](std::uint64_t block, ConstByteSpan chunk) {
+        cache.put(hash(image.block(block)), chunk);
+    };
+    put(3, ConstByteSpan(frame).first(compressor.compress(image.block(4), frame).value().count()));
+    put(4, compressor.compress_zeros(MiB(16)).value());
+    put(18, ByteVector(500, std::byte{0x28}));
+    const auto volume = make_session_volume(image, usual_session);
+    FakeFetcher fetcher(image);
+    const Result<RestoreReport> report = restore_with(&cache, *volume, image, fetcher);
+    REQUIRE(report.ok());
+    require_done(*volume, image);
+    CHECK(report->cached == Blocks(0));
+    CHECK(report->fetched == Blocks(7));
+}
+
+TEST_CASE("a cache whose device fails is gone on without") {
+    const GoldenImage image = usual_image();
+    MemoryStorage device(filled_cache(image));
+    for (std::uint64_t at = 1; at < 40; ++at) {
+        MemoryStorage failing(device.content());
+        store::Cache cache = store::Cache::open(failing).value();
+        failing.fail_at(at, true);
+        const auto volume = make_session_volume(image, usual_session);
+        FakeFetcher fetcher(image);
+        REQUIRE(restore_with(&cache, *volume, image, fetcher).ok());
+        require_done(*volume, image);
+    }
+}
+
+TEST_CASE("a cache far smaller than the image serves what sessions keep asking for") {
+    const BlockSize block_size = test::block_size_of(4096);
+    const GoldenImage image =
+        make_golden_image(block_size, MiB(16), [](std::uint64_t n) { return n % 64 == 63; });
+    MemoryStorage device(filled_cache(image, MiB(2)));
+    // What each session touches, and something of its own.
+    for (std::uint64_t n = 0; n < 4; ++n) {
+        std::vector<BlockRange> session{blocks(0, 60), blocks(100 + 100 * n, 10)};
+        for (std::uint64_t at = 1000; at < 2000; at += 20)
+            session.push_back(blocks(at, 1));
+        store::Cache cache = store::Cache::open(device).value();
+        const auto volume = make_session_volume(image, session);
+        FakeFetcher fetcher(image);
+        const Result<RestoreReport> report = restore_with(&cache, *volume, image, fetcher);
+        REQUIRE(report.ok());
+        require_done(*volume, image);
+        if (n > 0) CHECK(report->fetched <= Blocks(10));
+    }
+}
+
+}  // namespace
+}  // namespace regild::volume

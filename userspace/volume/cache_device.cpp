@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume/cache_device.hpp"
+
+#include <regild/regild_format.h>
+#include "block/identity.hpp"
+
+namespace regild::volume {
+namespace {
+
+Result<void> check_may_be_cache(block::Device& device) {
+    block::AlignedBuffer first(format::cache_unit.count());
+    if (device.size() < format::cache_unit) return {};  // too small, which the cache says
+    if (Result<void> read = device.read(Bytes(0), first.span()); !read) return read;
+    if (format::has_cache_magic(ConstByteSpan(first.span()).first<4096>())) return {};
+    Result<block::Content> content = block::probe_content(device);
+    if (!content) return content.error();
+    if (content->blank || content->partition_type == REGILD_GPT_TYPE_CACHE) return {};
+    return Error{Failure::refused, device.name() + " holds " + content->description +
+                                       " and is not a partition of the cache's type (" REGILD_GPT_TYPE_CACHE
+                                       ")"};
+}
+
+}  // namespace
+
+Result<OpenCache> open_cache(const std::string& path_or_tag) {
+    const Result<std::string> path = block::resolve(path_or_tag);
+    if (!path) return path.error().context("cache");
+    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, block::Access::exclusive);
+    if (!device) return device.error().context("cache");
+    if (Result<void> may = check_may_be_cache(**device); !may) return may.error().context("cache");
+    Result<store::Cache> cache = store::Cache::open(**device);
+    if (!cache) return cache.error().context("cache");
+    return OpenCache{*std::move(device), std::make_unique<store::Cache>(*std::move(cache))};
+}
+
+}  // namespace regild::volume

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The device that holds the cache: found, and used only where it is one or may become one (invariant 10).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "block/device.hpp"
+#include "store/cache.hpp"
+
+namespace regild::volume {
+
+// The cache refers to the device.
+struct OpenCache {
+    std::unique_ptr<block::Device> device;
+    std::unique_ptr<store::Cache> cache;
+};
+
+// `path_or_tag` as block::resolve takes it. Failure::refused: it is in use, too small, or holds what regild
+// did not put there and is not a partition of its type. Nothing is written where it is refused.
+Result<OpenCache> open_cache(const std::string& path_or_tag);
+
+}  // namespace regild::volume
