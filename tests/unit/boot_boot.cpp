@@ -302,6 +302,64 @@ TEST_CASE("the figures of a boot are those of all its attempts") {
     CHECK(report->restore.bytes_fetched > Bytes(image_blocks / 5 * 4 * block_bytes));
 }
 
+TEST_CASE("with a cache a dirty boot needs no network, and says when it does") {
+    Kiosk kiosk;
+    kiosk.configuration.cache = kiosk.directory / "cache";
+    write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+    REQUIRE(kiosk.boot().ok());
+    kiosk.fetchers = 0;
+    kiosk.options.no_network = true;
+
+    kiosk.dirty(7);
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->outcome == BootOutcome::restored);
+    CHECK(report->restore.cached == Blocks(1));
+    CHECK(report->restore.requests == 0);
+    CHECK(kiosk.fetchers == 0);
+    CHECK(kiosk.is_golden());
+
+    // What was in the cache is gone: nothing is touched, and nobody waits.
+    write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+    kiosk.dirty(7);
+    const std::string before = read_file(kiosk.data());
+    const Result<BootReport> missed = kiosk.boot();
+    REQUIRE_FALSE(missed.ok());
+    CHECK(missed.error().kind == Failure::network);
+    CHECK(kiosk.waits.empty());
+    CHECK(kiosk.fetchers == 0);
+    CHECK(read_file(kiosk.data()) == before);
+    kiosk.options.no_network = false;
+    REQUIRE(kiosk.boot().ok());
+    CHECK(kiosk.is_golden());
+}
+
+TEST_CASE("a cache that is no good is said and gone on without") {
+    ProvisionedKiosk kiosk;
+    kiosk.configuration.cache = kiosk.directory / "cache";
+    std::string said;
+    std::string content;
+    SECTION("missing") {
+        said = "cache: ";
+    }
+    SECTION("too small") {
+        content.assign(65536, '\0');
+        said = "is too small for a cache";
+    }
+    SECTION("somebody else's") {
+        content.assign(std::size_t{4} << 20, 'x');
+        said = "is not a partition of the cache's type";
+    }
+    if (!content.empty()) write_file(kiosk.configuration.cache, content);
+    kiosk.dirty(7);
+    REQUIRE(kiosk.boot().ok());
+    CHECK(kiosk.is_golden());
+    INFO(kiosk.observer.lines);
+    CHECK(kiosk.observer.lines.find(said) != std::string::npos);
+    CHECK(kiosk.observer.lines.find("going on without a cache") != std::string::npos);
+    if (!content.empty()) CHECK(read_file(kiosk.configuration.cache) == content);
+}
+
 TEST_CASE("a missing image is said and asked for again, and the boot goes on when it is there") {
     ProvisionedKiosk kiosk;
     kiosk.dirty(7);

@@ -351,6 +351,33 @@ TEST_CASE_METHOD(Workplace, "the document in the record is cut to its room and h
     CHECK(url.starts_with(document.substr(0, 150)));
 }
 
+TEST_CASE_METHOD(Workplace, "a cache is filled, shown and dropped") {
+    const std::string cache = directory / "cache";
+    write_file(cache, std::string(std::size_t{4} << 20, '\0'));
+    REQUIRE(on_volume("provision", {"--cache", cache}) == 0);
+    CHECK(run({"cache", "status", "--cache", cache}) == 0);
+    CHECK(says(" chunks of "));
+    CHECK(run({"cache", "status", "--cache", cache, "--json"}) == 0);
+    CHECK(json::parse(out)["chunks"] > 0);
+
+    fs::remove_all(directory / "store");
+    REQUIRE(on_log("mark", {"7"}) == 0);
+    overwrite(data(), 7 * 4096, "dirty");
+    CHECK(on_volume("restore", {"--cache", cache, "--json"}) == 0);
+    CHECK(json::parse(out)["cached_blocks"] == 1);
+    CHECK(json::parse(out)["requests"] == 0);
+
+    CHECK(run({"cache", "drop", "--cache", cache}) == 0);
+    CHECK(run({"cache", "status", "--cache", cache, "--json"}) == 0);
+    CHECK(json::parse(out)["chunks"] == 0);
+
+    CHECK(run({"cache", "clean", "--cache", cache}) == 2);
+    CHECK(run({"cache", "status"}) == 2);
+    write_file(cache, std::string(std::size_t{4} << 20, 'x'));
+    CHECK(run({"cache", "drop", "--cache", cache}) == 5);
+    CHECK(read_file(cache) == std::string(std::size_t{4} << 20, 'x'));
+}
+
 TEST_CASE_METHOD(ProvisionedWorkplace, "status of a log without a valid image record says so") {
     overwrite(log(), 8192, std::string(16384, 'x'));
     const std::size_t tail_offset = 65536 + 4096;  // a bitmap of one unit, then slot 1

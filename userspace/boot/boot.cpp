@@ -8,6 +8,7 @@
 #include "boot/hold.hpp"
 #include "boot/missing_device.hpp"
 #include "boot/policy.hpp"
+#include "volume/cache_device.hpp"
 
 namespace regild::boot {
 namespace {
@@ -49,9 +50,10 @@ class Boot {
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
 
     net::Fetcher& fetcher() {
-        if (!fetcher_) fetcher_ = in_.make_fetcher();
+        if (!fetcher_) fetcher_ = options_.no_network ? net::make_offline_fetcher() : in_.make_fetcher();
         return *fetcher_;
     }
+    void open_cache();
     // Calls `attempt` until it succeeds or the policy says to give up.
     template <class Attempt>
     auto with_patience(Attempt attempt) -> decltype(attempt());
@@ -60,6 +62,7 @@ class Boot {
     const BootOptions& options_;
     const Surroundings& in_;
     std::unique_ptr<net::Fetcher> fetcher_;
+    volume::OpenCache cache_;
     BootReport report_;
 };
 
@@ -70,7 +73,7 @@ auto Boot::with_patience(Attempt attempt) -> decltype(attempt()) {
         if (result.ok()) return result;
         const std::optional<seconds> delay =
             delay_before_retry(result.error().kind, failures, configuration_.offline);
-        if (!delay) return result;
+        if (!delay || options_.no_network) return result;
         in_.observer.event(result.error().message + "; trying again in " + std::to_string(delay->count()) +
                            " s");
         if (Result<void> waited = in_.wait(*delay); !waited) return waited.error();
@@ -132,7 +135,8 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
     } else {
         in_.observer.event(volume::state_text(facts));
     }
-    if (decision.needs_network && options_.no_network)
+    const bool cache_may_do = !configuration_.cache.empty() && decision.work != Work::provision;
+    if (decision.needs_network && options_.no_network && !cache_may_do)
         return Error{Failure::network, "the network is needed to restore the volume"};
     return decision;
 }
@@ -148,11 +152,29 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     return source;
 }
 
+// A boot goes on without a cache that is no good.
+void Boot::open_cache() {
+    if (configuration_.cache.empty()) return;
+    Result<volume::OpenCache> opened = volume::open_cache(configuration_.cache);
+    if (opened)
+        cache_ = *std::move(opened);
+    else
+        in_.observer.event(opened.error().message + ": going on without a cache");
+}
+
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
+    open_cache();
     const Blocks marked = volume.log().bitmap().marked();
-    if (marked > Blocks(0)) in_.observer.event("fetching from " + source.data_url.shown());
-    volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop);
-    if (Result<void> done = with_patience([&] { return restore.attempt(); }); !done) return done;
+    if (marked > Blocks(0) && !options_.no_network)
+        in_.observer.event(
+            std::string(cache_.cache ? "what the cache does not have is fetched from " : "fetching from ") +
+            source.data_url.shown());
+    volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
+                            cache_.cache.get());
+    Result<void> done = with_patience([&] { return restore.attempt(); });
+    if (cache_.cache && cache_.cache->error())
+        in_.observer.event(cache_.cache->error()->message + ": the cache is not used");
+    if (!done) return done;
     report_.restore = restore.report();
     return {};
 }

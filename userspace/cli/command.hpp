@@ -83,6 +83,7 @@ extern const Command dirty_command;
 extern const Command mark_command;
 extern const Command map_command;
 extern const Command unmap_command;
+extern const Command cache_command;
 extern const Command boot_command;
 
 }  // namespace regild::cli

@@ -29,6 +29,7 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     take(data_option, configuration.data);
     take(log_option, configuration.log);
     take(source_option, configuration.source);
+    take(cache_option, configuration.cache);
     configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
     configuration.allow_downgrade =
         configuration.allow_downgrade || arguments.has(allow_downgrade_option.name);

@@ -15,6 +15,7 @@ inline constexpr Option data_option{"data", "DEV", "the disk: a path or PARTLABE
 inline constexpr Option log_option{"log", "DEV", "its write log, likewise", Need::here_or_in_configuration};
 inline constexpr Option source_option{"source", "URL", "the manifest or channel (http, https or file)",
                                       Need::here_or_in_configuration};
+inline constexpr Option cache_option{"cache", "DEV", "where fetched blocks are kept (default: none)"};
 inline constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
 inline constexpr Option allow_downgrade_option{"allow-downgrade", nullptr,
                                                "go below the log's version floor"};

@@ -6,6 +6,7 @@
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/volume_report.hpp"
+#include "volume/cache_device.hpp"
 
 namespace regild::cli {
 namespace {
@@ -72,8 +73,17 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired;
-    volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop());
+    volume::OpenCache cache;
+    if (!configuration_.cache.empty()) {
+        Result<volume::OpenCache> opened = volume::open_cache(configuration_.cache);
+        if (!opened) return opened.error();
+        cache = *std::move(opened);
+    }
+    volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
+                            cache.cache.get());
     Result<void> done = restore.attempt();
+    if (cache.cache && cache.cache->error())
+        observer().event(cache.cache->error()->message + ": the cache is not used");
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left
     if (!done)
@@ -162,8 +172,8 @@ const Command provision_command{
     .description =
         "Formats the log where there is none for this disk, then restores every block.\n"
         "Interrupted, it goes on where it was when it is run again.",
-    .options = {config_option, data_option, log_option, source_option, adopt_option, allow_downgrade_option,
-                json_option},
+    .options = {config_option, data_option, log_option, source_option, cache_option, adopt_option,
+                allow_downgrade_option, json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_provision>};
@@ -174,7 +184,7 @@ const Command restore_command{
     .description =
         "Fetches, verifies and writes every marked block of the version that the disk\n"
         "holds. Without a marked block no request is made.",
-    .options = {config_option, data_option, log_option, source_option, json_option},
+    .options = {config_option, data_option, log_option, source_option, cache_option, json_option},
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_restore>};

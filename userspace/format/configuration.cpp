@@ -29,6 +29,9 @@ Result<Configuration> parse_configuration(std::string_view text) {
     configuration.name = take_required(reader, "name");
     if (!is_valid_mapped_name(configuration.name))
         reader.fail("name", "must be 1 to 127 of A-Z a-z 0-9 # + . _ - and not \"control\"");
+    if (reader.has("cache")) configuration.cache = take_required(reader, "cache");
+    if (configuration.cache == configuration.data || configuration.cache == configuration.log)
+        reader.fail("cache", "must be a device of its own");
     if (reader.has("offline")) {
         const std::string offline = reader.text("offline");
         if (offline != "wait" && offline != "halt") reader.fail("offline", "must be \"wait\" or \"halt\"");

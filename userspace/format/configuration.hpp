@@ -20,6 +20,7 @@ struct Configuration {
     std::string log;     // required
     std::string source;  // required: URL of a manifest or of a channel
     std::string name;    // required: of the mapped device below /dev/mapper
+    std::string cache;   // a path or a tag; "": none
     OfflinePolicy offline = OfflinePolicy::wait;
     bool adopt = false;            // provision a disk that holds something else
     bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
