@@ -27,6 +27,8 @@ DATA_START=$((1 << 20))
 DATA_SIZE=$((IMAGE_SIZE + (16 << 20)))
 LOG_START=$((DATA_START + DATA_SIZE))
 LOG_SIZE=$((1 << 20))
+CACHE_START=$((LOG_START + LOG_SIZE))
+CACHE_SIZE=$((160 << 20))
 say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
 die() {
 	echo "FAILED: $*" >&2
@@ -96,12 +98,13 @@ kiosk_choose_port() {
 
 kiosk_disk() {
 	rm -f "$1"
-	truncate -s $((LOG_START + LOG_SIZE + (1 << 20))) "$1"
+	truncate -s $((CACHE_START + CACHE_SIZE + (1 << 20))) "$1"
 	sfdisk -q "$1" <<-EOT
 		label: gpt
 		unit: sectors
 		start=$((DATA_START / 512)), size=$((DATA_SIZE / 512)), type=$(vm_gpt_type DATA), name=kiosk
 		start=$((LOG_START / 512)), size=$((LOG_SIZE / 512)), type=$(vm_gpt_type LOG), name=kiosk-log
+		start=$((CACHE_START / 512)), size=$((CACHE_SIZE / 512)), type=$(vm_gpt_type CACHE), name=kiosk-cache
 	EOT
 }
 
@@ -139,14 +142,17 @@ kiosk_configure() {
 	INITRD=$WORK/initrd.img
 }
 
-# kiosk_boot NAME [ARGUMENT…]: $WORK/disk.img is the disk; NAME.console gets the
-# first serial port, NAME.talk the second. The third brings answers to the
-# guest, and a pipe carries QEMU's control protocol.
+# kiosk_boot NAME [ARGUMENT…]: $WORK/disk.img is the disk; with no_network=1
+# the machine has no network device. NAME.console gets the first serial port,
+# NAME.talk the second. The third brings answers to the guest, and a pipe carries
+# QEMU's control protocol.
 kiosk_boot() {
 	local pipe cpu=host
 	# Not "max": QEMU 7.2 emulates AVX2 wrongly, and systemd fails at random.
 	# Nehalem has SSE 4.2, for the checksum of the log.
 	[[ $VM_ACCEL == kvm ]] || cpu=Nehalem
+	local network=(-netdev 'user,id=net' -device 'virtio-net-pci,netdev=net')
+	[[ -z ${no_network:-} ]] || network=()
 	vm_name=$1
 	shift
 	for pipe in answer qmp; do
@@ -160,7 +166,7 @@ kiosk_boot() {
 		-kernel "$KIOSK/vmlinuz" -initrd "${INITRD:-$KIOSK/initrd.img}" \
 		-append "console=ttyS0 ip=dhcp noresume panic=1 mitigations=off no_timer_check $*" \
 		-drive "file=$WORK/disk.img,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,serial=kiosk-disk \
-		-netdev user,id=net -device virtio-net-pci,netdev=net -device virtio-rng-pci \
+		"${network[@]}" -device virtio-rng-pci \
 		-serial "file:$WORK/$vm_name.console" -serial "file:$WORK/$vm_name.talk" \
 		-chardev "pipe,id=answer,path=$WORK/answer" -serial chardev:answer \
 		-chardev "pipe,id=qmp,path=$WORK/qmp" -mon chardev=qmp,mode=control \

@@ -54,9 +54,9 @@ vm_missing() {
 	exit 77
 }
 
-# vm_gpt_type DATA|LOG: a partition's type, as the project's headers have it.
+# vm_gpt_type DATA|LOG|CACHE: a partition's type, as the project's headers have it.
 vm_gpt_type() {
-	sed -n "s/^#define WRITELOG_GPT_TYPE_$1[^\"]*\"\(.*\)\"/\1/p" "$VM_TOP"/include/regild/*.h
+	sed -n "s/^#define [A-Z]*_GPT_TYPE_$1[^\"]*\"\(.*\)\"/\1/p" "$VM_TOP"/include/regild/*.h
 }
 
 # vm_require [PROGRAM:PACKAGE…]: what every VM needs, and what is named.
