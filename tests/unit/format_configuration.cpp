@@ -26,6 +26,8 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
 TEST_CASE("a configuration may say everything") {
     const auto c = parse_configuration(test::golden_text("configuration/valid-full.json"));
     REQUIRE(c.ok());
+    CHECK(c->source == "file:/srv/store/kiosk/7/manifest.json");
+    CHECK(c->mirrors == std::vector<std::string>{"https://images.example/kiosk/7/manifest.json"});
     CHECK(c->cache == "PARTLABEL=kiosk-cache");
     CHECK(c->offline == OfflinePolicy::halt);
     CHECK(c->adopt);
@@ -43,8 +45,9 @@ TEST_CASE("what is wrong with a configuration is named and is the user's to mend
     for (const Case& c :
          {Case{"unknown-key", "'adpot' is not a known key"}, Case{"duplicate-key", "'data' comes twice"},
           Case{"missing-log", "'log' is missing"}, Case{"wrong-type", "'adopt' must be true or false"},
-          Case{"name", "'name'"}, Case{"cache", "'cache' must be a device of its own"},
-          Case{"offline", "'offline'"}, Case{"timeout", "'device_timeout'"}, Case{"not-json", "not JSON"}}) {
+          Case{"name", "'name'"}, Case{"no-sources", "'source' must be one URL, or a list of 1 to 16"},
+          Case{"cache", "'cache' must be a device of its own"}, Case{"offline", "'offline'"},
+          Case{"timeout", "'device_timeout'"}, Case{"not-json", "not JSON"}}) {
         const auto configuration =
             parse_configuration(test::golden_text(std::string("configuration/invalid-") + c.file + ".json"));
         REQUIRE_FALSE(configuration.ok());

@@ -312,7 +312,7 @@ TEST_CASE("a range that stays wrong is the source's fault") {
         return {};
     });
     REQUIRE(attempt.kind() == Failure::source);
-    REQUIRE(attempt.says("wrong 4 times: block 7 is wrong"));
+    REQUIRE(attempt.says(": wrong 4 times: block 7 is wrong"));
     REQUIRE(attempt.arrivals[0] == 4);
 }
 

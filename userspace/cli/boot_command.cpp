@@ -35,7 +35,7 @@ Result<boot::BootReport> boot(const Environment& environment, const Arguments& a
                                     .no_map = arguments.has("no-map")};
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
     const boot::Surroundings surroundings{
-        .make_fetcher = [&] { return net::make_http_fetcher({.observer = &log}, environment.stop); },
+        .make_fetcher = [&] { return make_fetcher(*configuration, log, environment.stop); },
         .mapper = *mapper,
         .observer = log,
         .stop = environment.stop,

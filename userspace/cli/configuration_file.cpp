@@ -2,7 +2,7 @@
 #include "cli/configuration_file.hpp"
 
 #include "base/read_file.hpp"
-#include "net/url.hpp"
+#include "store/mirrors.hpp"
 
 namespace regild::cli {
 
@@ -11,9 +11,32 @@ Result<format::Configuration> read_configuration(const std::string& path) {
     if (!text) return Error{Failure::usage, text.error().context("configuration").message};
     Result<format::Configuration> configuration = format::parse_configuration(*text);
     if (!configuration) return configuration.error().context("configuration " + path);
-    if (Result<net::Url> valid = net::parse_document_url(configuration->source); !valid)
+    if (const auto valid = sources_of(*configuration); !valid)
         return valid.error().context("configuration " + path + ": 'source'");
     return configuration;
+}
+
+Result<std::vector<net::Url>> sources_of(const format::Configuration& configuration) {
+    std::vector<net::Url> urls;
+    std::vector<std::string> texts{configuration.source};
+    texts.insert(texts.end(), configuration.mirrors.begin(), configuration.mirrors.end());
+    for (const std::string& text : texts) {
+        const Result<net::Url> url = net::parse_document_url(text);
+        if (!url) return url.error();
+        if (!urls.empty() && url->file_name() != urls[0].file_name())
+            return Error{Failure::usage, url->shown() + " is no mirror of " + urls[0].shown() +
+                                             ": the name of its file is another"};
+        urls.push_back(*url);
+    }
+    return urls;
+}
+
+std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration, Observer& observer,
+                                           const StopFlag& stop) {
+    std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({.observer = &observer}, stop);
+    Result<std::vector<net::Url>> urls = sources_of(configuration);
+    if (!urls || urls->size() == 1) return fetcher;
+    return store::make_mirrored_fetcher(std::move(fetcher), *std::move(urls), observer);
 }
 
 Result<format::Configuration> configuration_of(const Arguments& arguments) {
@@ -29,6 +52,7 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     take(data_option, configuration.data);
     take(log_option, configuration.log);
     take(source_option, configuration.source);
+    if (arguments.has(source_option.name)) configuration.mirrors.clear();
     take(cache_option, configuration.cache);
     configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
     configuration.allow_downgrade =

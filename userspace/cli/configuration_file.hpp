@@ -2,10 +2,13 @@
 // Which devices and which source a command is about: its options say so, or the configuration of the machine.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/command.hpp"
 #include "format/configuration.hpp"
+#include "net/fetcher.hpp"
 
 namespace regild::cli {
 
@@ -25,6 +28,13 @@ inline constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) d
 
 // Failure::usage names the file and what is wrong with it.
 Result<format::Configuration> read_configuration(const std::string& path);
+
+// Of the source and its mirrors, in their order. Failure::usage: one is no source, or mirrors differ in the
+// name of their file.
+Result<std::vector<net::Url>> sources_of(const format::Configuration& configuration);
+// Asks the source, and where that fails its mirrors. The observer outlives it.
+std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration, Observer& observer,
+                                           const StopFlag& stop);
 
 // The configuration that --config names, or the defaults, with what the options say in its place.
 Result<format::Configuration> configuration_of(const Arguments& arguments);

@@ -28,7 +28,7 @@ class Run {
     const StopFlag& stop() const { return environment_.stop; }
     // Made when it is needed: without work there is no request.
     net::Fetcher& fetcher() {
-        if (!fetcher_) fetcher_ = net::make_http_fetcher({.observer = observer_.get()}, environment_.stop);
+        if (!fetcher_) fetcher_ = make_fetcher(configuration_, *observer_, environment_.stop);
         return *fetcher_;
     }
 

@@ -15,6 +15,19 @@ std::string take_required(ObjectReader& reader, const char* key) {
     return text;
 }
 
+// One URL, or a list: the first and its mirrors.
+void take_sources(ObjectReader& reader, Configuration& configuration) {
+    if (!reader.is_list("source")) {
+        configuration.source = take_required(reader, "source");
+        return;
+    }
+    configuration.mirrors = reader.texts("source");
+    if (configuration.mirrors.empty() || configuration.mirrors.size() > 1 + max_mirrors)
+        return reader.fail("source", "must be one URL, or a list of 1 to " + std::to_string(1 + max_mirrors));
+    configuration.source = configuration.mirrors.front();
+    configuration.mirrors.erase(configuration.mirrors.begin());
+}
+
 }  // namespace
 
 Result<Configuration> parse_configuration(std::string_view text) {
@@ -25,7 +38,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
     Configuration configuration;
     configuration.data = take_required(reader, "data");
     configuration.log = take_required(reader, "log");
-    configuration.source = take_required(reader, "source");
+    take_sources(reader, configuration);
     configuration.name = take_required(reader, "name");
     if (!is_valid_mapped_name(configuration.name))
         reader.fail("name", "must be 1 to 127 of A-Z a-z 0-9 # + . _ - and not \"control\"");

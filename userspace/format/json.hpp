@@ -31,6 +31,7 @@ class ObjectReader {
     std::vector<std::string> texts(const std::string& key);  // a list of strings
     ObjectReader object(const std::string& key);
     bool has(const std::string& key) const { return object_->contains(key); }
+    bool is_list(const std::string& key) const { return has(key) && object_->at(key).is_array(); }
 
     // For what only the caller can check.
     void fail(const std::string& key, const std::string& what);

@@ -29,7 +29,8 @@ struct Totals {
 class Fetcher {
   public:
     // A range has come whole, in any order. Failure::source says that its bytes are wrong: it is asked for
-    // again, over another connection, a few times; any other failure ends the fetch.
+    // again, over another connection, a few times, and the error then names the URL; any other failure ends
+    // the fetch.
     using Arrived = std::function<Result<void>(std::size_t number)>;
     // Bytes of the ranges have come that no try had brought before: in the end as many as the ranges have.
     using Moved = std::function<void(Bytes)>;

@@ -195,7 +195,7 @@ Result<void> HttpFetcher::loop(const Url& url, std::span<Job> jobs, const Arrive
             if (taken.error().kind != Failure::source) return taken;
             Job& job = jobs[transfer->job_number()];
             if (++job.wrong == most_wrong_answers)
-                return taken.error().context("wrong " + std::to_string(job.wrong) + " times");
+                return taken.error().context(url.shown() + ": wrong " + std::to_string(job.wrong) + " times");
             job.farthest = 0;
             again.push_back(transfer->job_number());
         }

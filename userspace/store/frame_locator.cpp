@@ -101,7 +101,7 @@ std::optional<BlockIndex> FrameLocator::wrong_block(PageNumber number, const for
 
 Result<void> FrameLocator::take(PageNumber number, ConstByteSpan bytes, const BlockSet& wanted) {
     const auto wrong = [&](std::uint64_t block) {
-        return Error{Failure::source, source_.index_url.shown() + ": block " + std::to_string(block) +
+        return Error{Failure::source, "block " + std::to_string(block) +
                                           " has no frame there: check the server and the caches before it"};
     };
     const auto page = format::FrameIndexPage::parse(bytes.first<format::index_page_size>());

@@ -177,8 +177,7 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
             const Digest digest = expected(level, *wanted);
             if (hash_(block) != digest)
                 return Error{Failure::source,
-                             source_.tree_url.shown() + ": hash block " + std::to_string(*wanted) +
-                                 " of level " + std::to_string(level) +
+                             "hash block " + std::to_string(*wanted) + " of level " + std::to_string(level) +
                                  " does not match the manifest's root hash: check the server and the caches "
                                  "before it"};
             const auto slot = static_cast<std::size_t>(std::ranges::lower_bound(into.indices, *wanted) -

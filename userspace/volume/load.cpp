@@ -118,7 +118,7 @@ Result<void> Loader::verify(LoadedBatch& into, const Step& step) {
             continue;
         }
         return Error{Failure::source,
-                     source_.data_url.shown() + ": block " + std::to_string(step.blocks.first.value() + i) +
+                     "block " + std::to_string(step.blocks.first.value() + i) +
                          " does not match the hash tree: check the server and the caches before it"};
     }
     return {};

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/mirrors.hpp"
+
+#include <algorithm>
+
+namespace regild::store {
+namespace {
+
+// The folder that holds the versions: beside a channel, above a manifest.
+Result<net::Url> store_folder(const net::Url& document) {
+    return document.sibling(document.file_name() == "manifest.json" ? "../" : "./");
+}
+
+class MirroredFetcher final : public net::Fetcher {
+  public:
+    MirroredFetcher(std::unique_ptr<net::Fetcher> fetcher, std::vector<net::Url> documents,
+                    Observer& observer)
+        : fetcher_(std::move(fetcher)), documents_(std::move(documents)), observer_(observer) {}
+
+    Result<std::string> get(const net::Url& url, std::size_t limit) override {
+        std::string text;
+        Result<void> got = from_each(url, [&](const net::Url& at) -> Result<void> {
+            Result<std::string> answer = fetcher_->get(at, limit);
+            if (!answer) return answer.error();
+            text = *std::move(answer);
+            return {};
+        });
+        if (!got) return got.error();
+        return text;
+    }
+
+    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
+                            const Moved& moved) override {
+        std::vector<bool> done(ranges.size());
+        Bytes whole;      // of ranges that have arrived
+        Bytes reported;   // to `moved`
+        Bytes to_report;  // as far as has been seen, with what is asked for again
+        return from_each(url, [&](const net::Url& at) -> Result<void> {
+            std::vector<std::size_t> numbers;
+            std::vector<net::Range> missing;
+            for (std::size_t i = 0; i < ranges.size(); ++i) {
+                if (done[i]) continue;
+                numbers.push_back(i);
+                missing.push_back(ranges[i]);
+            }
+            to_report = whole;
+            const auto arrived_here = [&](std::size_t number) -> Result<void> {
+                Result<void> taken = arrived(numbers[number]);
+                if (!taken) return taken;
+                done[numbers[number]] = true;
+                whole += Bytes(missing[number].into.size());
+                return taken;
+            };
+            return fetcher_->get_ranges(at, missing, arrived_here, [&](Bytes bytes) {
+                to_report += bytes;
+                if (to_report <= reported) return;
+                moved(to_report - reported);
+                reported = to_report;
+            });
+        });
+    }
+
+    net::Totals totals() const override { return fetcher_->totals(); }
+
+  private:
+    template <class Ask>
+    Result<void> from_each(const net::Url& url, Ask ask) {
+        std::optional<Error> all;
+        for (std::size_t i = 0; i < documents_.size(); ++i) {
+            const std::size_t number = (first_ + i) % documents_.size();
+            const Result<net::Url> at = at_mirror(url, number);
+            Result<void> asked = at ? ask(*at) : Result<void>(at.error());
+            if (asked) {
+                first_ = number;
+                return asked;
+            }
+            const Error& why = asked.error();
+            if (why.kind != Failure::source && why.kind != Failure::network) return asked;
+            if (i + 1 < documents_.size()) observer_.event(why.message + ": trying the next mirror");
+            if (!all)
+                all = why;
+            else
+                all = Error{why.kind == Failure::network ? why.kind : all->kind,
+                            all->message + "; " + why.message};
+        }
+        return *all;
+    }
+
+    Result<net::Url> at_mirror(const net::Url& url, std::size_t number) const {
+        if (number == 0) return url;
+        if (url == documents_[0]) return documents_[number];
+        const Result<net::Url> from = store_folder(documents_[0]);
+        if (!from) return from.error();
+        const Result<net::Url> to = store_folder(documents_[number]);
+        if (!to) return to.error();
+        const std::string& text = url.with_credentials();
+        const std::string& folder = from->with_credentials();
+        if (!text.starts_with(folder))
+            return Error{Failure::source, url.shown() + " is not in the store that has mirrors"};
+        return net::Url::parse(to->with_credentials() + text.substr(folder.size()));
+    }
+
+    std::unique_ptr<net::Fetcher> fetcher_;
+    const std::vector<net::Url> documents_;
+    Observer& observer_;
+    std::size_t first_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<net::Fetcher> make_mirrored_fetcher(std::unique_ptr<net::Fetcher> fetcher,
+                                                    std::vector<net::Url> documents, Observer& observer) {
+    return std::make_unique<MirroredFetcher>(std::move(fetcher), std::move(documents), observer);
+}
+
+}  // namespace regild::store
