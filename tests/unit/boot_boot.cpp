@@ -141,6 +141,8 @@ class Kiosk {
                            .stop = stop,
                            .wait = [this](std::chrono::milliseconds duration) -> Result<void> {
                                waits.push_back(duration);
+                               if (waits.size() > 100)
+                                   return Error{Failure::interrupted, "it waits for ever"};
                                at_wait();
                                return {};
                            }});
