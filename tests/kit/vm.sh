@@ -286,6 +286,17 @@ vm_accel_probe() {
 	fi
 }
 
+# vm_wait_for_init PID STATUS-FILE: until the guest has a first process; fails
+# when it has none in the end.
+vm_wait_for_init() {
+	local deadline=$((SECONDS + 90 * VM_SLOWNESS))
+	while ! grep -qs init "$2"; do
+		kill -0 "$1" 2>/dev/null || { grep -qs init "$2"; return; }
+		((SECONDS < deadline)) || return 1
+		sleep 0.1
+	done
+}
+
 # vm_run [OPTION…] [-- QEMU ARG…]
 #
 #   --guest FILE      script to run in the guest ($VM_WORK/guest)
@@ -365,7 +376,7 @@ vm_run() {
 	done
 	vm_cpio "$root" "$out.cpio"
 	cat "$initramfs" "$out.cpio" >"$out.initrd"
-	rm -rf "$root" "$out.cpio" "$out.console" "$out.output" "$out.status"
+	rm -rf "$root" "$out.cpio"
 
 	# no_timer_check: a guest that a busy host starves at the wrong moment finds
 	# its timer broken, and panics.
@@ -380,14 +391,26 @@ vm_run() {
 		rm -f "$out.initrd"
 		return "$status"
 	fi
-	# QEMU ends with this shell, however it ends.
-	setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
-		qemu-system-x86_64 "${qemu[@]}" >"$out.qemu" 2>&1 &
-	local pid=$! killed=
+	# Once in a few hundred boots QEMU without KVM runs into an instruction that the
+	# kernel is just patching, and hangs or oopses before there is a process.
+	# Nothing of ours runs by then, and no disk has been touched: once more.
+	local attempt pid killed=
+	for attempt in 1 2 3; do
+		rm -f "$out.console" "$out.output" "$out.status"
+		# QEMU ends with this shell, however it ends.
+		setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
+			qemu-system-x86_64 "${qemu[@]}" >"$out.qemu" 2>&1 &
+		pid=$!
+		vm_wait_for_init "$pid" "$out.status" && break
+		((attempt < 3)) || break
+		echo "$label: the kernel did not get as far as its first process; once more"
+		# timeout's child is QEMU.
+		pkill -KILL -P "$pid"
+		{ wait "$pid"; } 2>/dev/null
+	done
 	if [[ -n $kill_on ]]; then
 		while kill -0 "$pid" 2>/dev/null; do
 			if grep -qsE "$kill_on" "$out.output"; then
-				# timeout's child is QEMU.
 				pkill -KILL -P "$pid" && killed=1
 				break
 			fi
@@ -410,7 +433,7 @@ vm_run() {
 	elif [[ -n $kill_on ]]; then
 		echo "$label: the guest ended before it printed $kill_on"
 		return 1
-	elif [[ ! -s $out.status ]]; then
+	elif ! grep -qs '[0-9]' "$out.status"; then
 		echo "$label: the guest ended without a status; QEMU: $(tail -n 2 "$out.qemu")"
 		return 125
 	fi
