@@ -22,8 +22,7 @@ Loader::Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetc
       cache_(cache),
       tree_(tree),
       frames_(source, fetcher),
-      hash_(source.manifest.salt),
-      block_(source.manifest.block_size.bytes().count()),
+      is_right_(source.manifest),
       progress_(progress),
       end_(BlockIndex() + source.manifest.blocks()) {}
 
@@ -91,7 +90,7 @@ std::optional<BlockContent> Loader::content_of(BlockIndex block, LoadedBatch& in
 bool Loader::take_from_cache(LoadedBatch& into, BlockContent& content) {
     const Bytes longest = codec::longest_frame(source_.manifest.block_size.bytes());
     const std::optional<ByteVector> frame = cache_->get(content.digest, longest);
-    if (!frame || !is_right(*frame, content.digest)) {
+    if (!frame || !is_right_(*frame, content.digest)) {
         cache_->forget(content.digest);
         return false;
     }
@@ -103,17 +102,13 @@ bool Loader::take_from_cache(LoadedBatch& into, BlockContent& content) {
     return true;
 }
 
-bool Loader::is_right(ConstByteSpan frame, const Digest& digest) {
-    return decompressor_.decompress(frame, block_) && hash_(block_) == digest;
-}
-
 Result<void> Loader::verify(LoadedBatch& into, const Step& step) {
     ConstByteSpan frames = into.frames_of(step);
     for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
         const FramedBlock& wanted = into.batch.framed[step.slot.count() + i];
         const ConstByteSpan frame = frames.first(wanted.frame_length.count());
         frames = frames.subspan(frame.size());
-        if (is_right(frame, wanted.digest)) {
+        if (is_right_(frame, wanted.digest)) {
             if (cache_) cache_->put(wanted.digest, frame);
             continue;
         }

@@ -6,6 +6,7 @@
 #include "codec/zstd.hpp"
 #include "log/bitmap.hpp"
 #include "store/frame_locator.hpp"
+#include "store/frame_verifier.hpp"
 #include "store/tree_reader.hpp"
 #include "volume/plan.hpp"
 
@@ -43,7 +44,6 @@ class Loader {
     // Nothing for a block that was to be in the cache and is not.
     std::optional<BlockContent> content_of(BlockIndex block, LoadedBatch& into);
     bool take_from_cache(LoadedBatch& into, BlockContent& content);
-    bool is_right(ConstByteSpan frame, const Digest& digest);
     Result<void> fetch(LoadedBatch& into);
     Result<void> verify(LoadedBatch& into, const Step& step);
 
@@ -53,9 +53,7 @@ class Loader {
     store::Cache* const cache_;
     store::TreeReader& tree_;
     store::FrameLocator frames_;
-    codec::SaltedSha256 hash_;
-    codec::Decompressor decompressor_;
-    ByteVector block_;  // where one is decompressed
+    store::FrameVerifier is_right_;
     Progress& progress_;
     const BlockIndex end_;
     BlockSet marks_;  // of the piece that is being planned, before any of it was cleared
