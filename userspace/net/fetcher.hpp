@@ -53,6 +53,7 @@ class Fetcher {
 struct FetchOptions {
     unsigned patience_seconds = 20;
     Observer* observer = nullptr;  // outlives the fetcher
+    Bytes limit_rate{};            // bytes a second, over one connection alone; 0: no limit
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
 

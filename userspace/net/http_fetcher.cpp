@@ -71,6 +71,7 @@ class HttpFetcher final : public Fetcher {
     Result<void> loop(const Url& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
     void tell(const Url& url, Patience& patience, const std::optional<Error>& last_error);
     Result<void> start(const Url& url, Job& job, std::size_t number);
+    std::size_t most_connections() const { return options_.limit_rate > Bytes(0) ? 1 : max_connections; }
     // The next transfer that ended, taken out of the multi handle.
     std::optional<std::pair<Transfer*, CURLcode>> next_ended();
     void abandon_active();
@@ -149,7 +150,7 @@ Result<void> HttpFetcher::loop(const Url& url, std::span<Job> jobs, const Arrive
                                lately(patience.received_lately(now, patience.window()), patience.window()));
         }
         if (patience.wears_thin(now)) tell(url, patience, last_error);
-        while (active_.size() < max_connections && now >= back_off.not_before() &&
+        while (active_.size() < most_connections() && now >= back_off.not_before() &&
                (!again.empty() || next < jobs.size())) {
             std::size_t number = next;
             if (again.empty()) {

@@ -47,21 +47,22 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
     };
     // libcurl itself knows only the CA certificates of the system.
     const char* const certificates = getenv("SSL_CERT_FILE");
-    const bool all_set = (!certificates || set(CURLOPT_CAINFO, certificates)) && set(CURLOPT_NOSIGNAL, 1L) &&
-                         set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
-                         set(CURLOPT_MAXREDIRS, max_redirects) &&
-                         set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
-                         set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
-                         set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
-                         set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
-                         set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
-                         set(CURLOPT_HTTPHEADER, transfer->headers_.get()) &&
-                         set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
-                         set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
-                         set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
-                         set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
-                         set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
-                         set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
+    const bool all_set =
+        (!certificates || set(CURLOPT_CAINFO, certificates)) && set(CURLOPT_NOSIGNAL, 1L) &&
+        set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
+        set(CURLOPT_MAXREDIRS, max_redirects) &&
+        set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
+        set(CURLOPT_BUFFERSIZE, receive_buffer_size) && set(CURLOPT_CONNECTTIMEOUT, stall_seconds) &&
+        set(CURLOPT_LOW_SPEED_LIMIT, 1L) && set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
+        set(CURLOPT_MAX_RECV_SPEED_LARGE, static_cast<curl_off_t>(options.limit_rate.count())) &&
+        set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
+        set(CURLOPT_HTTPHEADER, transfer->headers_.get()) &&
+        set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
+        set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
+        set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
+        set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
+        set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
+        set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
     return all_set ? std::move(transfer) : nullptr;
 }
 
