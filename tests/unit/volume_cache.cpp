@@ -2,6 +2,7 @@
 // Restores with a cache: what it has is not fetched, and nothing of it is believed.
 #include <catch2/catch.hpp>
 
+#include "volume/fill.hpp"
 #include "volume_fixture.hpp"
 
 namespace regild::volume {
@@ -159,6 +160,60 @@ TEST_CASE("a cache whose device fails is gone on without") {
         REQUIRE(restore_with(&cache, *volume, image, fetcher).ok());
         require_done(*volume, image);
     }
+}
+
+TEST_CASE("a cache is filled with a whole version, and goes on where it was cut off") {
+    const GoldenImage image = usual_image();
+    const store::Source source = image.source();
+    MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    test::SilentObserver observer;
+    StopFlag stop;
+    FakeFetcher fetcher(image);
+    fetcher.fail_in = 2 + 1 + 2;
+    REQUIRE_FALSE(fill_cache(source, fetcher, cache, observer, stop).ok());
+    const std::size_t asked = fetcher.requests.size();
+    fetcher.fail_in.reset();
+    const Result<FillReport> filled = fill_cache(source, fetcher, cache, observer, stop);
+    REQUIRE(filled.ok());
+    CHECK(filled->whole);
+    CHECK(filled->wanted == Blocks(260));
+    CHECK(filled->fetched > Blocks(100));
+    CHECK(filled->fetched < Blocks(200));
+    CHECK(fetcher.requests.size() - asked < asked + 2);
+    CHECK(observer.last_done == observer.last_total);
+
+    const Result<FillReport> again = fill_cache(source, fetcher, cache, observer, stop);
+    REQUIRE(again.ok());
+    CHECK(again->fetched == Blocks(0));
+    const std::vector<BlockRange> session{blocks(0, 300)};
+    const auto volume = make_session_volume(image, session);
+    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    REQUIRE(restore_with(&cache, *volume, image, *offline).ok());
+    require_done(*volume, image);
+}
+
+TEST_CASE("a cache that is too small is filled no further than it keeps, with nothing wrong in it") {
+    const BlockSize block_size = test::block_size_of(4096);
+    GoldenImage image = make_golden_image(block_size, MiB(16), [](std::uint64_t) { return false; });
+    const store::Source source = image.source();
+    MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    test::SilentObserver observer;
+    const StopFlag stop;
+    FakeFetcher fetcher(image);
+    const Result<FillReport> filled = fill_cache(source, fetcher, cache, observer, stop);
+    REQUIRE(filled.ok());
+    CHECK_FALSE(filled->whole);
+    CHECK(filled->fetched < Blocks(2000));
+
+    FakeFetcher lying(image);
+    std::ranges::fill(lying.files[source.data_url.with_credentials()], std::byte{7});
+    store::Cache empty = store::Cache::open(device).value();
+    empty.drop();
+    const Result<FillReport> refused = fill_cache(source, lying, empty, observer, stop);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().kind == Failure::source);
 }
 
 TEST_CASE("a cache far smaller than the image serves what sessions keep asking for") {

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume/fill.hpp"
+
+#include "base/progress.hpp"
+#include "store/frame_locator.hpp"
+#include "store/frame_verifier.hpp"
+#include "store/tree_reader.hpp"
+#include "volume/plan.hpp"
+
+namespace regild::volume {
+namespace {
+
+// Blocks that are looked at together.
+constexpr Blocks piece{1 << 20};
+constexpr BatchLimits limits{KiB(257), MiB(4), 8192, 8192};
+
+class Filling {
+  public:
+    Filling(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache, Observer& observer,
+            const StopFlag& stop)
+        : source_(source),
+          fetcher_(fetcher),
+          cache_(cache),
+          stop_(stop),
+          tree_(source, fetcher, &cache),
+          frames_(source, fetcher),
+          verify_(source.manifest),
+          progress_(observer, "filling the cache", source.manifest.padded_size()) {}
+
+    Result<FillReport> run() {
+        const BlockIndex end = BlockIndex() + source_.manifest.blocks();
+        for (BlockIndex at; at < end && !full_;) {
+            const BlockSet all({at, std::min(piece, end - at)}, true);
+            const Result<BlockIndex> until = tree_.load(all, at);
+            if (!until) return until.error();
+            if (Result<void> filled = fill({at, *until - at}); !filled) return filled.error();
+            at = *until;
+        }
+        report_.whole = !full_;
+        return report_;
+    }
+
+  private:
+    Result<void> fill(BlockRange range) {
+        BlockSet missing(range);
+        for (BlockIndex block = range.first; block < range.end(); block = block + Blocks(1)) {
+            const Digest digest = tree_.digest(block);
+            if (digest == tree_.zero_digest()) continue;
+            report_.wanted += Blocks(1);
+            if (!is_there(digest)) missing.insert({block, Blocks(1)});
+        }
+        progress_.add(source_.manifest.block_size.bytes_of(range.count - missing.count()));
+        if (Result<void> found = frames_.load(missing); !found) return found;
+        const auto content_of = [&](BlockIndex block) {
+            return BlockContent{Step::Kind::fetch, tree_.digest(block), frames_.frame(block)};
+        };
+        for (BlockIndex at = range.first; at < range.end() && !full_;) {
+            Batch batch;
+            at = extend(batch, missing, {at, range.end() - at}, limits, content_of);
+            Result<void> fetched = fetch(batch);
+            cache_.finish();
+            if (cache_.error()) return *cache_.error();
+            if (!fetched) return fetched;
+            full_ = kept_.count() > cache_.geometry().ring_length().count() / 10 * 9;
+        }
+        return {};
+    }
+
+    // The table of a cache promises more than it keeps: it is read.
+    bool is_there(const Digest& digest) {
+        const Bytes longest = codec::longest_frame(source_.manifest.block_size.bytes());
+        const std::optional<ByteVector> frame = cache_.get(digest, longest);
+        if (!frame || !verify_(*frame, digest)) {
+            cache_.forget(digest);
+            return false;
+        }
+        cache_.put(digest, *frame);
+        kept_ += Bytes(frame->size());
+        return true;
+    }
+
+    Result<void> fetch(const Batch& batch) {
+        if (batch.steps.empty()) return {};
+        if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
+        ByteVector frames(batch.size.count());
+        std::vector<net::Range> ranges;
+        for (const Step& step : batch.steps)
+            ranges.push_back({step.frames.offset,
+                              ByteSpan(frames).subspan(step.place.count(), step.frames.length.count())});
+        const auto arrived = [&](std::size_t number) -> Result<void> {
+            const Step& step = batch.steps[number];
+            ConstByteSpan left = ranges[number].into;
+            for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
+                const FramedBlock& block = batch.framed[step.slot.count() + i];
+                const ConstByteSpan frame = left.first(block.frame_length.count());
+                left = left.subspan(frame.size());
+                if (!verify_(frame, block.digest))
+                    return Error{Failure::source, "block " + std::to_string(step.blocks.first.value() + i) +
+                                                      " does not match the hash tree"};
+                cache_.put(block.digest, frame);
+                kept_ += Bytes(frame.size());
+            }
+            report_.fetched += step.blocks.count;
+            progress_.add(source_.manifest.block_size.bytes_of(step.blocks.count));
+            return {};
+        };
+        return fetcher_.get_ranges(source_.data_url, ranges, arrived, [](Bytes) {});
+    }
+
+    const store::Source& source_;
+    net::Fetcher& fetcher_;
+    store::Cache& cache_;
+    const StopFlag& stop_;
+    store::TreeReader tree_;
+    store::FrameLocator frames_;
+    store::FrameVerifier verify_;
+    Progress progress_;
+    FillReport report_;
+    Bytes kept_;  // chunks of this version in the cache
+    bool full_ = false;
+};
+
+}  // namespace
+
+Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
+                              Observer& observer, const StopFlag& stop) {
+    return Filling(source, fetcher, cache, observer, stop).run();
+}
+
+}  // namespace regild::volume
