@@ -372,6 +372,9 @@ TEST_CASE_METHOD(Workplace, "a cache is filled, shown and dropped") {
     CHECK(json::parse(out)["chunks"] == 0);
 
     CHECK(run({"cache", "clean", "--cache", cache}) == 2);
+    CHECK(run({"cache", "fill", "--cache", cache}) == 2);
+    CHECK(run({"cache", "fill", "--config", configuration(), "--cache", cache, "--limit-rate", "1K"}) == 2);
+    CHECK(run({"cache", "fill", "--config", configuration(), "--cache", cache}) == 7);  // the store is gone
     CHECK(run({"cache", "status"}) == 2);
     write_file(cache, std::string(std::size_t{4} << 20, 'x'));
     CHECK(run({"cache", "drop", "--cache", cache}) == 5);

@@ -4,7 +4,9 @@
 
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
+#include "log/write_log.hpp"
 #include "volume/cache_device.hpp"
+#include "volume/fill.hpp"
 
 namespace regild::cli {
 namespace {
@@ -12,6 +14,8 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int json_indent = 4;
+constexpr Option limit_rate_option{"limit-rate", "SIZE",
+                                   "of fill: bytes a second, such as 500K (default: no limit)"};
 
 void print_status(const Environment& environment, bool as_json, volume::OpenCache& open) {
     const store::Cache::Content content = open.cache->content();
@@ -32,17 +36,73 @@ void print_status(const Environment& environment, bool as_json, volume::OpenCach
                     << "; some may be overwritten\n";
 }
 
+// The least keeps a server from looking too slow.
+constexpr Bytes least_rate = KiB(16);
+
+Result<Bytes> rate_of(const Arguments& arguments) {
+    if (!arguments.has(limit_rate_option.name)) return Bytes(0);
+    const Result<Bytes> rate = parse_size(arguments.value(limit_rate_option.name));
+    if (!rate) return Error{Failure::usage, rate.error().message}.context("--limit-rate");
+    if (*rate < least_rate) return Error{Failure::usage, "--limit-rate must be 16K or more"};
+    return rate;
+}
+
+// The version that the log's volume holds, which may be mapped meanwhile.
+Result<format::ImageRecord> installed_version(const std::string& log_path_or_tag) {
+    const Result<std::string> path = block::resolve(log_path_or_tag);
+    if (!path) return path.error();
+    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, block::Access::read);
+    if (!device) return device.error();
+    Result<std::optional<log::WriteLog>> log = log::WriteLog::open(**device);
+    if (!log) return log.error();
+    if (!*log || !(*log)->record())
+        return Error{Failure::refused, "no log on " + *path + " says which version to fill the cache with"};
+    return *(*log)->record();
+}
+
+Result<ExitCode> fill(const Environment& environment, const Arguments& arguments,
+                      const format::Configuration& configuration, store::Cache& cache) {
+    if (configuration.log.empty() || configuration.source.empty())
+        return Error{Failure::usage, "fill needs --log and --source as well, or --config"};
+    const Result<Bytes> rate = rate_of(arguments);
+    if (!rate) return rate.error();
+    const Result<format::ImageRecord> record = installed_version(configuration.log);
+    if (!record) return record.error();
+    Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
+    if (!manifest) return manifest.error();
+    const Result<net::Url> url = net::parse_document_url(configuration.source);
+    if (!url) return url.error();
+    const Result<store::Source> source =
+        store::installed_source(*url, *std::move(manifest), record->manifest);
+    if (!source) return source.error();
+    const std::unique_ptr<Observer> observer = make_progress(environment);
+    const std::unique_ptr<net::Fetcher> fetcher =
+        make_fetcher(configuration, *observer, environment.stop, *rate);
+    const Result<volume::FillReport> report =
+        volume::fill_cache(*source, *fetcher, cache, *observer, environment.stop);
+    if (!report && report.error().kind == Failure::interrupted)
+        return Error{Failure::interrupted, "interrupted: what was fetched is kept; run it again to go on"};
+    if (!report) return report.error();
+    environment.out << printable(record->image) << " version " << record->image_version << ": "
+                    << report->fetched.count() << " of " << report->wanted.count() << " blocks fetched ("
+                    << format_size(fetcher->totals().received) << "); "
+                    << (report->whole ? "the cache has all of it\n"
+                                      : "the cache is full and does not have all of it\n");
+    return ExitCode::clean;
+}
+
 Result<ExitCode> run_cache(const Environment& environment, const Arguments& arguments) {
     const std::string& what = arguments.operands()[0];
-    if (what != "status" && what != "drop")
+    if (what != "status" && what != "drop" && what != "fill")
         return Error{Failure::usage,
-                     "'" + printable(what) + "' is nothing to do with a cache: status or drop"};
+                     "'" + printable(what) + "' is nothing to do with a cache: status, fill or drop"};
     const Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
     if (configuration->cache.empty())
         return Error{Failure::usage, "the configuration names no cache; give one with --cache"};
     Result<volume::OpenCache> open = volume::open_cache(configuration->cache);
     if (!open) return open.error();
+    if (what == "fill") return fill(environment, arguments, *configuration, *open->cache);
     if (what == "drop") {
         open->cache->drop();
     } else {
@@ -56,13 +116,16 @@ Result<ExitCode> run_cache(const Environment& environment, const Arguments& argu
 
 const Command cache_command{
     .name = "cache",
-    .summary = "show what the cache holds, or empty it",
+    .summary = "show what the cache holds, fill it, or empty it",
     .description =
-        "WHAT is status or drop. The cache keeps what was fetched, so that the next restore\n"
-        "needs no network; nothing is lost that the server does not have.",
+        "WHAT is status, fill or drop. The cache keeps what was fetched, so that the next\n"
+        "restore needs no network; fill fetches all that the installed version has.",
     .options = {config_option,
                 {"cache", "DEV",
                  "the cache: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", Need::here_or_in_configuration},
+                {"log", "DEV", "of fill: the log of the volume, which may be mapped"},
+                {"source", "URL", "of fill: the manifest or channel"},
+                limit_rate_option,
                 json_option},
     .operands = "WHAT",
     .many_operands = false,

@@ -32,8 +32,9 @@ Result<std::vector<net::Url>> sources_of(const format::Configuration& configurat
 }
 
 std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration, Observer& observer,
-                                           const StopFlag& stop) {
-    std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({.observer = &observer}, stop);
+                                           const StopFlag& stop, Bytes limit_rate) {
+    std::unique_ptr<net::Fetcher> fetcher =
+        net::make_http_fetcher({.observer = &observer, .limit_rate = limit_rate}, stop);
     Result<std::vector<net::Url>> urls = sources_of(configuration);
     if (!urls || urls->size() == 1) return fetcher;
     return store::make_mirrored_fetcher(std::move(fetcher), *std::move(urls), observer);

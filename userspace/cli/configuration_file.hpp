@@ -34,7 +34,7 @@ Result<format::Configuration> read_configuration(const std::string& path);
 Result<std::vector<net::Url>> sources_of(const format::Configuration& configuration);
 // Asks the source, and where that fails its mirrors. The observer outlives it.
 std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration, Observer& observer,
-                                           const StopFlag& stop);
+                                           const StopFlag& stop, Bytes limit_rate = {});
 
 // The configuration that --config names, or the defaults, with what the options say in its place.
 Result<format::Configuration> configuration_of(const Arguments& arguments);
