@@ -41,7 +41,7 @@ constexpr Bytes least_rate = KiB(16);
 
 Result<Bytes> rate_of(const Arguments& arguments) {
     if (!arguments.has(limit_rate_option.name)) return Bytes(0);
-    const Result<Bytes> rate = parse_size(arguments.value(limit_rate_option.name));
+    Result<Bytes> rate = parse_size(arguments.value(limit_rate_option.name));
     if (!rate) return Error{Failure::usage, rate.error().message}.context("--limit-rate");
     if (*rate < least_rate) return Error{Failure::usage, "--limit-rate must be 16K or more"};
     return rate;
