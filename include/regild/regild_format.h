@@ -59,12 +59,12 @@ struct regild_cache_header {
 	__le32	crc;			/* 8: of bytes 12 to 4095 */
 	__le32	version;		/* 12 */
 	__le64	device_size;		/* 16: bytes; all offsets follow from it */
-	__le64	position;		/* 24: in the ring, where the next chunk goes */
+	__le64	written;		/* 24: bytes that were ever put into the ring */
 };
 
 struct regild_cache_entry {
 	__le64	fingerprint;		/* 0: the first bytes of the digest */
-	__le64	place;			/* 8: length, offset in units of 16 bytes << 24 */
+	__le64	place;			/* 8: length, offset / 16 << 24, lap << 60 */
 };
 
 struct regild_cache_bucket {
@@ -91,7 +91,7 @@ WRITELOG_AT(writelog_record, image, 48);
 WRITELOG_AT(writelog_record, start_sector, 288);
 WRITELOG_AT(writelog_record, document, 312);
 WRITELOG_AT(writelog_record, text, 512);
-WRITELOG_AT(regild_cache_header, position, 24);
+WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);
 WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);
 

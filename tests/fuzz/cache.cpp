@@ -10,8 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     format::CacheUnit unit{};
     std::ranges::copy(std::as_bytes(std::span(data, std::min(size, unit.size()))), unit.begin());
     if (const auto header = format::parse_cache_header(unit)) {
-        const auto geometry = format::CacheGeometry::make(header->device_size);
-        if (!geometry || header->position >= geometry->ring_length()) std::abort();
+        if (!format::CacheGeometry::make(header->device_size)) std::abort();
     }
     const Bytes ring = MiB(1);
     const std::vector<format::CacheEntry> entries = format::parse_bucket(unit, ring);

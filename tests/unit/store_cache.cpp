@@ -75,6 +75,30 @@ TEST_CASE("the oldest make room, and what is still wanted stays") {
         CHECK(holds(cache, n));
 }
 
+TEST_CASE("what was written over is known as gone without being read") {
+    MemoryStorage device(MiB(2));
+    for (unsigned round = 0; round < 20; ++round) {  // more laps than an entry can tell apart
+        Cache cache = Cache::open(device).value();
+        for (unsigned n = 0; n < 500; ++n)
+            cache.put(digest(1000 * round + n), chunk(1000 * round + n));
+        cache.finish();
+        Cache later = Cache::open(device).value();
+        Bytes length;
+        unsigned promised = 0;
+        for (unsigned old = 0; old <= round; ++old)
+            for (unsigned n = 0; n < 500; ++n) {
+                if (!later.has(digest(1000 * old + n))) continue;
+                REQUIRE(holds(later, 1000 * old + n));
+                length += Bytes(chunk(1000 * old + n).size());
+                ++promised;
+            }
+        CHECK(later.content().chunks == promised);
+        CHECK(later.content().length == length);
+        CHECK(length <= later.geometry().ring_length());
+        if (round > 0) CHECK(promised > 550);
+    }
+}
+
 TEST_CASE("a chunk that is there is not written again") {
     MemoryStorage device(MiB(4));
     Cache cache = Cache::open(device).value();

@@ -33,7 +33,7 @@ void print_status(const Environment& environment, bool as_json, volume::OpenCach
                     << format_size(open.device->size()) << "\n"
                     << "room        " << format_size(room) << " for chunks\n"
                     << "holds       " << content.chunks << " chunks of " << format_size(content.length)
-                    << "; some may be overwritten\n";
+                    << "\n";
 }
 
 // The least keeps a server from looking too slow.

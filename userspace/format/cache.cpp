@@ -66,10 +66,9 @@ std::optional<CacheHeader> parse_cache_header(std::span<const std::byte, 4096> b
     if (!has_cache_magic(bytes) || le32toh(wire.crc) != header_crc(bytes) ||
         le32toh(wire.version) != REGILD_CACHE_VERSION)
         return std::nullopt;
-    const CacheHeader header{Bytes(le64toh(wire.device_size)), Bytes(le64toh(wire.position))};
-    const std::optional<CacheGeometry> geometry = CacheGeometry::make(header.device_size);
-    if (!geometry || header.position >= geometry->ring_length() ||
-        header.position.count() % cache_unit.count() != 0)
+    const CacheHeader header{Bytes(le64toh(wire.device_size)), Bytes(le64toh(wire.written))};
+    if (!CacheGeometry::make(header.device_size) || header.written > Bytes(INT64_MAX) ||
+        header.written.count() % cache_unit.count() != 0)
         return std::nullopt;
     return header;
 }
@@ -79,7 +78,7 @@ CacheUnit serialize_cache_header(const CacheHeader& header) {
     std::memcpy(wire.magic, REGILD_CACHE_MAGIC, sizeof wire.magic);
     wire.version = htole32(REGILD_CACHE_VERSION);
     wire.device_size = htole64(header.device_size.count());
-    wire.position = htole64(header.position.count());
+    wire.written = htole64(header.written.count());
     CacheUnit bytes{};
     std::memcpy(bytes.data(), &wire, sizeof wire);
     const std::uint32_t crc = htole32(header_crc(bytes));
@@ -100,10 +99,10 @@ std::vector<CacheEntry> parse_bucket(std::span<const std::byte, 4096> bytes, Byt
     if (le32toh(wire.crc) != bucket_crc(bytes)) return entries;
     for (const regild_cache_entry& entry : wire.entries) {
         const std::uint64_t place = le64toh(entry.place);
-        const Bytes offset((place >> 24) * chunk_alignment.count());
+        const Bytes offset((place << 4 >> 28) * chunk_alignment.count());
         const Bytes length(place & max_chunk_length);
         if (length == Bytes(0) || offset + length > ring_length) continue;
-        entries.push_back({le64toh(entry.fingerprint), offset, length});
+        entries.push_back({le64toh(entry.fingerprint), offset, length, place >> 60});
     }
     return entries;
 }
@@ -114,7 +113,8 @@ CacheUnit serialize_bucket(std::span<const CacheEntry> entries) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
         wire.entries[i].fingerprint = htole64(entries[i].fingerprint);
         wire.entries[i].place =
-            htole64(entries[i].offset.count() / chunk_alignment.count() << 24 | entries[i].length.count());
+            htole64(entries[i].lap << 60 | entries[i].offset.count() / chunk_alignment.count() << 24 |
+                    entries[i].length.count());
     }
     CacheUnit bytes;
     std::memcpy(bytes.data(), &wire, sizeof wire);

@@ -18,7 +18,9 @@ inline constexpr Bytes chunk_alignment{16};
 inline constexpr std::uint32_t max_chunk_length = (1u << 24) - 1;
 inline constexpr Bytes min_cache_size = MiB(1);
 // What the offsets of entries reach.
-inline constexpr Bytes max_cache_size{std::uint64_t{1} << 44};
+inline constexpr Bytes max_cache_size{std::uint64_t{1} << 40};
+// How many laps of the ring an entry can tell apart.
+inline constexpr std::uint64_t cache_laps = 16;
 
 using CacheUnit = std::array<std::byte, 4096>;
 
@@ -43,7 +45,7 @@ class CacheGeometry {
 
 struct CacheHeader {
     Bytes device_size;
-    Bytes position;  // in the ring, where the next chunk goes
+    Bytes written;  // that were ever put into the ring, lap after lap: the next chunk goes behind them
     bool operator==(const CacheHeader&) const = default;
 };
 bool has_cache_magic(std::span<const std::byte, 4096> bytes);
@@ -55,6 +57,7 @@ struct CacheEntry {
     std::uint64_t fingerprint = 0;  // the first eight bytes of the digest
     Bytes offset;                   // in the ring, a multiple of chunk_alignment
     Bytes length;                   // 1 to max_chunk_length
+    std::uint64_t lap = 0;          // of the ring when it was put there, modulo cache_laps
     bool operator==(const CacheEntry&) const = default;
 };
 std::uint64_t fingerprint_of(const Digest& digest);

@@ -21,8 +21,8 @@ Bytes round_down(Bytes bytes) {
 
 }  // namespace
 
-Cache::Cache(block::Storage& device, format::CacheGeometry geometry, Bytes position)
-    : device_(&device), geometry_(geometry), pending_(pending_size.count()), pending_offset_(position) {}
+Cache::Cache(block::Storage& device, format::CacheGeometry geometry, Bytes written)
+    : device_(&device), geometry_(geometry), written_(written), pending_(pending_size.count()) {}
 
 Result<Cache> Cache::open(block::Storage& device) {
     const std::optional<format::CacheGeometry> geometry = format::CacheGeometry::make(device.size());
@@ -34,7 +34,7 @@ Result<Cache> Cache::open(block::Storage& device) {
     if (Result<void> read = device.read(Bytes(0), buffer.span()); !read) return read.error();
     const std::optional<format::CacheHeader> header =
         format::parse_cache_header(ConstByteSpan(buffer.span()).first<4096>());
-    if (header && header->device_size == device.size()) return Cache(device, *geometry, header->position);
+    if (header && header->device_size == device.size()) return Cache(device, *geometry, header->written);
     // Whatever is there: entries that mean nothing are better not there at all.
     if (Result<void> emptied = empty_table(device, *geometry); !emptied) return emptied.error();
     Cache fresh(device, *geometry, Bytes(0));
@@ -73,8 +73,10 @@ void Cache::write_bucket(std::uint64_t number, Bucket& bucket) {
 format::CacheEntry* Cache::find(const Digest& digest) {
     Bucket* const in = bucket(geometry_.bucket_of(digest));
     if (!in) return nullptr;
-    const auto found =
-        std::ranges::find(in->entries, format::fingerprint_of(digest), &format::CacheEntry::fingerprint);
+    const std::uint64_t fingerprint = format::fingerprint_of(digest);
+    const auto found = std::ranges::find_if(in->entries, [&](const format::CacheEntry& entry) {
+        return entry.fingerprint == fingerprint && is_current(entry);
+    });
     return found == in->entries.end() ? nullptr : &*found;
 }
 
@@ -86,9 +88,9 @@ std::optional<ByteVector> Cache::get(const Digest& digest, Bytes longest) {
     const format::CacheEntry* const entry = find(digest);
     if (!entry || entry->length > longest) return std::nullopt;
     ByteVector chunk(entry->length.count());
-    if (entry->offset >= pending_offset_ &&
-        entry->offset + entry->length <= pending_offset_ + Bytes(pending_length_)) {
-        std::memcpy(chunk.data(), pending_.data() + (entry->offset - pending_offset_).count(), chunk.size());
+    if (entry->offset >= pending_offset() &&
+        entry->offset + entry->length <= pending_offset() + Bytes(pending_length_)) {
+        std::memcpy(chunk.data(), pending_.data() + (entry->offset - pending_offset()).count(), chunk.size());
         return chunk;
     }
     const Bytes begin = round_down(entry->offset);
@@ -109,8 +111,16 @@ void Cache::forget(const Digest& digest) {
     changed_ = true;
 }
 
+bool Cache::is_current(const format::CacheEntry& entry) const {
+    const std::uint64_t ring = geometry_.ring_length().count();
+    const std::uint64_t lap = all_written().count() / ring;
+    const Bytes position(all_written().count() % ring);
+    if (entry.offset < position) return entry.lap == lap % format::cache_laps;
+    return lap > 0 && entry.lap == (lap - 1) % format::cache_laps;
+}
+
 Bytes Cache::age_of(const format::CacheEntry& entry) const {
-    const Bytes position = pending_offset_ + Bytes(pending_length_);
+    const Bytes position(all_written().count() % geometry_.ring_length().count());
     return entry.offset < position ? position - entry.offset
                                    : position + geometry_.ring_length() - entry.offset;
 }
@@ -122,20 +132,24 @@ void Cache::put(const Digest& digest, ConstByteSpan chunk) {
     const Bytes length = round_up(Bytes(chunk.size()), format::chunk_alignment);
     if (error_ || length > pending_size || length > geometry_.ring_length()) return;
     if (Bytes(pending_length_) + length > pending_size ||
-        pending_offset_ + Bytes(pending_length_) + length > geometry_.ring_length())
+        pending_offset() + Bytes(pending_length_) + length > geometry_.ring_length())
         write_pending();
-    if (pending_offset_ + length > geometry_.ring_length()) pending_offset_ = Bytes(0);
+    if (pending_offset() + length > geometry_.ring_length())
+        written_ = round_up(written_, geometry_.ring_length());
     Bucket* const in = bucket(geometry_.bucket_of(digest));
     if (!in) return;
 
     forget(digest);
+    if (in->entries.size() >= format::entries_per_bucket)
+        std::erase_if(in->entries, [this](const format::CacheEntry& entry) { return !is_current(entry); });
     if (in->entries.size() >= format::entries_per_bucket) {
         const auto oldest = std::ranges::max_element(
             in->entries, {}, [this](const format::CacheEntry& entry) { return age_of(entry); });
         in->entries.erase(oldest);
     }
-    in->entries.push_back(
-        {format::fingerprint_of(digest), pending_offset_ + Bytes(pending_length_), Bytes(chunk.size())});
+    in->entries.push_back({format::fingerprint_of(digest), pending_offset() + Bytes(pending_length_),
+                           Bytes(chunk.size()),
+                           written_.count() / geometry_.ring_length().count() % format::cache_laps});
     in->changed = true;
     changed_ = true;
     std::ranges::copy(chunk, pending_.data() + pending_length_);
@@ -149,10 +163,9 @@ void Cache::write_pending() {
     if (pending_length_ == 0 || error_) return;
     const Bytes length = round_up(Bytes(pending_length_), unit);
     std::fill_n(pending_.data() + pending_length_, length.count() - pending_length_, std::byte{0});
-    if (failed(device_->write(geometry_.ring_offset() + pending_offset_, pending_.span(0, length.count()))))
+    if (failed(device_->write(geometry_.ring_offset() + pending_offset(), pending_.span(0, length.count()))))
         return;
-    pending_offset_ += length;
-    if (pending_offset_ >= geometry_.ring_length()) pending_offset_ = Bytes(0);
+    written_ += length;
     pending_length_ = 0;
 }
 
@@ -162,7 +175,7 @@ void Cache::finish() {
     for (auto& [number, held] : buckets_)
         write_bucket(number, held);
     if (error_) return;
-    const format::CacheUnit header = format::serialize_cache_header({device_->size(), pending_offset_});
+    const format::CacheUnit header = format::serialize_cache_header({device_->size(), written_});
     block::AlignedBuffer buffer(unit.count());
     std::ranges::copy(header, buffer.data());
     if (!failed(device_->write(Bytes(0), buffer.span()))) changed_ = false;
@@ -171,7 +184,7 @@ void Cache::finish() {
 void Cache::drop() {
     buckets_.clear();
     pending_length_ = 0;
-    pending_offset_ = Bytes(0);
+    written_ = Bytes(0);
     if (error_ || failed(empty_table(*device_, geometry_))) return;
     changed_ = true;
     finish();
@@ -183,9 +196,11 @@ Cache::Content Cache::content() {
     for (std::uint64_t number = 0; number < geometry_.buckets(); ++number) {
         const Bucket* const held = bucket(number);
         if (!held) break;
-        content.chunks += held->entries.size();
-        for (const format::CacheEntry& entry : held->entries)
+        for (const format::CacheEntry& entry : held->entries) {
+            if (!is_current(entry)) continue;
+            ++content.chunks;
             content.length += entry.length;
+        }
     }
     return content;
 }

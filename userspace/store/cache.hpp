@@ -36,7 +36,7 @@ class Cache {
     // An error of the device, after which the cache is as good as empty and takes nothing.
     const std::optional<Error>& error() const { return error_; }
     const format::CacheGeometry& geometry() const { return geometry_; }
-    // How many chunks the table knows of, and their length; some may be overwritten.
+    // How many chunks the table knows of, and their length.
     struct Content {
         std::uint64_t chunks = 0;
         Bytes length;
@@ -49,11 +49,16 @@ class Cache {
         bool changed = false;
     };
 
-    Cache(block::Storage& device, format::CacheGeometry geometry, Bytes position);
+    Cache(block::Storage& device, format::CacheGeometry geometry, Bytes written);
     Bucket* bucket(std::uint64_t number);
     format::CacheEntry* find(const Digest& digest);
     void write_bucket(std::uint64_t number, Bucket& bucket);
-    // How much was put into the ring since this was.
+    // With what waits in memory.
+    Bytes all_written() const { return written_ + Bytes(pending_length_); }
+    Bytes pending_offset() const { return Bytes(written_.count() % geometry_.ring_length().count()); }
+    // Whether nothing was put over this since.
+    bool is_current(const format::CacheEntry& entry) const;
+    // How much was put into the ring since this was, of a current one.
     Bytes age_of(const format::CacheEntry& entry) const;
     void write_pending();
     bool failed(const Result<void>& result);
@@ -61,10 +66,9 @@ class Cache {
     block::Storage* device_;
     format::CacheGeometry geometry_;
     std::map<std::uint64_t, Bucket> buckets_;
-    // What is to be written at `pending_offset_` in the ring, a multiple of format::cache_unit.
-    block::AlignedBuffer pending_;
+    Bytes written_;                 // to the ring, lap after lap: a multiple of format::cache_unit
+    block::AlignedBuffer pending_;  // what comes next
     std::size_t pending_length_ = 0;
-    Bytes pending_offset_;
     bool changed_ = false;
     std::optional<Error> error_;
 };
