@@ -148,6 +148,21 @@ TEST_CASE("a hostile cache that swaps its chunks is believed nothing") {
     CHECK(report->fetched == Blocks(7));
 }
 
+TEST_CASE("a cache that breaks many promises costs few requests more") {
+    const GoldenImage image = usual_image();
+    MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    codec::SaltedSha256 hash(image.manifest.salt);
+    for (std::uint64_t n = 60; n < 300; ++n)
+        cache.put(hash(image.block(n)), ByteVector(500, std::byte{1}));
+    const std::vector<BlockRange> session{blocks(0, 300)};
+    const auto volume = make_session_volume(image, session);
+    FakeFetcher fetcher(image);
+    REQUIRE(restore_with(&cache, *volume, image, fetcher).ok());
+    require_done(*volume, image);
+    CHECK(fetcher.requests.size() < 15);
+}
+
 TEST_CASE("a cache whose device fails is gone on without") {
     const GoldenImage image = usual_image();
     MemoryStorage device(filled_cache(image));

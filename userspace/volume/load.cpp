@@ -42,6 +42,7 @@ Result<void> Loader::plan(LoadedBatch& into) {
             const Result<BlockIndex> until = tree_.load(marks_, planned_until_);
             if (!until) return until.error();
             tree_loaded_until_ = *until;
+            promises_kept_ = true;
         }
         if (frames_known_until_ < tree_loaded_until_)
             if (Result<void> found = find_frames(); !found) return found;
@@ -51,6 +52,7 @@ Result<void> Loader::plan(LoadedBatch& into) {
             into.ready.push_back(into.batch.steps[i].kind != Step::Kind::fetch);
         if (unlocated_) {
             unlocated_ = false;
+            promises_kept_ = false;
             frames_known_until_ = planned_until_;
             continue;
         }
@@ -59,14 +61,15 @@ Result<void> Loader::plan(LoadedBatch& into) {
     return {};
 }
 
-// Of all blocks whose digests are known and which the cache does not have.
+// Of all blocks whose digests are known and which the cache does not have; once it has broken a promise, of
+// all: to come back for each block would cost a request each.
 Result<void> Loader::find_frames() {
     const BlockRange range{planned_until_, tree_loaded_until_ - planned_until_};
     located_ = BlockSet(range);
     for (const BlockRange& run : runs_of(marks_, range))
         for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
             if (const Digest digest = tree_.digest(block);
-                digest != tree_.zero_digest() && !(cache_ && cache_->has(digest)))
+                digest != tree_.zero_digest() && !(cache_ && promises_kept_ && cache_->has(digest)))
                 located_.insert({block, Blocks(1)});
     if (Result<void> loaded = frames_.load(located_); !loaded) return loaded;
     frames_known_until_ = tree_loaded_until_;
@@ -76,12 +79,12 @@ Result<void> Loader::find_frames() {
 std::optional<BlockContent> Loader::content_of(BlockIndex block, LoadedBatch& into) {
     BlockContent content{Step::Kind::zero, tree_.digest(block), {}};
     if (content.digest == tree_.zero_digest()) return content;
+    if (cache_ && cache_->has(content.digest) && take_from_cache(into, content)) return content;
     if (located_.test(block)) {
         content.kind = Step::Kind::fetch;
         content.frame = frames_.frame(block);
         return content;
     }
-    if (take_from_cache(into, content)) return content;
     unlocated_ = true;
     return std::nullopt;
 }

@@ -60,8 +60,9 @@ class Loader {
     BlockIndex planned_until_;
     BlockIndex tree_loaded_until_;
     BlockIndex frames_known_until_;
-    BlockSet located_;        // blocks that `frames_` was asked for
-    bool unlocated_ = false;  // planning stopped at a block that it should be asked for as well
+    BlockSet located_;           // blocks that `frames_` was asked for
+    bool unlocated_ = false;     // planning stopped at a block that it should be asked for as well
+    bool promises_kept_ = true;  // what the cache said that it has it had, in this part of the tree
 };
 
 }  // namespace regild::volume
