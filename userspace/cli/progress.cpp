@@ -69,16 +69,22 @@ std::string Meter::text() const {
     return text;
 }
 
-void PlainProgress::event(const std::string& line) {
+void PlainProgress::say(const std::string& line) {
     out_ << "regild: " << printable(line) << std::endl;
 }
 
+void PlainProgress::event(const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    say(line);
+}
+
 void PlainProgress::progress(const char* what, Bytes done, Bytes total) {
+    const std::lock_guard lock(mutex_);
     const Meter::Time now = clock_();
     if (meter_.update(what, done, total, now)) last_line_ = now;
     if (now - last_line_ < between_lines) return;
     last_line_ = now;
-    event(meter_.text());
+    say(meter_.text());
 }
 
 void BarProgress::clear() {
@@ -87,11 +93,13 @@ void BarProgress::clear() {
 }
 
 void BarProgress::event(const std::string& line) {
+    const std::lock_guard lock(mutex_);
     clear();
     out_ << "regild: " << printable(line) << std::endl;
 }
 
 void BarProgress::progress(const char* what, Bytes done, Bytes total) {
+    const std::lock_guard lock(mutex_);
     const Meter::Time now = clock_();
     const bool other = meter_.update(what, done, total, now);
     if (meter_.finished()) return clear();

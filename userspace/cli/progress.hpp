@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <ostream>
 #include <string>
 
@@ -36,7 +37,8 @@ class Meter {
 
 using Clock = std::function<Meter::Time()>;
 
-// Lines; of progress one every five seconds, so that short work prints none.
+// Lines; of progress one every five seconds, so that short work prints none. Both may be called from several
+// threads.
 class PlainProgress final : public Observer {
   public:
     explicit PlainProgress(std::ostream& out, Clock clock = std::chrono::steady_clock::now)
@@ -45,6 +47,9 @@ class PlainProgress final : public Observer {
     void progress(const char* what, Bytes done, Bytes total) override;
 
   private:
+    void say(const std::string& line);
+
+    std::mutex mutex_;
     std::ostream& out_;
     Clock clock_;
     Meter meter_;
@@ -67,6 +72,7 @@ class BarProgress final : public Observer {
   private:
     void clear();
 
+    std::mutex mutex_;
     std::ostream& out_;
     std::function<unsigned()> width_;
     Clock clock_;
