@@ -3,6 +3,7 @@
 
 #include <regild/regild_format.h>
 #include "block/identity.hpp"
+#include "block/probe.hpp"
 
 namespace regild::volume {
 namespace {
@@ -11,10 +12,16 @@ Result<void> check_may_be_cache(block::Device& device) {
     block::AlignedBuffer first(format::cache_unit.count());
     if (device.size() < format::cache_unit) return {};  // too small, which the cache says
     if (Result<void> read = device.read(Bytes(0), first.span()); !read) return read;
-    if (format::has_cache_magic(ConstByteSpan(first.span()).first<4096>())) return {};
     Result<block::Content> content = block::probe_content(device);
     if (!content) return content.error();
     if (content->blank || content->partition_type == REGILD_GPT_TYPE_CACHE) return {};
+    // A cache in a file or in a partition of another type, unless somebody has put a file system behind it.
+    const Result<block::Probe> probe = block::Probe::open(device.name());
+    if (!probe) return probe.error();
+    const Result<std::vector<std::string>> signatures = probe->signatures();
+    if (!signatures) return signatures.error();
+    if (signatures->empty() && format::parse_cache_header(ConstByteSpan(first.span()).first<4096>()))
+        return {};
     return Error{Failure::refused, device.name() + " holds " + content->description +
                                        " and is not a partition of the cache's type (" REGILD_GPT_TYPE_CACHE
                                        ")"};
