@@ -64,6 +64,7 @@ TEST_CASE("the oldest make room, and what is still wanted stays") {
                 REQUIRE(holds(cache, wanted));
                 cache.put(digest(wanted), chunk(wanted));
             }
+            cache.renew();
         }
     }
     unsigned newest = 0;
@@ -130,8 +131,8 @@ TEST_CASE("no more is read than was asked for") {
     MemoryStorage device(MiB(4));
     Cache cache = Cache::open(device).value();
     cache.put(digest(1), chunk(1));
-    CHECK_FALSE(cache.get(digest(1), Bytes(chunk(1).size() - 1)));
     CHECK(cache.get(digest(1), Bytes(chunk(1).size())));
+    CHECK_FALSE(cache.get(digest(1), Bytes(chunk(1).size() - 1)));
 }
 
 TEST_CASE("whatever is on the device, a cache opens, and takes and gives") {
@@ -160,17 +161,33 @@ TEST_CASE("whatever is on the device, a cache opens, and takes and gives") {
     }
 }
 
-TEST_CASE("after an error of the device the cache is empty and takes nothing") {
+TEST_CASE("what cannot be read is not there, and can be put again") {
     MemoryStorage device(MiB(4));
     {
         Cache cache = Cache::open(device).value();
-        cache.put(digest(1), chunk(1));
+        cache.put(digest(1), chunk(1, 8000));
+        cache.put(digest(2), chunk(2));
         cache.finish();
     }
     Cache cache = Cache::open(device).value();
     device.make_unreadable(cache.geometry().ring_offset(), Bytes(512));
-    CHECK(cache.has(digest(1)));
     CHECK_FALSE(cache.get(digest(1), MiB(1)));
+    CHECK_FALSE(cache.has(digest(1)));
+    CHECK(holds(cache, 2));
+    CHECK_FALSE(cache.error());
+    cache.put(digest(1), chunk(1));
+    cache.finish();
+    Cache later = Cache::open(device).value();
+    CHECK(holds(later, 1));
+}
+
+TEST_CASE("after a write that failed the cache is empty and takes nothing") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    cache.put(digest(1), chunk(1));
+    device.fail_only(Operation::Kind::write);
+    device.fail_at(1, true);
+    cache.finish();
     REQUIRE(cache.error());
     CHECK(cache.error()->kind == Failure::disk);
     CHECK_FALSE(cache.has(digest(1)));
@@ -178,6 +195,15 @@ TEST_CASE("after an error of the device the cache is empty and takes nothing") {
     cache.put(digest(2), chunk(2));
     cache.finish();
     CHECK(device.trace().empty());
+}
+
+TEST_CASE("a chunk that is longer than anybody wants makes room for the right one") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    cache.put(digest(1), ByteVector(100000));
+    CHECK_FALSE(cache.get(digest(1), Bytes(4096)));
+    cache.put(digest(1), chunk(1));
+    CHECK(holds(cache, 1));
 }
 
 TEST_CASE("a cache of another size begins anew") {

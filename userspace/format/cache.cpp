@@ -13,7 +13,8 @@
 namespace regild::format {
 namespace {
 
-// One entry for each 4 KiB of the device if its buckets are three quarters full: more than there are chunks.
+// One entry for each 4 KiB of the device if its buckets are three quarters full. Of chunks that are shorter
+// on average not all find room.
 constexpr std::uint64_t device_per_bucket = std::uint64_t{192} * 4096;
 
 static_assert(sizeof(regild_cache_header) <= sizeof(CacheUnit));
@@ -56,15 +57,11 @@ std::uint64_t CacheGeometry::bucket_of(const Digest& digest) const {
     return fingerprint_of(digest) % buckets_;
 }
 
-bool has_cache_magic(std::span<const std::byte, 4096> bytes) {
-    return std::memcmp(bytes.data(), REGILD_CACHE_MAGIC, sizeof(regild_cache_header::magic)) == 0;
-}
-
 std::optional<CacheHeader> parse_cache_header(std::span<const std::byte, 4096> bytes) {
     regild_cache_header wire;
     std::memcpy(&wire, bytes.data(), sizeof wire);
-    if (!has_cache_magic(bytes) || le32toh(wire.crc) != header_crc(bytes) ||
-        le32toh(wire.version) != REGILD_CACHE_VERSION)
+    if (std::memcmp(wire.magic, REGILD_CACHE_MAGIC, sizeof wire.magic) != 0 ||
+        le32toh(wire.crc) != header_crc(bytes) || le32toh(wire.version) != REGILD_CACHE_VERSION)
         return std::nullopt;
     const CacheHeader header{Bytes(le64toh(wire.device_size)), Bytes(le64toh(wire.written))};
     if (!CacheGeometry::make(header.device_size) || header.written > Bytes(INT64_MAX) ||

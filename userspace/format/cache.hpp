@@ -48,7 +48,6 @@ struct CacheHeader {
     Bytes written;  // that were ever put into the ring, lap after lap: the next chunk goes behind them
     bool operator==(const CacheHeader&) const = default;
 };
-bool has_cache_magic(std::span<const std::byte, 4096> bytes);
 // Nothing when it is torn, of another version, or contradicts itself.
 std::optional<CacheHeader> parse_cache_header(std::span<const std::byte, 4096> bytes);
 CacheUnit serialize_cache_header(const CacheHeader& header);

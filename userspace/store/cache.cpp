@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace regild::store {
 namespace {
 
 constexpr Bytes unit = format::cache_unit;
 constexpr Bytes pending_size = MiB(1);          // longer than the longest chunk, a frame of 512 KiB
+constexpr std::size_t max_renewed = 65536;      // chunks
 constexpr std::size_t max_buckets_held = 1024;  // 4 MiB on the device
 
 Result<void> empty_table(block::Storage& device, const format::CacheGeometry& geometry) {
@@ -52,14 +54,19 @@ Cache::Bucket* Cache::bucket(std::uint64_t number) {
     if (error_) return nullptr;
     if (const auto held = buckets_.find(number); held != buckets_.end()) return &held->second;
     if (buckets_.size() >= max_buckets_held) {
-        for (auto& [other, held] : buckets_)
-            write_bucket(other, held);
-        buckets_.clear();
+        auto victim = buckets_.upper_bound(dropped_);
+        if (victim == buckets_.end()) victim = buckets_.begin();
+        dropped_ = victim->first;
+        write_bucket(victim->first, victim->second);
+        buckets_.erase(victim);
+        if (error_) return nullptr;
     }
     block::AlignedBuffer buffer(unit.count());
-    if (failed(device_->read(geometry_.bucket_offset(number), buffer.span()))) return nullptr;
-    Bucket read{format::parse_bucket(ConstByteSpan(buffer.span()).first<4096>(), geometry_.ring_length())};
-    return &buckets_.emplace(number, std::move(read)).first->second;
+    Bucket held;
+    if (device_->read(geometry_.bucket_offset(number), buffer.span()))
+        held.entries =
+            format::parse_bucket(ConstByteSpan(buffer.span()).first<4096>(), geometry_.ring_length());
+    return &buckets_.emplace(number, std::move(held)).first->second;
 }
 
 void Cache::write_bucket(std::uint64_t number, Bucket& bucket) {
@@ -86,7 +93,11 @@ bool Cache::has(const Digest& digest) {
 
 std::optional<ByteVector> Cache::get(const Digest& digest, Bytes longest) {
     const format::CacheEntry* const entry = find(digest);
-    if (!entry || entry->length > longest) return std::nullopt;
+    if (!entry) return std::nullopt;
+    if (entry->length > longest) {
+        forget(digest);
+        return std::nullopt;
+    }
     ByteVector chunk(entry->length.count());
     if (entry->offset >= pending_offset() &&
         entry->offset + entry->length <= pending_offset() + Bytes(pending_length_)) {
@@ -96,7 +107,10 @@ std::optional<ByteVector> Cache::get(const Digest& digest, Bytes longest) {
     const Bytes begin = round_down(entry->offset);
     const Bytes end = round_up(entry->offset + entry->length, unit);
     block::AlignedBuffer buffer((end - begin).count());
-    if (failed(device_->read(geometry_.ring_offset() + begin, buffer.span()))) return std::nullopt;
+    if (!device_->read(geometry_.ring_offset() + begin, buffer.span())) {
+        forget(digest);
+        return std::nullopt;
+    }
     std::memcpy(chunk.data(), buffer.data() + (entry->offset - begin).count(), chunk.size());
     return chunk;
 }
@@ -126,9 +140,10 @@ Bytes Cache::age_of(const format::CacheEntry& entry) const {
 }
 
 void Cache::put(const Digest& digest, ConstByteSpan chunk) {
-    if (const format::CacheEntry* const entry = find(digest);
-        entry && age_of(*entry).count() <= geometry_.ring_length().count() / 2)
+    if (find(digest)) {
+        if (is_old(digest) && to_renew_.size() < max_renewed) to_renew_.push_back(digest);
         return;
+    }
     const Bytes length = round_up(Bytes(chunk.size()), format::chunk_alignment);
     if (error_ || length > pending_size || length > geometry_.ring_length()) return;
     if (Bytes(pending_length_) + length > pending_size ||
@@ -156,6 +171,21 @@ void Cache::put(const Digest& digest, ConstByteSpan chunk) {
     std::fill_n(pending_.data() + pending_length_ + chunk.size(), length.count() - chunk.size(),
                 std::byte{0});
     pending_length_ += length.count();
+}
+
+bool Cache::is_old(const Digest& digest) {
+    const format::CacheEntry* const entry = find(digest);
+    return entry && age_of(*entry).count() > geometry_.ring_length().count() / 2;
+}
+
+void Cache::renew() {
+    for (const Digest& digest : std::exchange(to_renew_, {})) {
+        if (!is_old(digest)) continue;  // it was wanted twice
+        const std::optional<ByteVector> chunk = get(digest, pending_size);
+        if (!chunk) continue;
+        forget(digest);
+        put(digest, *chunk);
+    }
 }
 
 // What comes next begins in the next unit.

@@ -26,15 +26,25 @@ class Cache {
     std::optional<ByteVector> get(const Digest& digest, Bytes longest);
     // What get() found is not what it should be.
     void forget(const Digest& digest);
-    // A chunk that was verified, be it that it came from here or from elsewhere.
+    // A chunk that was verified, be it that it came from here or from elsewhere. Nothing that is there
+    // already is written again, or moved.
     void put(const Digest& digest, ConstByteSpan chunk);
+    // Whether half of what the ring holds is newer.
+    bool is_old(const Digest& digest);
+    // Makes new again what was put although it was there, and is old: when all that is wanted has been got,
+    // for it takes the place of the oldest.
+    void renew();
     // Writes what only memory has as yet.
     void finish();
     // Forgets everything, durably when it returns without an error.
     void drop();
 
-    // An error of the device, after which the cache is as good as empty and takes nothing.
+    // A write that failed, after which the cache is as good as empty and takes nothing. What cannot be read
+    // is not there.
     const std::optional<Error>& error() const { return error_; }
+    // What was ever put into the ring, with what waits in memory: as long as it does not grow, nothing is
+    // lost.
+    Bytes all_written() const { return written_ + Bytes(pending_length_); }
     const format::CacheGeometry& geometry() const { return geometry_; }
     // How many chunks the table knows of, and their length.
     struct Content {
@@ -53,8 +63,6 @@ class Cache {
     Bucket* bucket(std::uint64_t number);
     format::CacheEntry* find(const Digest& digest);
     void write_bucket(std::uint64_t number, Bucket& bucket);
-    // With what waits in memory.
-    Bytes all_written() const { return written_ + Bytes(pending_length_); }
     Bytes pending_offset() const { return Bytes(written_.count() % geometry_.ring_length().count()); }
     // Whether nothing was put over this since.
     bool is_current(const format::CacheEntry& entry) const;
@@ -70,6 +78,8 @@ class Cache {
     block::AlignedBuffer pending_;  // what comes next
     std::size_t pending_length_ = 0;
     bool changed_ = false;
+    std::vector<Digest> to_renew_;
+    std::uint64_t dropped_ = 0;  // bucket that made room last
     std::optional<Error> error_;
 };
 

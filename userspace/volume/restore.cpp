@@ -55,6 +55,7 @@ Result<void> Restore::attempt() {
     if (Result<void> fits = check_fit(target_.log, target_.data, source_); !fits) return fits;
     if (is_clean(facts_of(target_.log))) return {};
     Result<void> done = run();
+    if (cache_ && done) cache_->renew();
     if (cache_) cache_->finish();
     if (done || done.error().kind != Failure::interrupted) return done;
     const auto size_of = [&](Blocks blocks) {
