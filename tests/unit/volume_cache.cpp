@@ -208,6 +208,43 @@ TEST_CASE("a cache is filled with a whole version, and goes on where it was cut 
     require_done(*volume, image);
 }
 
+TEST_CASE("a fill that takes the place of what it found says so, or goes on until all is there") {
+    const BlockSize block_size = test::block_size_of(4096);
+    const GoldenImage image = make_golden_image(block_size, MiB(3), [](std::uint64_t) { return false; });
+    const store::Source source = image.source();
+    MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    // A third of the version, then as much that is of no use.
+    codec::SaltedSha256 hash(image.manifest.salt);
+    for (std::uint64_t n = 0; n < 256; ++n)
+        cache.put(hash(image.block(n)),
+                  ConstByteSpan(image.frames)
+                      .subspan(image.frame(n).offset.count(), image.frame(n).length.count()));
+    for (std::uint64_t n = 0; n < 256; ++n) {
+        Digest other{};
+        std::memcpy(other.data(), &n, sizeof n);
+        cache.put(other, ByteVector(4096));
+    }
+    test::SilentObserver observer;
+    StopFlag stop;
+    FakeFetcher fetcher(image);
+    const Result<FillReport> filled = fill_cache(source, fetcher, cache, observer, stop);
+    REQUIRE(filled.ok());
+    REQUIRE(filled->whole);
+    const std::vector<BlockRange> session{blocks(0, 768)};
+    const auto volume = make_session_volume(image, session);
+    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    REQUIRE(restore_with(&cache, *volume, image, *offline).ok());
+
+    // Nothing is to be done: nothing is written, and a stop is heeded.
+    device.start_trace();
+    CHECK(fill_cache(source, fetcher, cache, observer, stop)->fetched == Blocks(0));
+    for (const test::Operation& operation : device.trace())
+        CHECK(operation.kind == test::Operation::Kind::read);
+    stop.request();
+    CHECK_FALSE(fill_cache(source, fetcher, cache, observer, stop).ok());
+}
+
 TEST_CASE("a cache that is too small is filled no further than it keeps, with nothing wrong in it") {
     const BlockSize block_size = test::block_size_of(4096);
     GoldenImage image = make_golden_image(block_size, MiB(16), [](std::uint64_t) { return false; });

@@ -12,6 +12,7 @@ namespace {
 
 // Blocks that are looked at together.
 constexpr Blocks piece{1 << 20};
+constexpr unsigned most_passes = 7;
 constexpr BatchLimits limits{KiB(257), MiB(4), 8192, 8192};
 
 class Filling {
@@ -21,38 +22,54 @@ class Filling {
         : source_(source),
           fetcher_(fetcher),
           cache_(cache),
+          observer_(observer),
           stop_(stop),
-          tree_(source, fetcher, &cache),
           frames_(source, fetcher),
-          verify_(source.manifest),
-          progress_(observer, "filling the cache", source.manifest.padded_size()) {}
+          verify_(source.manifest) {}
 
+    // What is put into the ring may take the place of what a pass has found. So it has all when one pass
+    // found all and put nothing.
     Result<FillReport> run() {
-        const BlockIndex end = BlockIndex() + source_.manifest.blocks();
-        for (BlockIndex at; at < end && !full_;) {
-            const BlockSet all({at, std::min(piece, end - at)}, true);
-            const Result<BlockIndex> until = tree_.load(all, at);
-            if (!until) return until.error();
-            if (Result<void> filled = fill({at, *until - at}); !filled) return filled.error();
-            at = *until;
+        for (unsigned pass = 0; pass < most_passes && !full_ && !report_.whole; ++pass) {
+            const Bytes before = cache_.all_written();
+            report_.wanted = Blocks(0);
+            kept_ = Bytes(0);
+            renew_ = pass % 2 == 1;
+            if (Result<void> passed = run_once(); !passed) return passed.error();
+            report_.whole = !full_ && cache_.all_written() == before;
         }
-        report_.whole = !full_;
         return report_;
     }
 
   private:
+    Result<void> run_once() {
+        Progress progress(observer_, "filling the cache", source_.manifest.padded_size());
+        progress_ = &progress;
+        tree_.emplace(source_, fetcher_, &cache_);
+        const BlockIndex end = BlockIndex() + source_.manifest.blocks();
+        for (BlockIndex at; at < end && !full_;) {
+            const BlockSet all({at, std::min(piece, end - at)}, true);
+            const Result<BlockIndex> until = tree_->load(all, at);
+            if (!until) return until.error();
+            if (Result<void> filled = fill({at, *until - at}); !filled) return filled;
+            at = *until;
+        }
+        return {};
+    }
+
     Result<void> fill(BlockRange range) {
         BlockSet missing(range);
         for (BlockIndex block = range.first; block < range.end(); block = block + Blocks(1)) {
-            const Digest digest = tree_.digest(block);
-            if (digest == tree_.zero_digest()) continue;
+            if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
+            const Digest digest = tree_->digest(block);
+            if (digest == tree_->zero_digest()) continue;
             report_.wanted += Blocks(1);
             if (!is_there(digest)) missing.insert({block, Blocks(1)});
         }
-        progress_.add(source_.manifest.block_size.bytes_of(range.count - missing.count()));
+        progress_->add(source_.manifest.block_size.bytes_of(range.count - missing.count()));
         if (Result<void> found = frames_.load(missing); !found) return found;
         const auto content_of = [&](BlockIndex block) {
-            return BlockContent{Step::Kind::fetch, tree_.digest(block), frames_.frame(block)};
+            return BlockContent{Step::Kind::fetch, tree_->digest(block), frames_.frame(block)};
         };
         for (BlockIndex at = range.first; at < range.end() && !full_;) {
             Batch batch;
@@ -74,7 +91,10 @@ class Filling {
             cache_.forget(digest);
             return false;
         }
-        cache_.put(digest, *frame);
+        if (renew_ && cache_.is_old(digest)) {
+            cache_.forget(digest);
+            cache_.put(digest, *frame);
+        }
         kept_ += Bytes(frame->size());
         return true;
     }
@@ -101,7 +121,7 @@ class Filling {
                 kept_ += Bytes(frame.size());
             }
             report_.fetched += step.blocks.count;
-            progress_.add(source_.manifest.block_size.bytes_of(step.blocks.count));
+            progress_->add(source_.manifest.block_size.bytes_of(step.blocks.count));
             return {};
         };
         return fetcher_.get_ranges(source_.data_url, ranges, arrived, [](Bytes) {});
@@ -110,21 +130,25 @@ class Filling {
     const store::Source& source_;
     net::Fetcher& fetcher_;
     store::Cache& cache_;
+    Observer& observer_;
     const StopFlag& stop_;
-    store::TreeReader tree_;
+    std::optional<store::TreeReader> tree_;  // anew in each pass: the cache must have it as well
     store::FrameLocator frames_;
     store::FrameVerifier verify_;
-    Progress progress_;
+    Progress* progress_ = nullptr;  // of this pass
     FillReport report_;
     Bytes kept_;  // chunks of this version in the cache
     bool full_ = false;
+    bool renew_ = false;  // what is old, lest what is fetched takes its place
 };
 
 }  // namespace
 
 Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
                               Observer& observer, const StopFlag& stop) {
-    return Filling(source, fetcher, cache, observer, stop).run();
+    Result<FillReport> filled = Filling(source, fetcher, cache, observer, stop).run();
+    cache.finish();
+    return filled;
 }
 
 }  // namespace regild::volume

@@ -12,7 +12,7 @@ namespace regild::volume {
 struct FillReport {
     Blocks wanted;       // blocks of the version that are not zero
     Blocks fetched;      // of them, now
-    bool whole = false;  // the cache has them all; else it is too small
+    bool whole = false;  // the cache has them all, each was read and verified; else it is too small
 };
 
 // Fetches and verifies what the cache does not have, in the order of the image, until it has all or is nine
