@@ -359,7 +359,7 @@ TEST_CASE("a cache that is no good is said and gone on without") {
     INFO(kiosk.observer.lines);
     CHECK(kiosk.observer.lines.find(said) != std::string::npos);
     CHECK(kiosk.observer.lines.find("going on without a cache") != std::string::npos);
-    if (!content.empty()) CHECK(read_file(kiosk.configuration.cache) == content);
+    if (!content.empty()) CHECK((read_file(kiosk.configuration.cache) == content));
 }
 
 TEST_CASE("a missing image is said and asked for again, and the boot goes on when it is there") {

@@ -378,7 +378,7 @@ TEST_CASE_METHOD(Workplace, "a cache is filled, shown and dropped") {
     CHECK(run({"cache", "status"}) == 2);
     write_file(cache, std::string(std::size_t{4} << 20, 'x'));
     CHECK(run({"cache", "drop", "--cache", cache}) == 5);
-    CHECK(read_file(cache) == std::string(std::size_t{4} << 20, 'x'));
+    CHECK((read_file(cache) == std::string(std::size_t{4} << 20, 'x')));
 }
 
 TEST_CASE_METHOD(ProvisionedWorkplace, "status of a log without a valid image record says so") {
