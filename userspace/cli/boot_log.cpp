@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_text.hpp"
 #include "cli/volume_report.hpp"
 
 namespace regild::cli {
@@ -17,7 +18,6 @@ constexpr char kernel_log_level = '7';
 // The kernel refuses a line of more than 1024 bytes (LOG_LINE_MAX).
 constexpr std::size_t longest_kernel_line = 960;
 constexpr unsigned report_format = 1;
-constexpr int json_indent = 4;
 
 }  // namespace
 
@@ -62,7 +62,7 @@ std::string to_json(const BootSummary& summary) {
         add_restore(json, report.block_size, report.restore);
     }
     json["decisions"] = summary.decisions;
-    return json.dump(json_indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+    return json_text(json);
 }
 
 }  // namespace regild::cli

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// regild cache: what it holds, and how to be rid of that.
+// regild cache: what it holds, how to fill it, and how to be rid of that.
 #include <nlohmann/json.hpp>
 
 #include "cli/configuration_file.hpp"
+#include "cli/json_text.hpp"
 #include "cli/progress.hpp"
 #include "log/write_log.hpp"
 #include "volume/cache_device.hpp"
@@ -13,7 +14,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int json_indent = 4;
 constexpr Option limit_rate_option{"limit-rate", "SIZE",
                                    "of fill: bytes a second, such as 500K (default: no limit)"};
 
@@ -26,7 +26,7 @@ void print_status(const Environment& environment, bool as_json, volume::OpenCach
                                    {"room", room.count()},
                                    {"chunks", content.chunks},
                                    {"bytes", content.length.count()}};
-        environment.out << json.dump(json_indent, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+        environment.out << json_text(json);
         return;
     }
     environment.out << "cache       " << printable(open.device->name()) << ", "

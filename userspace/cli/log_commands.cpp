@@ -4,6 +4,7 @@
 
 #include "block/device.hpp"
 #include "cli/configuration_file.hpp"
+#include "cli/json_text.hpp"
 #include "cli/progress.hpp"
 #include "store/source.hpp"
 #include "volume/state.hpp"
@@ -12,8 +13,6 @@ namespace regild::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr int json_indent = 4;
 
 // The log refers to the device.
 struct OpenLog {
@@ -127,9 +126,7 @@ Result<ExitCode> run_status(const Environment& environment, const Arguments& arg
     const Result<OpenLog> log = open_log(arguments, block::Access::read);
     if (!log) return log.error();
     if (arguments.has("json"))
-        environment.out << status_json(*log).dump(json_indent, ' ', false,
-                                                  ordered_json::error_handler_t::replace)
-                        << "\n";
+        environment.out << json_text(status_json(*log));
     else
         print_status(environment.out, *log);
     return ExitCode::clean;

@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_text.hpp"
+
 namespace regild::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr int json_indent = 4;
 
 ordered_json volume_json(const char* outcome, volume::Volume& volume) {
     const format::LogGeometry& geometry = volume.log().geometry();
@@ -21,10 +21,6 @@ ordered_json volume_json(const char* outcome, volume::Volume& volume) {
     json["block_size"] = geometry.block_size().bytes().count();
     json["blocks"] = geometry.blocks().count();
     return json;
-}
-
-void print(std::ostream& out, const ordered_json& json) {
-    out << json.dump(json_indent, ' ', false, ordered_json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace
@@ -56,7 +52,8 @@ void print_restore(std::ostream& out, bool as_json, volume::Volume& volume, cons
         ordered_json json = volume_json(summary.outcome, volume);
         json["seconds"] = std::round(summary.took.count() * 1000) / 1000;
         add_restore(json, block_size, report);
-        return print(out, json);
+        out << json_text(json);
+        return;
     }
     if (report.marked == Blocks(0)) {
         out << image_text(volume.record()) << ": golden, no block is marked\n";
@@ -80,7 +77,8 @@ void print_verify(std::ostream& out, bool as_json, volume::Volume& volume,
         json["marked_before_blocks"] = report.marked_before.count();
         json["newly_marked_blocks"] = report.newly_marked.count();
         json["unreadable_blocks"] = report.unreadable.count();
-        return print(out, json);
+        out << json_text(json);
+        return;
     }
     out << image_text(volume.record()) << ": " << (report.golden() ? "golden" : "NOT golden") << "\n"
         << "checked    " << blocks_text(report.checked, volume.log().geometry().block_size()) << "\n";
