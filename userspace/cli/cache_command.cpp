@@ -68,12 +68,9 @@ Result<ExitCode> fill(const Environment& environment, const Arguments& arguments
     if (!rate) return rate.error();
     const Result<format::ImageRecord> record = installed_version(configuration.log);
     if (!record) return record.error();
-    Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
-    if (!manifest) return manifest.error();
     const Result<net::Url> url = net::parse_document_url(configuration.source);
     if (!url) return url.error();
-    const Result<store::Source> source =
-        store::installed_source(*url, *std::move(manifest), record->manifest);
+    const Result<store::Source> source = store::installed_source(*url, record->manifest);
     if (!source) return source.error();
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =

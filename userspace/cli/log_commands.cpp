@@ -40,10 +40,7 @@ std::string data_url(const OpenLog& log) {
     const std::optional<format::ImageRecord>& record = log.write_log.record();
     const Result<net::Url> url = net::parse_document_url(log.source);
     if (!url || !record) return "";
-    Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
-    if (!manifest) return "";
-    const Result<store::Source> source =
-        store::installed_source(*url, *std::move(manifest), record->manifest);
+    const Result<store::Source> source = store::installed_source(*url, record->manifest);
     return source ? source->data_url.shown() : "";
 }
 

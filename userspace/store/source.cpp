@@ -77,4 +77,10 @@ Result<Source> installed_source(const net::Url& url, format::Manifest manifest, 
     return source_of(*manifest_url, std::move(manifest), std::move(manifest_text));
 }
 
+Result<Source> installed_source(const net::Url& url, const std::string& manifest_text) {
+    Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
+    if (!manifest) return manifest.error();
+    return installed_source(url, *std::move(manifest), manifest_text);
+}
+
 }  // namespace regild::store

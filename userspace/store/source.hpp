@@ -25,5 +25,7 @@ Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url);
 // beside a channel at <version>/, or beside a manifest at ../<version>/, as the store lays them out. No
 // request is made.
 Result<Source> installed_source(const net::Url& url, format::Manifest manifest, std::string manifest_text);
+// The same of a manifest that nobody has parsed yet.
+Result<Source> installed_source(const net::Url& url, const std::string& manifest_text);
 
 }  // namespace regild::store
