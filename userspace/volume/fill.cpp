@@ -3,9 +3,8 @@
 
 #include "base/progress.hpp"
 #include "store/frame_locator.hpp"
-#include "store/frame_verifier.hpp"
 #include "store/tree_reader.hpp"
-#include "volume/plan.hpp"
+#include "volume/verify_frames.hpp"
 
 namespace regild::volume {
 namespace {
@@ -25,7 +24,7 @@ class Filling {
           observer_(observer),
           stop_(stop),
           frames_(source, fetcher),
-          verify_(source.manifest) {}
+          verifier_(source.manifest) {}
 
     // What is put into the ring may take the place of what a pass has found. So it has all when one pass
     // found all and put nothing.
@@ -85,12 +84,8 @@ class Filling {
 
     // The table of a cache promises more than it keeps: it is read.
     bool is_there(const Digest& digest) {
-        const Bytes longest = codec::longest_frame(source_.manifest.block_size.bytes());
-        const std::optional<ByteVector> frame = cache_.get(digest, longest);
-        if (!frame || !verify_(*frame, digest)) {
-            cache_.forget(digest);
-            return false;
-        }
+        const std::optional<ByteVector> frame = verifier_.take(cache_, digest);
+        if (!frame) return false;
         if (renew_ && cache_.is_old(digest)) {
             cache_.forget(digest);
             cache_.put(digest, *frame);
@@ -102,24 +97,17 @@ class Filling {
     Result<void> fetch(const Batch& batch) {
         if (batch.steps.empty()) return {};
         if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
-        ByteVector frames(batch.size.count());
+        ByteVector memory(batch.size.count());
         std::vector<net::Range> ranges;
         for (const Step& step : batch.steps)
             ranges.push_back({step.frames.offset,
-                              ByteSpan(frames).subspan(step.place.count(), step.frames.length.count())});
+                              ByteSpan(memory).subspan(step.place.count(), step.frames.length.count())});
         const auto arrived = [&](std::size_t number) -> Result<void> {
             const Step& step = batch.steps[number];
-            ConstByteSpan left = ranges[number].into;
-            for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
-                const FramedBlock& block = batch.framed[step.slot.count() + i];
-                const ConstByteSpan frame = left.first(block.frame_length.count());
-                left = left.subspan(frame.size());
-                if (!verify_(frame, block.digest))
-                    return Error{Failure::source, "block " + std::to_string(step.blocks.first.value() + i) +
-                                                      " does not match the hash tree"};
-                cache_.put(block.digest, frame);
-                kept_ += Bytes(frame.size());
-            }
+            const ConstByteSpan frames = ranges[number].into;
+            if (Result<void> verified = verify_frames(batch, step, frames, verifier_, &cache_); !verified)
+                return verified;
+            kept_ += step.frames.length;
             report_.fetched += step.blocks.count;
             progress_->add(source_.manifest.block_size.bytes_of(step.blocks.count));
             return {};
@@ -134,7 +122,7 @@ class Filling {
     const StopFlag& stop_;
     std::optional<store::TreeReader> tree_;  // anew in each pass: the cache must have it as well
     store::FrameLocator frames_;
-    store::FrameVerifier verify_;
+    store::FrameVerifier verifier_;
     Progress* progress_ = nullptr;  // of this pass
     FillReport report_;
     Bytes kept_;  // chunks of this version in the cache

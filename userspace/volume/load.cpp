@@ -91,35 +91,14 @@ std::optional<BlockContent> Loader::content_of(BlockIndex block, LoadedBatch& in
 
 // Puts the frame behind those that the batch holds.
 bool Loader::take_from_cache(LoadedBatch& into, BlockContent& content) {
-    const Bytes longest = codec::longest_frame(source_.manifest.block_size.bytes());
-    const std::optional<ByteVector> frame = cache_->get(content.digest, longest);
-    if (!frame || !is_right_(*frame, content.digest)) {
-        cache_->forget(content.digest);
-        return false;
-    }
+    const std::optional<ByteVector> frame = is_right_.take(*cache_, content.digest);
+    if (!frame) return false;
     cache_->put(content.digest, *frame);
     content.kind = Step::Kind::cached;
     content.frame = {into.batch.size, Bytes(frame->size())};
     into.frames.resize(into.batch.size.count());
     into.frames.insert(into.frames.end(), frame->begin(), frame->end());
     return true;
-}
-
-Result<void> Loader::verify(LoadedBatch& into, const Step& step) {
-    ConstByteSpan frames = into.frames_of(step);
-    for (std::size_t i = 0; i < step.blocks.count.count(); ++i) {
-        const FramedBlock& wanted = into.batch.framed[step.slot.count() + i];
-        const ConstByteSpan frame = frames.first(wanted.frame_length.count());
-        frames = frames.subspan(frame.size());
-        if (is_right_(frame, wanted.digest)) {
-            if (cache_) cache_->put(wanted.digest, frame);
-            continue;
-        }
-        return Error{Failure::source,
-                     "block " + std::to_string(step.blocks.first.value() + i) +
-                         " does not match the hash tree: check the server and the caches before it"};
-    }
-    return {};
 }
 
 Result<void> Loader::fetch(LoadedBatch& into) {
@@ -144,7 +123,9 @@ Result<void> Loader::fetch(LoadedBatch& into) {
     Bytes whole;     // of blocks
     const auto arrived = [&](std::size_t number) -> Result<void> {
         const Step& step = into.batch.steps[missing[number]];
-        if (Result<void> verified = verify(into, step); !verified) return verified;
+        const ConstByteSpan frames = ranges[number].into;
+        if (Result<void> verified = verify_frames(into.batch, step, frames, is_right_, cache_); !verified)
+            return verified;
         into.ready[missing[number]] = true;
         whole += block_size.bytes_of(step.blocks.count);
         return {};

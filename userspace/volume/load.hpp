@@ -6,9 +6,8 @@
 #include "codec/zstd.hpp"
 #include "log/bitmap.hpp"
 #include "store/frame_locator.hpp"
-#include "store/frame_verifier.hpp"
 #include "store/tree_reader.hpp"
-#include "volume/plan.hpp"
+#include "volume/verify_frames.hpp"
 
 namespace regild::volume {
 
@@ -45,7 +44,6 @@ class Loader {
     std::optional<BlockContent> content_of(BlockIndex block, LoadedBatch& into);
     bool take_from_cache(LoadedBatch& into, BlockContent& content);
     Result<void> fetch(LoadedBatch& into);
-    Result<void> verify(LoadedBatch& into, const Step& step);
 
     const log::Bitmap& bitmap_;
     const store::Source& source_;
