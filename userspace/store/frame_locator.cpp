@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "codec/zstd.hpp"
+#include "store/spans.hpp"
 
 namespace regild::store {
 namespace {
@@ -13,11 +14,6 @@ namespace {
 // need for their headers.
 constexpr std::uint64_t max_gap = 5;
 constexpr std::uint64_t max_request = 2048;  // pages: 208 KiB
-
-struct Span {
-    std::uint64_t first;  // pages
-    std::uint64_t count;
-};
 
 // The pages that tell of members of `wanted`, ascending.
 std::vector<std::uint64_t> pages_of(const BlockSet& wanted) {
@@ -61,18 +57,10 @@ Result<void> FrameLocator::load(const BlockSet& wanted) {
     if (missing.empty()) return {};
 
     const std::vector<Span> spans = spans_of(missing);
-    std::uint64_t total = 0;
-    for (const Span& span : spans)
-        total += span.count;
-    ByteVector buffer(total * format::index_page_size);
-    std::vector<net::Range> ranges;
-    std::size_t position = 0;
-    for (const Span& span : spans) {
-        const std::size_t length = span.count * format::index_page_size;
-        ranges.push_back(
-            {Bytes(span.first * format::index_page_size), ByteSpan(buffer).subspan(position, length)});
-        position += length;
-    }
+    ByteVector buffer;
+    const std::vector<net::Range> ranges = ranges_of(
+        spans, format::index_page_size, [](PageNumber page) { return Bytes(page * format::index_page_size); },
+        buffer);
     const auto arrived = [&](std::size_t number) -> Result<void> {
         const Span& span = spans[number];
         for (std::uint64_t i = 0; i < span.count; ++i) {

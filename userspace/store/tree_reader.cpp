@@ -156,17 +156,10 @@ Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>&
 // Of what lies in `spans` only the blocks that are missing are verified and kept.
 Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& spans,
                                      const std::vector<std::uint64_t>& missing, Level& into) {
-    std::uint64_t total = 0;
-    for (const Span& span : spans)
-        total += span.count;
-    ByteVector buffer(total * format::hash_block_size);
-    std::vector<net::Range> ranges;
-    std::size_t position = 0;
-    for (const Span& span : spans) {
-        const std::size_t length = span.count * format::hash_block_size;
-        ranges.push_back({shape_.offset_of(level, span.first), ByteSpan(buffer).subspan(position, length)});
-        position += length;
-    }
+    ByteVector buffer;
+    const std::vector<net::Range> ranges = ranges_of(
+        spans, format::hash_block_size, [&](std::uint64_t index) { return shape_.offset_of(level, index); },
+        buffer);
 
     const auto verify = [&](std::size_t number) -> Result<void> {
         const Span& span = spans[number];

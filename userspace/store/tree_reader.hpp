@@ -9,6 +9,7 @@
 #include "codec/sha256.hpp"
 #include "store/cache.hpp"
 #include "store/source.hpp"
+#include "store/spans.hpp"
 
 namespace regild::store {
 
@@ -32,11 +33,6 @@ class TreeReader {
         std::vector<std::uint64_t> indices;  // of hash blocks, ascending
         std::vector<HashBlock> blocks;       // as many
         std::vector<bool> known;             // as many: verified; all of them once they have been loaded
-    };
-
-    struct Span {
-        std::uint64_t first;  // hash blocks
-        std::uint64_t count;
     };
 
     Result<void> load_level(unsigned level, const std::vector<std::uint64_t>& indices);
