@@ -11,18 +11,12 @@ using format::VolumeState;
 using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
+using test::image_of_300_blocks;
 using test::make_golden_image;
 using test::make_provisioning_volume;
 using test::make_session_volume;
 using test::TestVolume;
-
-// 300 blocks of 4 KiB with a run of zeros; the last block is 1 KiB long.
-GoldenImage usual_image() {
-    return make_golden_image(test::block_size_of(4096), Bytes(299 * 4096 + 1024),
-                             [](std::uint64_t n) { return n >= 20 && n < 60; });
-}
-
-const std::vector<BlockRange> usual_session{blocks(3, 2), blocks(18, 10), blocks(200, 1), blocks(298, 2)};
+using test::usual_session;
 
 // Six batches of 64 requests.
 constexpr std::uint64_t large_blocks = 6 * 256;
@@ -65,7 +59,7 @@ void require_done(TestVolume& volume, const GoldenImage& image) {
 }
 
 TEST_CASE("while the record says golden, what has arrived waits in memory and is not asked for again") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     const auto volume = make_session_volume(image, usual_session);
     Attempts run(*volume, image);
     unsigned failed = 0;
@@ -124,7 +118,7 @@ TEST_CASE("once the record says restoring, what has arrived of a batch is put in
 }
 
 TEST_CASE("a provisioning keeps what has arrived of its first batch") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     const bool unknown = GENERATE(false, true);
     const auto volume =
         make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}), unknown);
@@ -140,7 +134,7 @@ TEST_CASE("a provisioning keeps what has arrived of its first batch") {
 }
 
 TEST_CASE("bytes that do not verify do not cost those that do") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}));
     Attempts run(*volume, image);
     ByteVector& file = run.fetcher.files[run.source.data_url.with_credentials()];
@@ -157,7 +151,7 @@ TEST_CASE("bytes that do not verify do not cost those that do") {
 }
 
 TEST_CASE("a stop keeps what was verified, and zeroes nothing more") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     const auto stop_before_range = [](Attempts& run, unsigned last) {
         unsigned ranges = 0;
         run.fetcher.failure = {Failure::interrupted, "interrupted"};
@@ -188,7 +182,7 @@ TEST_CASE("a stop keeps what was verified, and zeroes nothing more") {
 }
 
 TEST_CASE("after an error of the disk another attempt of the same restore finishes") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     for (std::uint64_t survive = 0;; ++survive) {
         const auto volume = make_session_volume(image, usual_session);
         Attempts run(*volume, image);

@@ -11,18 +11,13 @@ namespace {
 using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
+using test::image_of_300_blocks;
 using test::make_golden_image;
 using test::make_provisioning_volume;
 using test::make_session_volume;
 using test::MemoryStorage;
 using test::TestVolume;
-
-GoldenImage usual_image() {
-    return make_golden_image(test::block_size_of(4096), Bytes(299 * 4096 + 1024),
-                             [](std::uint64_t n) { return n >= 20 && n < 60; });
-}
-
-const std::vector<BlockRange> usual_session{blocks(3, 2), blocks(18, 10), blocks(200, 1), blocks(298, 2)};
+using test::usual_session;
 
 Result<RestoreReport> restore_with(store::Cache* cache, TestVolume& volume, const GoldenImage& image,
                                    net::Fetcher& fetcher) {
@@ -53,7 +48,7 @@ ByteVector filled_cache(const GoldenImage& image, Bytes size = MiB(4)) {
 }
 
 TEST_CASE("what a provisioning fetched a later restore has without a network") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     MemoryStorage device(filled_cache(image));
     store::Cache cache = store::Cache::open(device).value();
     const auto volume = make_session_volume(image, usual_session);
@@ -68,7 +63,7 @@ TEST_CASE("what a provisioning fetched a later restore has without a network") {
 }
 
 TEST_CASE("what the cache does not have is fetched, and then it has it") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     MemoryStorage device(MiB(4));
     store::Cache cache = store::Cache::open(device).value();
     for (const bool first : {true, false}) {
@@ -86,7 +81,7 @@ TEST_CASE("what the cache does not have is fetched, and then it has it") {
 }
 
 TEST_CASE("a network that is missed has touched nothing, whatever the cache had") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     MemoryStorage device(MiB(4));
     store::Cache cache = store::Cache::open(device).value();
     const std::vector<BlockRange> known{blocks(3, 2)};
@@ -102,7 +97,7 @@ TEST_CASE("a network that is missed has touched nothing, whatever the cache had"
 }
 
 TEST_CASE("whatever the cache holds, a restore ends golden") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     const ByteVector filled = filled_cache(image);
     std::mt19937 random(3);  // NOLINT: the same in every run
     for (unsigned round = 0; round < 30; ++round) {
@@ -126,7 +121,7 @@ TEST_CASE("whatever the cache holds, a restore ends golden") {
 }
 
 TEST_CASE("a hostile cache that swaps its chunks is believed nothing") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     MemoryStorage device(MiB(4));
     store::Cache cache = store::Cache::open(device).value();
     codec::SaltedSha256 hash(image.manifest.salt);
@@ -149,7 +144,7 @@ TEST_CASE("a hostile cache that swaps its chunks is believed nothing") {
 }
 
 TEST_CASE("a cache that breaks many promises costs few requests more") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     MemoryStorage device(MiB(4));
     store::Cache cache = store::Cache::open(device).value();
     codec::SaltedSha256 hash(image.manifest.salt);
@@ -164,7 +159,7 @@ TEST_CASE("a cache that breaks many promises costs few requests more") {
 }
 
 TEST_CASE("a cache whose device fails is gone on without") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     MemoryStorage device(filled_cache(image));
     for (std::uint64_t at = 1; at < 40; ++at) {
         MemoryStorage failing(device.content());
@@ -178,7 +173,7 @@ TEST_CASE("a cache whose device fails is gone on without") {
 }
 
 TEST_CASE("a cache is filled with a whole version, and goes on where it was cut off") {
-    const GoldenImage image = usual_image();
+    const GoldenImage image = image_of_300_blocks();
     const store::Source source = image.source();
     MemoryStorage device(MiB(4));
     store::Cache cache = store::Cache::open(device).value();

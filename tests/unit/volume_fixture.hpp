@@ -151,6 +151,15 @@ inline void GoldenImage::set_tree(std::vector<Digest> digests) {
     tree_file.insert(tree_file.end(), levels.begin(), levels.end());
 }
 
+// 300 blocks of 4 KiB with a run of zeros; the last block is 1 KiB long.
+inline GoldenImage image_of_300_blocks() {
+    return make_golden_image(block_size_of(4096), Bytes(299 * 4096 + 1024),
+                             [](std::uint64_t n) { return n >= 20 && n < 60; });
+}
+// What a session wrote to on it: in the zeros, beside them and at the end.
+inline const std::vector<BlockRange> usual_session{blocks(3, 2), blocks(18, 10), blocks(200, 1),
+                                                   blocks(298, 2)};
+
 // A server in memory. Ranges arrive in descending order, so that nothing can lean on an order.
 class FakeFetcher final : public net::Fetcher {
   public:
