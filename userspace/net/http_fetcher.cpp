@@ -4,8 +4,8 @@
 #include <array>
 #include <chrono>
 #include <deque>
-#include <random>
 
+#include "net/back_off.hpp"
 #include "net/fetcher.hpp"
 #include "net/patience.hpp"
 #include "net/transfer.hpp"
@@ -20,39 +20,8 @@ using std::chrono::seconds;
 constexpr std::size_t max_connections = 16;
 // A range whose bytes are wrong so often is wrong at the source.
 constexpr unsigned most_wrong_answers = 4;
-constexpr milliseconds first_back_off{100};
-constexpr unsigned max_doublings = 6;  // 6.4 s
 // How long the loop may not look at the stop flag.
 constexpr milliseconds longest_poll{200};
-
-// When the next request may start after one failed. Shared by all connections: a server that cannot answer
-// one request is not asked fifteen others meanwhile.
-class BackOff {
-  public:
-    explicit BackOff(milliseconds longest) : longest_(longest), random_(std::random_device{}()) {}
-
-    Clock::time_point not_before() const { return not_before_; }
-    void succeeded() { doublings_ = 0; }
-    void failed(Clock::time_point now, seconds retry_after) {
-        milliseconds wait(0);
-        // Requests that ran when the first one failed and fail as well tell nothing new.
-        if (now >= not_before_) {
-            const milliseconds full = first_back_off * (1 << doublings_);
-            doublings_ = std::min(doublings_ + 1, max_doublings);
-            // Half fixed, half random: a thousand kiosks that were turned away together come back apart.
-            wait = full / 2 + milliseconds(std::uniform_int_distribution<long>(0, full.count() / 2)(random_));
-        }
-        // Cut off first: what a server asks for may not fit milliseconds.
-        wait = std::max(wait, milliseconds(std::min(retry_after, std::chrono::ceil<seconds>(longest_))));
-        not_before_ = std::max(not_before_, now + std::min(wait, longest_));
-    }
-
-  private:
-    milliseconds longest_;
-    Clock::time_point not_before_;
-    unsigned doublings_ = 0;
-    std::minstd_rand random_;
-};
 
 class HttpFetcher final : public Fetcher {
   public:
