@@ -73,6 +73,24 @@ class FakeMapper final : public dm::Mapper {
     MapperTrace& trace_;
 };
 
+// After `left` of them have come the server is down.
+class FailingRanges final : public net::Ranges {
+  public:
+    FailingRanges(net::Ranges& ranges, unsigned left) : ranges_(ranges), left_(left) {}
+    std::optional<net::Range> next() override { return ranges_.next(); }
+    Result<void> verify(std::size_t number) override { return ranges_.verify(number); }
+    Result<void> arrived(std::size_t number) override {
+        if (left_ == 0) return Error{Failure::network, "the server is down"};
+        --left_;
+        return ranges_.arrived(number);
+    }
+    void moved(Bytes bytes) override { ranges_.moved(bytes); }
+
+  private:
+    net::Ranges& ranges_;
+    unsigned left_;
+};
+
 // Fails the first `failures` calls as if the server were down, and one each time that `ranges` have come.
 class UnreliableFetcher final : public net::Fetcher {
   public:
@@ -82,15 +100,10 @@ class UnreliableFetcher final : public net::Fetcher {
         if (failures_ > 0) return down();
         return fetcher_->get(url, limit);
     }
-    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
-                            const Moved& moved) override {
+    Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
         if (failures_ > 0) return down();
-        unsigned left = ranges_;
-        const auto arrived_before_it_fails = [&](std::size_t number) -> Result<void> {
-            if (left-- == 0) return Error{Failure::network, "the server is down"};
-            return arrived(number);
-        };
-        return fetcher_->get_ranges(url, ranges, arrived_before_it_fails, moved);
+        FailingRanges failing(ranges, ranges_);
+        return fetcher_->get_ranges(url, failing);
     }
     net::Totals totals() const override { return fetcher_->totals(); }
 

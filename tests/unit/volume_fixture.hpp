@@ -184,40 +184,57 @@ class FakeFetcher final : public net::Fetcher {
         return std::string(as_text(file->second));
     }
 
-    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
-                            const Moved& moved) override {
+    using net::Fetcher::get_ranges;
+    Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
         const auto file = files.find(url.with_credentials());
         if (file == files.end()) return Error{Failure::source, url.shown() + ": there is no such file"};
-        Bytes in_this_call;
-        for (std::size_t i = ranges.size(); i-- > 0;) {
-            const Bytes length(ranges[i].into.size());
-            if (before_range) before_range();
-            if (fail_in && (*fail_in)-- == 0) return failure;
-            if ((ranges[i].offset + length).count() > file->second.size())
-                return Error{Failure::source, url.shown() + ": too short"};
-            std::memcpy(ranges[i].into.data(), file->second.data() + ranges[i].offset.count(),
-                        length.count());
-            requests.push_back({url.with_credentials(), ranges[i].offset, length});
-            totals_.requests += 1;
-            totals_.received += length;
-            in_this_call += length;
-            moved(length);
-            if (Result<void> taken = arrived(i); !taken) return taken;
+        for (;;) {
+            std::vector<net::Range> in_flight;
+            while (in_flight.size() < most_in_flight) {
+                const std::optional<net::Range> range = ranges.next();
+                if (!range) break;
+                in_flight.push_back(*range);
+            }
+            if (in_flight.empty()) return {};
+            Bytes together;
+            for (const net::Range& range : in_flight)
+                together += Bytes(range.into.size());
+            most_at_once = std::max(most_at_once, together);
+            while (!in_flight.empty()) {
+                if (Result<void> answered = answer(url, file->second, in_flight.back(), ranges); !answered)
+                    return answered;
+                in_flight.pop_back();
+            }
         }
-        most_in_one_call = std::max(most_in_one_call, in_this_call);
-        return {};
     }
 
     net::Totals totals() const override { return totals_; }
 
     std::map<std::string, ByteVector> files;
     std::vector<Request> requests;
-    Bytes most_in_one_call;
+    std::size_t most_in_flight = 64;
+    Bytes most_at_once;
     std::optional<std::uint64_t> fail_in;  // so many ranges arrive before one fails
     Error failure{Failure::network, "the network is gone"};
     std::function<void()> before_range;
 
   private:
+    Result<void> answer(const net::Url& url, const ByteVector& file, const net::Range& range,
+                        net::Ranges& ranges) {
+        const Bytes length(range.into.size());
+        if (before_range) before_range();
+        if (fail_in && (*fail_in)-- == 0) return failure;
+        if ((range.offset + length).count() > file.size())
+            return Error{Failure::source, url.shown() + ": too short"};
+        std::memcpy(range.into.data(), file.data() + range.offset.count(), length.count());
+        requests.push_back({url.with_credentials(), range.offset, length});
+        totals_.requests += 1;
+        totals_.received += length;
+        ranges.moved(length);
+        if (Result<void> verified = ranges.verify(range.number); !verified) return verified;
+        return ranges.arrived(range.number);
+    }
+
     net::Totals totals_;
 };
 

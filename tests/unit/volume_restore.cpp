@@ -496,7 +496,7 @@ TEST_CASE("memory for fetched data is bounded whatever the image's size") {
     FakeFetcher fetcher(image);
     REQUIRE(run_restore(*volume, image, fetcher).ok());
     require_done(*volume, image);
-    REQUIRE(fetcher.most_in_one_call <= MiB(16) + KiB(64));
+    REQUIRE(fetcher.most_at_once <= MiB(16) + KiB(64));
     REQUIRE(requests_for(fetcher, image.source().data_url.with_credentials()) == 384);  // of 256 KiB each
 }
 

@@ -4,8 +4,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/observer.hpp"
@@ -18,7 +19,26 @@ namespace regild::net {
 
 struct Range {
     Bytes offset;
-    ByteSpan into;  // its size is the length of the range
+    ByteSpan into;           // its size is the length of the range
+    std::size_t number = 0;  // how the asker calls it: of those that have not arrived each has its own
+};
+
+// The ranges of one resource that are wanted, told as their turn comes.
+class Ranges {
+  public:
+    virtual ~Ranges() = default;
+    // The next one; nothing: none at the moment. Its memory stays until it has arrived or the fetch has
+    // ended.
+    virtual std::optional<Range> next() = 0;
+    // It has come whole. Called on threads of the fetcher, several at a time; what it may not do at once with
+    // others belongs into arrived(). Failure::source says of both that its bytes are wrong: it is asked for
+    // again, over another connection, a few times, and the error then names the URL. Any other failure ends
+    // the fetch.
+    virtual Result<void> verify(std::size_t) { return {}; }
+    // It has been verified; in any order, on the thread that fetches.
+    virtual Result<void> arrived(std::size_t number) = 0;
+    // Bytes have come that no try had brought before: in the end as many as the ranges have.
+    virtual void moved(Bytes) {}
 };
 
 struct Totals {
@@ -28,21 +48,20 @@ struct Totals {
 
 class Fetcher {
   public:
-    // A range has come whole, in any order. Failure::source says that its bytes are wrong: it is asked for
-    // again, over another connection, a few times, and the error then names the URL; any other failure ends
-    // the fetch.
     using Arrived = std::function<Result<void>(std::size_t number)>;
-    // Bytes of the ranges have come that no try had brought before: in the end as many as the ranges have.
     using Moved = std::function<void(Bytes)>;
 
     virtual ~Fetcher() = default;
     // The whole resource; Failure::source when it is longer than `limit`, a 404 and the like;
     // Failure::network when the server cannot be reached after the retries.
     virtual Result<std::string> get(const Url& url, std::size_t limit) = 0;
-    // Fills each range exactly, several at a time; both functions are called on the calling thread. A 200 to
-    // a range, a short body, a wrong Content-Range, an encoded body, 404, 416: Failure::source.
-    virtual Result<void> get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
-                                    const Moved& moved) = 0;
+    // Fills each range exactly, several at a time, until all have arrived and there is no next one. A 200 to
+    // a range, a short body, a wrong Content-Range, an encoded body, 404, 416: Failure::source. Whatever the
+    // error, what was verified has arrived.
+    virtual Result<void> get_ranges(const Url& url, Ranges& ranges) = 0;
+    // The same where all are known: their numbers are their places in `ranges`.
+    Result<void> get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
+                            const Moved& moved);
     virtual Totals totals() const = 0;
 };
 

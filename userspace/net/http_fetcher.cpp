@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fetcher's one loop: a libcurl multi handle, a few connections, many requests in line.
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <deque>
+#include <map>
 
 #include "net/back_off.hpp"
 #include "net/fetcher.hpp"
 #include "net/patience.hpp"
 #include "net/transfer.hpp"
+#include "net/verifiers.hpp"
 
 namespace regild::net {
 namespace {
@@ -23,6 +24,30 @@ constexpr unsigned most_wrong_answers = 4;
 // How long the loop may not look at the stop flag.
 constexpr milliseconds longest_poll{200};
 
+// One fetch: what is still to come, and how it goes.
+struct Fetch {
+    Fetch(const Url& from, Ranges& wanted, seconds patience_seconds, Verifiers& threads)
+        : url(from),
+          ranges(wanted),
+          verifiers(threads),
+          patience(patience_seconds, Clock::now()),
+          back_off(milliseconds(patience_seconds) / 2) {}
+    const Url& url;
+    Ranges& ranges;
+    Verifiers& verifiers;
+    Patience patience;
+    BackOff back_off;
+    std::map<std::size_t, Job> jobs;  // that have not arrived, by the number of the range
+    std::deque<std::size_t> again;    // of them: to try again; first, so that requests stay ascending
+    std::optional<Error> last_error;
+};
+
+// There are no ranges of what is fetched whole.
+class NoRanges final : public Ranges {
+    std::optional<Range> next() override { return std::nullopt; }
+    Result<void> arrived(std::size_t) override { return {}; }
+};
+
 class HttpFetcher final : public Fetcher {
   public:
     HttpFetcher(const FetchOptions& options, const StopFlag& stop) : options_(options), stop_(&stop) {}
@@ -31,15 +56,18 @@ class HttpFetcher final : public Fetcher {
     HttpFetcher& operator=(const HttpFetcher&) = delete;
 
     Result<std::string> get(const Url& url, std::size_t limit) override;
-    Result<void> get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
-                            const Moved& moved) override;
+    Result<void> get_ranges(const Url& url, Ranges& ranges) override;
     Totals totals() const override { return totals_; }
 
   private:
-    Result<void> run(const Url& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
-    Result<void> loop(const Url& url, std::span<Job> jobs, const Arrived& arrived, const Moved& moved);
-    void tell(const Url& url, Patience& patience, const std::optional<Error>& last_error);
+    Result<void> run(const Url& url, Ranges& ranges, const std::optional<Job>& whole);
+    Result<void> loop(Fetch& fetch);
+    Result<void> check_patience(Fetch& fetch);
+    Result<void> start_some(Fetch& fetch);
     Result<void> start(const Url& url, Job& job, std::size_t number);
+    void count_progress(Fetch& fetch);
+    Result<bool> take_ended(Fetch& fetch);
+    static Result<void> take_verdict(Fetch& fetch, const Verifiers::Verdict& verdict);
     std::size_t most_connections() const { return options_.limit_rate > Bytes(0) ? 1 : max_connections; }
     // The next transfer that ended, taken out of the multi handle.
     std::optional<std::pair<Transfer*, CURLcode>> next_ended();
@@ -61,123 +89,146 @@ std::string lately(Bytes received, seconds time) {
 }
 
 Result<std::string> HttpFetcher::get(const Url& url, std::size_t limit) {
-    std::array<Job, 1> job;
-    job[0].limit = limit;
-    const Result<void> fetched = run(
-        url, job, [](std::size_t) { return Result<void>(); }, [](Bytes) {});
+    std::string text;
+    NoRanges none;
+    Job job;
+    job.text = &text;
+    job.limit = limit;
+    const Result<void> fetched = run(url, none, job);
     if (!fetched) return fetched.error();
-    return std::move(job[0].text);
+    return text;
 }
 
-Result<void> HttpFetcher::get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
-                                     const Moved& moved) {
-    std::vector<Job> jobs(ranges.size());
-    for (std::size_t i = 0; i < ranges.size(); ++i) {
-        jobs[i].range = ByteRange{ranges[i].offset, Bytes(ranges[i].into.size())};
-        jobs[i].into = ranges[i].into;
-    }
-    return run(url, jobs, arrived, moved);
+Result<void> HttpFetcher::get_ranges(const Url& url, Ranges& ranges) {
+    return run(url, ranges, std::nullopt);
 }
 
-Result<void> HttpFetcher::run(const Url& url, std::span<Job> jobs, const Arrived& arrived,
-                              const Moved& moved) {
+Result<void> HttpFetcher::run(const Url& url, Ranges& ranges, const std::optional<Job>& whole) {
     if (!multi_) {
         static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
         if (global == CURLE_OK) multi_.reset(curl_multi_init());
         if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
         curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(max_connections));
     }
-    Result<void> result = loop(url, jobs, arrived, moved);
+    Verifiers verifiers(ranges, [this] { curl_multi_wakeup(multi_.get()); });
+    Fetch fetch(url, ranges, seconds(options_.patience_seconds), verifiers);
+    if (whole) {
+        fetch.jobs.emplace(0, *whole);
+        fetch.again.push_back(0);
+    }
+    Result<void> result = loop(fetch);
     abandon_active();
+    while (const std::optional<Verifiers::Verdict> verdict = verifiers.wait())
+        if (Result<void> taken = take_verdict(fetch, *verdict); result && !taken) result = taken;
     return result;
 }
 
-void HttpFetcher::tell(const Url& url, Patience& patience, const std::optional<Error>& last_error) {
-    if (!options_.observer) return;
-    const seconds half = std::chrono::ceil<seconds>(milliseconds(patience.window()) / 2);
-    const std::string why = last_error ? last_error->message : url.shown();
-    options_.observer->event(why + ": " + lately(patience.received_lately(Clock::now(), half), half) +
-                             ", giving up in " + std::to_string(half.count()) + " s");
-}
-
-Result<void> HttpFetcher::loop(const Url& url, std::span<Job> jobs, const Arrived& arrived,
-                               const Moved& moved) {
-    Patience patience(seconds(options_.patience_seconds), Clock::now());
-    BackOff back_off(milliseconds(patience.window()) / 2);
-    std::deque<std::size_t> again;  // jobs to try again; they go first, so that requests stay ascending
-    std::size_t next = 0;
-    std::size_t done = 0;
-    std::optional<Error> last_error;
-
-    while (done < jobs.size()) {
+Result<void> HttpFetcher::loop(Fetch& fetch) {
+    for (;;) {
         if (stop_->requested()) return Error{Failure::interrupted, "interrupted"};
-        const Clock::time_point now = Clock::now();
-        if (patience.is_over(now)) {
-            const Error why =
-                last_error.value_or(Error{Failure::network, url.shown() + ": the server is too slow"});
-            return why.context("gave up: " +
-                               lately(patience.received_lately(now, patience.window()), patience.window()));
-        }
-        if (patience.wears_thin(now)) tell(url, patience, last_error);
-        while (active_.size() < most_connections() && now >= back_off.not_before() &&
-               (!again.empty() || next < jobs.size())) {
-            std::size_t number = next;
-            if (again.empty()) {
-                ++next;
-            } else {
-                number = again.front();
-                again.pop_front();
-            }
-            if (Result<void> started = start(url, jobs[number], number); !started) return started;
-        }
+        while (const std::optional<Verifiers::Verdict> verdict = fetch.verifiers.take())
+            if (Result<void> taken = take_verdict(fetch, *verdict); !taken) return taken;
+        if (Result<void> patient = check_patience(fetch); !patient) return patient;
+        if (Result<void> started = start_some(fetch); !started) return started;
+        if (fetch.jobs.empty()) return {};
 
         int running = 0;
         if (const CURLMcode code = curl_multi_perform(multi_.get(), &running); code != CURLM_OK)
             return Error{Failure::failed, std::string("libcurl: ") + curl_multi_strerror(code)};
-        Bytes fresh;
-        Bytes unreported;
-        for (Transfer* transfer : active_) {
-            fresh += transfer->take_progress();
-            Job& job = transfer->job();
-            unreported += Bytes(job.farthest - std::min(job.farthest, job.reported));
-            job.reported = std::max(job.reported, job.farthest);
-        }
-        patience.received(Clock::now(), fresh);
-        if (unreported > Bytes(0)) moved(unreported);
-        bool ended_any = false;
-        while (const auto ended = next_ended()) {
-            ended_any = true;
-            const auto [transfer, code] = *ended;
-            const Transfer::Conclusion conclusion = transfer->conclude(code);
-            if (conclusion.outcome == Outcome::refused) return conclusion.error;
-            if (conclusion.outcome == Outcome::retry) {
-                last_error = conclusion.error;
-                again.push_back(transfer->job_number());
-                back_off.failed(Clock::now(), conclusion.retry_after);
-                continue;
-            }
-            back_off.succeeded();
-            Result<void> taken = arrived(transfer->job_number());
-            if (taken) {
-                ++done;
-                continue;
-            }
-            if (taken.error().kind != Failure::source) return taken;
-            Job& job = jobs[transfer->job_number()];
-            if (++job.wrong == most_wrong_answers)
-                return taken.error().context(url.shown() + ": wrong " + std::to_string(job.wrong) + " times");
-            job.farthest = 0;
-            again.push_back(transfer->job_number());
-        }
-        if (ended_any && Clock::now() >= back_off.not_before()) continue;  // connections are free
-
+        count_progress(fetch);
+        const Result<bool> ended_any = take_ended(fetch);
+        if (!ended_any) return ended_any.error();
+        const Clock::time_point now = Clock::now();
+        if (*ended_any && now >= fetch.back_off.not_before()) continue;  // connections are free
         milliseconds wait = longest_poll;
-        if (!again.empty() || next < jobs.size()) {
-            const auto until = std::chrono::ceil<milliseconds>(back_off.not_before() - Clock::now());
-            if (until.count() > 0) wait = std::min(wait, until);
-        }
+        if (now < fetch.back_off.not_before())
+            wait = std::min(wait, std::chrono::ceil<milliseconds>(fetch.back_off.not_before() - now));
         curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
     }
+}
+
+Result<void> HttpFetcher::check_patience(Fetch& fetch) {
+    Patience& patience = fetch.patience;
+    const Clock::time_point now = Clock::now();
+    if (patience.is_over(now)) {
+        const Error why = fetch.last_error.value_or(
+            Error{Failure::network, fetch.url.shown() + ": the server is too slow"});
+        return why.context("gave up: " +
+                           lately(patience.received_lately(now, patience.window()), patience.window()));
+    }
+    if (!options_.observer || !patience.wears_thin(now)) return {};
+    const seconds half = std::chrono::ceil<seconds>(milliseconds(patience.window()) / 2);
+    const std::string why = fetch.last_error ? fetch.last_error->message : fetch.url.shown();
+    options_.observer->event(why + ": " + lately(patience.received_lately(now, half), half) +
+                             ", giving up in " + std::to_string(half.count()) + " s");
+    return {};
+}
+
+Result<void> HttpFetcher::start_some(Fetch& fetch) {
+    while (active_.size() < most_connections() && Clock::now() >= fetch.back_off.not_before()) {
+        if (fetch.again.empty()) {
+            const std::optional<Range> range = fetch.ranges.next();
+            if (!range) return {};
+            Job& job = fetch.jobs[range->number];
+            job.range = ByteRange{range->offset, Bytes(range->into.size())};
+            job.into = range->into;
+            fetch.again.push_back(range->number);
+        }
+        const std::size_t number = fetch.again.front();
+        fetch.again.pop_front();
+        if (Result<void> started = start(fetch.url, fetch.jobs.at(number), number); !started) return started;
+    }
+    return {};
+}
+
+void HttpFetcher::count_progress(Fetch& fetch) {
+    Bytes fresh;
+    Bytes unreported;
+    for (Transfer* transfer : active_) {
+        fresh += transfer->take_progress();
+        Job& job = transfer->job();
+        unreported += Bytes(job.farthest - std::min(job.farthest, job.reported));
+        job.reported = std::max(job.reported, job.farthest);
+    }
+    fetch.patience.received(Clock::now(), fresh);
+    if (unreported > Bytes(0)) fetch.ranges.moved(unreported);
+}
+
+// Whether any has ended.
+Result<bool> HttpFetcher::take_ended(Fetch& fetch) {
+    bool any = false;
+    while (const auto ended = next_ended()) {
+        any = true;
+        const auto [transfer, code] = *ended;
+        const Transfer::Conclusion conclusion = transfer->conclude(code);
+        if (conclusion.outcome == Outcome::refused) return conclusion.error;
+        if (conclusion.outcome == Outcome::retry) {
+            fetch.last_error = conclusion.error;
+            fetch.again.push_back(transfer->job_number());
+            fetch.back_off.failed(Clock::now(), conclusion.retry_after);
+            continue;
+        }
+        fetch.back_off.succeeded();
+        if (transfer->job().range)
+            fetch.verifiers.submit(transfer->job_number());
+        else
+            fetch.jobs.erase(transfer->job_number());
+    }
+    return any;
+}
+
+Result<void> HttpFetcher::take_verdict(Fetch& fetch, const Verifiers::Verdict& verdict) {
+    Result<void> taken = verdict.result ? fetch.ranges.arrived(verdict.number) : verdict.result;
+    if (taken) {
+        fetch.jobs.erase(verdict.number);
+        return taken;
+    }
+    if (taken.error().kind != Failure::source) return taken;
+    Job& job = fetch.jobs.at(verdict.number);
+    if (++job.wrong == most_wrong_answers)
+        return taken.error().context(fetch.url.shown() + ": wrong " + std::to_string(job.wrong) + " times");
+    job.farthest = 0;
+    fetch.again.push_back(verdict.number);
     return {};
 }
 

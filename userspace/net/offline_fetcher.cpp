@@ -7,9 +7,7 @@ namespace {
 class OfflineFetcher final : public Fetcher {
   public:
     Result<std::string> get(const Url& url, std::size_t) override { return needed(url); }
-    Result<void> get_ranges(const Url& url, std::span<const Range>, const Arrived&, const Moved&) override {
-        return needed(url);
-    }
+    Result<void> get_ranges(const Url& url, Ranges&) override { return needed(url); }
     Totals totals() const override { return {}; }
 
   private:

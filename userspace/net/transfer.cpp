@@ -69,7 +69,7 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
 void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
     job_ = &job;
     job_number_ = job_number;
-    job.text.clear();
+    if (job.text) job.text->clear();
     received_ = 0;
     progress_ = 0;
     too_long_ = false;
@@ -144,7 +144,7 @@ bool Transfer::take_body(std::string_view bytes) {
     if (job_->range) {
         std::memcpy(job_->into.data() + received_, bytes.data(), bytes.size());
     } else {
-        job_->text += bytes;
+        *job_->text += bytes;
     }
     received_ += bytes.size();
     if (received_ > job_->farthest) {

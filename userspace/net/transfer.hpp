@@ -16,7 +16,7 @@ namespace regild::net {
 struct Job {
     std::optional<ByteRange> range;
     ByteSpan into;
-    std::string text;
+    std::string* text = nullptr;
     std::size_t limit = 0;     // of the text
     std::size_t farthest = 0;  // the most body bytes that any try received since the last wrong answer
     std::size_t reported = 0;  // of them, to Fetcher::Moved

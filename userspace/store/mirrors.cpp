@@ -2,6 +2,8 @@
 #include "store/mirrors.hpp"
 
 #include <algorithm>
+#include <deque>
+#include <map>
 
 namespace regild::store {
 namespace {
@@ -10,6 +12,53 @@ namespace {
 Result<net::Url> store_folder(const net::Url& document) {
     return document.sibling(document.file_name() == "manifest.json" ? "../" : "./");
 }
+
+// What is wanted, mirror after mirror: first what the one before did not bring.
+class Rest final : public net::Ranges {
+  public:
+    explicit Rest(net::Ranges& wanted) : wanted_(wanted) {}
+
+    void ask_again() {
+        again_.clear();
+        for (const auto& [number, range] : missing_)
+            again_.push_back(range);
+        to_report_ = whole_;
+    }
+    std::optional<net::Range> next() override {
+        std::optional<net::Range> range;
+        if (again_.empty()) {
+            range = wanted_.next();
+            if (range) missing_.emplace(range->number, *range);
+        } else {
+            range = again_.front();
+            again_.pop_front();
+        }
+        return range;
+    }
+    Result<void> verify(std::size_t number) override { return wanted_.verify(number); }
+    Result<void> arrived(std::size_t number) override {
+        Result<void> taken = wanted_.arrived(number);
+        if (!taken) return taken;
+        const auto found = missing_.find(number);
+        whole_ += Bytes(found->second.into.size());
+        missing_.erase(found);
+        return taken;
+    }
+    void moved(Bytes bytes) override {
+        to_report_ += bytes;
+        if (to_report_ <= reported_) return;
+        wanted_.moved(to_report_ - reported_);
+        reported_ = to_report_;
+    }
+
+  private:
+    net::Ranges& wanted_;
+    std::map<std::size_t, net::Range> missing_;  // asked for, and not arrived
+    std::deque<net::Range> again_;               // of them, at this mirror
+    Bytes whole_;                                // of what has arrived
+    Bytes reported_;
+    Bytes to_report_;  // as far as has been seen, with what is asked for again
+};
 
 class MirroredFetcher final : public net::Fetcher {
   public:
@@ -29,34 +78,11 @@ class MirroredFetcher final : public net::Fetcher {
         return text;
     }
 
-    Result<void> get_ranges(const net::Url& url, std::span<const net::Range> ranges, const Arrived& arrived,
-                            const Moved& moved) override {
-        std::vector<bool> done(ranges.size());
-        Bytes whole;      // of ranges that have arrived
-        Bytes reported;   // to `moved`
-        Bytes to_report;  // as far as has been seen, with what is asked for again
+    Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
+        Rest rest(ranges);
         return from_each(url, [&](const net::Url& at) -> Result<void> {
-            std::vector<std::size_t> numbers;
-            std::vector<net::Range> missing;
-            for (std::size_t i = 0; i < ranges.size(); ++i) {
-                if (done[i]) continue;
-                numbers.push_back(i);
-                missing.push_back(ranges[i]);
-            }
-            to_report = whole;
-            const auto arrived_here = [&](std::size_t number) -> Result<void> {
-                Result<void> taken = arrived(numbers[number]);
-                if (!taken) return taken;
-                done[numbers[number]] = true;
-                whole += Bytes(missing[number].into.size());
-                return taken;
-            };
-            return fetcher_->get_ranges(at, missing, arrived_here, [&](Bytes bytes) {
-                to_report += bytes;
-                if (to_report <= reported) return;
-                moved(to_report - reported);
-                reported = to_report;
-            });
+            rest.ask_again();
+            return fetcher_->get_ranges(at, rest);
         });
     }
 

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Ranges that are told as their turn comes, and verified on threads of the fetcher.
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <set>
+
+#include "net/fetcher.hpp"
+#include "net_server.hpp"
+#include "url.hpp"
+
+namespace regild::net {
+namespace {
+
+using test::HttpRequest;
+using test::HttpServer;
+using test::partial_content;
+
+constexpr std::size_t range_size = 100;
+const std::string file(64 * range_size, 'x');
+
+// Hands out `count` ranges of the file, each with a number of its own.
+class Told : public Ranges {
+  public:
+    explicit Told(std::size_t count) : buffer_(count * range_size), count_(count) {}
+    std::optional<Range> next() override {
+        if (told == count_) return std::nullopt;
+        const std::size_t at = told++ * range_size;
+        return Range{Bytes(at), ByteSpan(buffer_).subspan(at, range_size), 1000 + at};
+    }
+    Result<void> arrived(std::size_t number) override {
+        REQUIRE(numbers.insert(number).second);
+        return {};
+    }
+    std::size_t told = 0;
+    std::set<std::size_t> numbers;
+
+  private:
+    ByteVector buffer_;
+    const std::size_t count_;
+};
+
+struct Fetching {
+    Fetching() : server([](const HttpRequest& request) { return partial_content(file, request); }) {}
+    Result<void> operator()(Ranges& ranges) {
+        return fetcher->get_ranges(test::url(server.url("/image.zst")), ranges);
+    }
+    HttpServer server;
+    const StopFlag stop;
+    std::unique_ptr<Fetcher> fetcher = make_http_fetcher({.patience_seconds = 5}, stop);
+};
+
+TEST_CASE("a range is told when its turn comes, which may be when another has arrived") {
+    class OneByOne final : public Told {
+      public:
+        using Told::Told;
+        std::optional<Range> next() override {
+            if (numbers.size() < told) return std::nullopt;
+            return Told::next();
+        }
+    };
+    Fetching fetch;
+    OneByOne ranges(20);
+    REQUIRE(fetch(ranges).ok());
+    CHECK(ranges.numbers.size() == 20);
+    CHECK(fetch.server.connections() == 1);
+}
+
+TEST_CASE("the network goes on while a range is verified") {
+    class Slow final : public Told {
+      public:
+        using Told::Told;
+        std::optional<Range> next() override {
+            const std::lock_guard lock(mutex_);
+            all_told_.notify_all();
+            return Told::next();
+        }
+        // The first waits until the last, which no connection has room for at first, has been told.
+        Result<void> verify(std::size_t number) override {
+            if (number != 1000) return {};
+            std::unique_lock lock(mutex_);
+            waited = all_told_.wait_for(lock, std::chrono::seconds(60), [this] { return told == 40; });
+            return {};
+        }
+        bool waited = false;
+
+      private:
+        std::mutex mutex_;
+        std::condition_variable all_told_;
+    };
+    Fetching fetch;
+    Slow ranges(40);
+    REQUIRE(fetch(ranges).ok());
+    CHECK(ranges.waited);
+    CHECK(ranges.numbers.size() == 40);
+}
+
+TEST_CASE("a range that does not verify has not arrived, and is asked for again") {
+    class Wrong final : public Told {
+      public:
+        using Told::Told;
+        Result<void> verify(std::size_t number) override {
+            if (number == 1300 && wrong++ < 2) return Error{Failure::source, "wrong bytes"};
+            return {};
+        }
+        std::atomic<unsigned> wrong = 0;
+    };
+    Fetching fetch;
+    Wrong ranges(20);
+    REQUIRE(fetch(ranges).ok());
+    CHECK(ranges.numbers.size() == 20);
+    CHECK(fetch.fetcher->totals().requests == 22);
+}
+
+TEST_CASE("when a fetch fails, what was verified has arrived all the same") {
+    // The first one fails when all others have been told; these are verified afterwards.
+    class Failing final : public Told {
+      public:
+        using Told::Told;
+        std::optional<Range> next() override {
+            const std::lock_guard lock(mutex_);
+            if (told == 1 && !begun_) return std::nullopt;
+            changed_.notify_all();
+            return Told::next();
+        }
+        Result<void> verify(std::size_t number) override {
+            std::unique_lock lock(mutex_);
+            begun_ = begun_ || number == 1000;
+            const bool in_time = changed_.wait_for(lock, std::chrono::seconds(60),
+                                                   [&] { return number == 1000 ? told == 40 : failed_; });
+            if (!in_time) return Error{Failure::failed, "waited in vain"};
+            verified += number == 1000 ? 0 : 1;
+            return {};
+        }
+        Result<void> arrived(std::size_t number) override {
+            if (number != 1000) return Told::arrived(number);
+            const std::lock_guard lock(mutex_);
+            failed_ = true;
+            changed_.notify_all();
+            return Error{Failure::disk, "the disk is gone"};
+        }
+        std::size_t verified = 0;
+
+      private:
+        std::mutex mutex_;
+        std::condition_variable changed_;
+        bool begun_ = false;
+        bool failed_ = false;
+    };
+    Fetching fetch;
+    Failing ranges(40);
+    const Result<void> failed = fetch(ranges);
+    REQUIRE_FALSE(failed.ok());
+    CHECK(failed.error().message == "the disk is gone");
+    CHECK(ranges.verified >= 23);  // all but the first and the sixteen that no connection had brought yet
+    CHECK(ranges.numbers.size() == ranges.verified);
+}
+
+}  // namespace
+}  // namespace regild::net
