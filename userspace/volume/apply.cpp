@@ -12,8 +12,10 @@ namespace {
 constexpr Bytes write_size = MiB(1);
 // Zeroing is looked at in such pieces, for the stop flag and for progress.
 constexpr Bytes zero_piece = MiB(64);
-// So much is written or zeroed before a flush lets its marks be cleared.
-constexpr Bytes commit_size = MiB(256);
+// A flush costs the same however much it covers: what a power cut may cost in work, and what memory the
+// ranges take, is what bounds the time to the next one.
+constexpr std::chrono::seconds commit_interval{10};
+constexpr std::size_t max_uncommitted = 65536;  // ranges
 
 }  // namespace
 
@@ -37,25 +39,36 @@ Result<void> Applier::declare() {
     return target_.log.write_record(record);
 }
 
+Result<void> Applier::run(Loader& loader) {
+    Result<void> done = apply_all(loader);
+    loader.close();
+    return done;
+}
+
+Result<void> Applier::apply_all(Loader& loader) {
+    committed_ = std::chrono::steady_clock::now();
+    while (LoadedBatch* batch = loader.wait_for_whole()) {
+        if (Result<void> applied = apply(*batch); !applied) return applied;
+        if (stop_.requested()) break;
+        loader.release(batch);
+    }
+    return commit();
+}
+
+Result<void> Applier::apply_rest(Loader& loader) {
+    for (LoadedBatch* batch : loader.rest())
+        if (Result<void> applied = apply(*batch); !applied) return applied;
+    return commit();
+}
+
 Result<void> Applier::apply(LoadedBatch& batch) {
-    std::vector<Step> left;
-    std::vector<bool> left_ready;
     for (std::size_t i = 0; i < batch.batch.steps.size(); ++i) {
+        if (batch.states[i] != LoadedBatch::State::ready) continue;
         Step& step = batch.batch.steps[i];
         const bool is_zero = step.kind == Step::Kind::zero;
-        if (batch.ready[i])
-            if (Result<void> done = is_zero ? zero(step) : write(step, batch); !done) return done;
-        if (batch.ready[i] && (!is_zero || step.blocks.count == Blocks(0))) continue;
-        left.push_back(step);
-        left_ready.push_back(batch.ready[i]);
+        if (Result<void> done = is_zero ? zero(step) : write(step, batch); !done) return done;
+        if (!is_zero || step.blocks.count == Blocks(0)) batch.states[i] = LoadedBatch::State::applied;
     }
-    if (Result<void> committed = commit(); !committed) return committed;
-    batch.batch.steps = std::move(left);
-    batch.ready = std::move(left_ready);
-    if (!batch.empty()) return {};
-    batch.batch.framed.clear();
-    batch.batch.size = Bytes(0);
-    batch.planned = false;
     return {};
 }
 
@@ -84,11 +97,9 @@ Result<void> Applier::write_piece(BlockRange piece, Step::Kind kind) {
     Result<void> written =
         target_.data.write(manifest_.block_size.offset_of(piece.first), buffer_.span(0, length.count()));
     if (!written) return written;
-    uncommitted_.ranges.push_back(piece);
-    uncommitted_.bytes += length;
     if (kind == Step::Kind::cached) progress_.add(manifest_.block_size.bytes_of(piece.count));
     (kind == Step::Kind::cached ? uncommitted_.cached : uncommitted_.fetched) += piece.count;
-    return {};
+    return added(piece);
 }
 
 // Piece by piece, until a stop is asked for: what is left stays in the step.
@@ -99,19 +110,28 @@ Result<void> Applier::zero(Step& step) {
         const Bytes length = length_on_disk(manifest_, piece);
         Result<void> zeroed = target_.data.zero(manifest_.block_size.offset_of(piece.first), length);
         if (!zeroed) return zeroed;
-        uncommitted_.ranges.push_back(piece);
-        uncommitted_.bytes += length;
         uncommitted_.zeroed += piece.count;
         progress_.add(manifest_.block_size.bytes_of(piece.count));
-        if (uncommitted_.bytes >= commit_size)
-            if (Result<void> committed = commit(); !committed) return committed;
         step.blocks = {piece.end(), step.blocks.count - piece.count};
+        if (Result<void> committed = added(piece); !committed) return committed;
     }
     return {};
 }
 
+// To what is uncommitted, which is committed when it is time.
+Result<void> Applier::added(BlockRange piece) {
+    std::vector<BlockRange>& ranges = uncommitted_.ranges;
+    if (!ranges.empty() && ranges.back().end() == piece.first)
+        ranges.back().count += piece.count;
+    else
+        ranges.push_back(piece);
+    const bool is_time = std::chrono::steady_clock::now() - committed_ >= commit_interval;
+    return is_time || ranges.size() >= max_uncommitted ? commit() : Result<void>();
+}
+
 // Invariant 2: the content is on stable storage before its marks go.
 Result<void> Applier::commit() {
+    committed_ = std::chrono::steady_clock::now();
     if (uncommitted_.ranges.empty()) return {};
     if (Result<void> flushed = target_.data.flush(); !flushed) return flushed;
     if (Result<void> cleared = target_.log.bitmap().clear(uncommitted_.ranges); !cleared) return cleared;

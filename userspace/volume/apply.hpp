@@ -2,6 +2,8 @@
 // Applying: what is in memory and verified goes to the disk, is made durable there, and loses its marks.
 #pragma once
 
+#include <chrono>
+
 #include "base/stop.hpp"
 #include "volume/load.hpp"
 #include "volume/restore.hpp"
@@ -14,17 +16,24 @@ class Applier {
     Applier(RestoreTarget target, const format::Manifest& manifest, Progress& progress, const StopFlag& stop,
             RestoreReport& report);
 
-    // To be called before the first apply(), and again when an apply() has failed: from here on the disk is a
+    // To be called before anything is applied, and again when that has failed: from here on the disk is a
     // mixture (invariant 9), and no mark hangs on a log sector that reads otherwise the next time.
     Result<void> declare();
-    // Writes and zeroes what is ready of `batch`, commits it, and takes it out of the batch. When a stop is
-    // asked for, only what was fetched is written: zeroing may take long, and costs nothing to do again.
-    Result<void> apply(LoadedBatch& batch);
+    // Applies whole batches as they come, until the loader is closed, and closes it on an error or when a
+    // stop is asked for.
+    Result<void> run(Loader& loader);
+    // Applies what has arrived of all other batches, when the loader is closed.
+    Result<void> apply_rest(Loader& loader);
 
   private:
+    // Writes and zeroes what is ready. When a stop is asked for, only what was fetched is written: zeroing
+    // may take long, and costs nothing to do again.
+    Result<void> apply(LoadedBatch& batch);
+    Result<void> apply_all(Loader& loader);
     Result<void> write(const Step& step, LoadedBatch& from);
     Result<void> write_piece(BlockRange piece, Step::Kind kind);
     Result<void> zero(Step& step);
+    Result<void> added(BlockRange piece);
     Result<void> commit();
 
     RestoreTarget target_;
@@ -34,10 +43,10 @@ class Applier {
     RestoreReport& report_;
     codec::Decompressor decompressor_;
     block::AlignedBuffer buffer_;
+    std::chrono::steady_clock::time_point committed_;  // at last
     // Written or zeroed, but still marked.
     struct {
         std::vector<BlockRange> ranges;
-        Bytes bytes;
         Blocks fetched;
         Blocks cached;
         Blocks zeroed;

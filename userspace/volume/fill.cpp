@@ -4,7 +4,7 @@
 #include "base/progress.hpp"
 #include "store/frame_locator.hpp"
 #include "store/tree_reader.hpp"
-#include "volume/verify_frames.hpp"
+#include "volume/fetched.hpp"
 
 namespace regild::volume {
 namespace {
@@ -24,7 +24,8 @@ class Filling {
           observer_(observer),
           stop_(stop),
           frames_(source, fetcher),
-          verifier_(source.manifest) {}
+          verifier_(source.manifest),
+          verifiers_(source.manifest) {}
 
     // What is put into the ring may take the place of what a pass has found. So it has all when one pass
     // found all and put nothing.
@@ -99,17 +100,17 @@ class Filling {
         if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
         ByteVector memory(batch.size.count());
         std::vector<net::Range> ranges;
-        for (const Step& step : batch.steps)
-            ranges.push_back({step.frames.offset,
-                              ByteSpan(memory).subspan(step.place.count(), step.frames.length.count())});
+        for (const Request& request : batch.requests)
+            ranges.push_back(
+                {request.frames.offset,
+                 ByteSpan(memory).subspan(request.place.count(), request.frames.length.count())});
         const auto arrived = [&](std::size_t number) -> Result<void> {
-            const Step& step = batch.steps[number];
-            const ConstByteSpan frames = ranges[number].into;
-            if (Result<void> verified = verify_frames(batch, step, frames, verifier_, &cache_); !verified)
-                return verified;
-            kept_ += step.frames.length;
-            report_.fetched += step.blocks.count;
-            progress_->add(source_.manifest.block_size.bytes_of(step.blocks.count));
+            const Request& request = batch.requests[number];
+            if (Result<void> verified = verifiers_.verify(batch, request, memory); !verified) return verified;
+            keep(batch, request, memory, cache_);
+            kept_ += request.frames.length;
+            report_.fetched += request.blocks;
+            progress_->add(source_.manifest.block_size.bytes_of(request.blocks));
             return {};
         };
         return fetcher_.get_ranges(source_.data_url, ranges, arrived, [](Bytes) {});
@@ -123,6 +124,7 @@ class Filling {
     std::optional<store::TreeReader> tree_;  // anew in each pass: the cache must have it as well
     store::FrameLocator frames_;
     store::FrameVerifier verifier_;
+    FrameVerifiers verifiers_;
     Progress* progress_ = nullptr;  // of this pass
     FillReport report_;
     Bytes kept_;  // chunks of this version in the cache

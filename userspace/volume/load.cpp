@@ -7,10 +7,10 @@ namespace regild::volume {
 namespace {
 
 // With room for the few bytes by which frames are longer than blocks that do not compress.
-constexpr Bytes batch_size = MiB(16) + KiB(64);
-constexpr Bytes request_size = KiB(257);
-constexpr std::size_t max_framed = 32768;
-constexpr std::size_t max_steps = 8192;
+constexpr BatchLimits limits{.request = KiB(257), .size = MiB(2) + KiB(64), .framed = 4096, .steps = 1024};
+// What numbers a request: its batch, and its place there.
+constexpr unsigned request_bits = 16;
+static_assert(limits.steps <= std::size_t{1} << request_bits);
 
 }  // namespace
 
@@ -23,42 +23,68 @@ Loader::Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetc
       tree_(tree),
       frames_(source, fetcher),
       is_right_(source.manifest),
+      verifiers_(source.manifest),
       progress_(progress),
-      end_(BlockIndex() + source.manifest.blocks()) {}
-
-Result<void> Loader::load(LoadedBatch& batch) {
-    if (!batch.planned)
-        if (Result<void> planned = plan(batch); !planned) return planned;
-    batch.planned = true;
-    return fetch(batch);
+      end_(BlockIndex() + source.manifest.blocks()) {
+    for (LoadedBatch& batch : batches_)
+        free_.insert(free_.begin(), &batch);
 }
 
-// Goes on with a batch whose planning was cut off: a restore that fits in two batches stays in two.
-Result<void> Loader::plan(LoadedBatch& into) {
-    constexpr BatchLimits limits{request_size, batch_size, max_framed, max_steps};
-    while (planned_until_ < end_) {
-        if (planned_until_ == marks_.range().end()) marks_ = bitmap_.read(planned_until_).marked;
-        if (planned_until_ == tree_loaded_until_) {
-            const Result<BlockIndex> until = tree_.load(marks_, planned_until_);
-            if (!until) return until.error();
-            tree_loaded_until_ = *until;
-            promises_kept_ = true;
+Result<void> Loader::load() {
+    ask_for_missing();
+    for (;;) {
+        while (!plan()) {
+            if (!lacks_digests()) return {};
+            if (Result<void> prepared = prepare(); !prepared) return prepared;
         }
-        if (frames_known_until_ < tree_loaded_until_)
-            if (Result<void> found = find_frames(); !found) return found;
-        planned_until_ = extend(into.batch, marks_, {planned_until_, tree_loaded_until_ - planned_until_},
-                                limits, [&](BlockIndex block) { return content_of(block, into); });
-        for (std::size_t i = into.ready.size(); i < into.batch.steps.size(); ++i)
-            into.ready.push_back(into.batch.steps[i].kind != Step::Kind::fetch);
+        if (Result<void> fetched = fetcher_.get_ranges(source_.data_url, *this); !fetched) return fetched;
+    }
+}
+
+// A batch grows only between two fetches, when prepare() has brought what its planning was cut off for:
+// threads of the fetcher read what is planned of it.
+bool Loader::plan() {
+    while (requests_.empty()) {
+        if (planned_until_ == end_ || lacks_digests() || !open_batch()) return false;
+        const std::size_t first = open_->batch.requests.size();
+        const BlockRange range{planned_until_, tree_loaded_until_ - planned_until_};
+        planned_until_ = extend(open_->batch, marks_, range, limits,
+                                [this](BlockIndex block) { return content_of(block); });
+        for (std::size_t i = open_->states.size(); i < open_->batch.steps.size(); ++i) {
+            const bool to_fetch = open_->batch.steps[i].kind == Step::Kind::fetch;
+            open_->states.push_back(to_fetch ? LoadedBatch::State::missing : LoadedBatch::State::ready);
+            open_->missing += to_fetch ? 1 : 0;
+        }
+        open_->batch.sealed = open_->batch.steps.size();
+        open_->frames.resize(open_->batch.size.count());
+        const auto slot = static_cast<std::size_t>(open_ - batches_.data());
+        for (std::size_t i = first; i < open_->batch.requests.size(); ++i)
+            requests_.push_back(slot << request_bits | i);
         if (unlocated_) {
             unlocated_ = false;
             promises_kept_ = false;
             frames_known_until_ = planned_until_;
-            continue;
+        } else if (planned_until_ < tree_loaded_until_ || planned_until_ == end_) {
+            close_batch();
         }
-        if (planned_until_ < tree_loaded_until_) break;
     }
-    return {};
+    return true;
+}
+
+bool Loader::lacks_digests() const {
+    return planned_until_ < end_ &&
+           (planned_until_ == tree_loaded_until_ || frames_known_until_ < tree_loaded_until_);
+}
+
+Result<void> Loader::prepare() {
+    if (planned_until_ == marks_.range().end()) marks_ = bitmap_.read(planned_until_).marked;
+    if (planned_until_ == tree_loaded_until_) {
+        const Result<BlockIndex> until = tree_.load(marks_, planned_until_);
+        if (!until) return until.error();
+        tree_loaded_until_ = *until;
+        promises_kept_ = true;
+    }
+    return frames_known_until_ < tree_loaded_until_ ? find_frames() : Result<void>();
 }
 
 // Of all blocks whose digests are known and which the cache does not have; once it has broken a promise, of
@@ -76,10 +102,33 @@ Result<void> Loader::find_frames() {
     return {};
 }
 
-std::optional<BlockContent> Loader::content_of(BlockIndex block, LoadedBatch& into) {
+// Goes on with a batch whose planning was cut off: a restore that fits in memory does so however it is
+// planned. Nothing: there is no room.
+LoadedBatch* Loader::open_batch() {
+    const std::lock_guard lock(mutex_);
+    if (open_ || free_.empty()) return open_;
+    open_ = free_.back();
+    free_.pop_back();
+    open_->frames.reserve(limits.size.count());  // what is being fetched is not to move
+    return open_;
+}
+
+void Loader::close_batch() {
+    LoadedBatch* const batch = std::exchange(open_, nullptr);
+    if (batch->missing > 0) return;
+    if (batch->batch.steps.empty()) {
+        release(batch);
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    whole_.push_back(batch);
+    changed_.notify_all();
+}
+
+std::optional<BlockContent> Loader::content_of(BlockIndex block) {
     BlockContent content{Step::Kind::zero, tree_.digest(block), {}};
     if (content.digest == tree_.zero_digest()) return content;
-    if (cache_ && cache_->has(content.digest) && take_from_cache(into, content)) return content;
+    if (cache_ && cache_->has(content.digest) && take_from_cache(content)) return content;
     if (located_.test(block)) {
         content.kind = Step::Kind::fetch;
         content.frame = frames_.frame(block);
@@ -90,57 +139,132 @@ std::optional<BlockContent> Loader::content_of(BlockIndex block, LoadedBatch& in
 }
 
 // Puts the frame behind those that the batch holds.
-bool Loader::take_from_cache(LoadedBatch& into, BlockContent& content) {
+bool Loader::take_from_cache(BlockContent& content) {
     const std::optional<ByteVector> frame = is_right_.take(*cache_, content.digest);
     if (!frame) return false;
     cache_->put(content.digest, *frame);
     content.kind = Step::Kind::cached;
-    content.frame = {into.batch.size, Bytes(frame->size())};
-    into.frames.resize(into.batch.size.count());
-    into.frames.insert(into.frames.end(), frame->begin(), frame->end());
+    content.frame = {open_->batch.size, Bytes(frame->size())};
+    open_->frames.resize(open_->batch.size.count());
+    open_->frames.insert(open_->frames.end(), frame->begin(), frame->end());
     return true;
 }
 
-Result<void> Loader::fetch(LoadedBatch& into) {
-    const BlockSize block_size = source_.manifest.block_size;
-    std::vector<std::size_t> missing;  // steps
-    std::vector<net::Range> ranges;
-    Bytes missing_frames;
-    Bytes missing_blocks;
-    for (std::size_t i = 0; i < into.batch.steps.size(); ++i) {
-        if (into.ready[i]) continue;
-        if (into.frames.size() < into.batch.size.count()) into.frames.resize(into.batch.size.count());
-        const Step& step = into.batch.steps[i];
-        missing.push_back(i);
-        ranges.push_back({step.frames.offset, into.frames_of(step)});
-        missing_frames += step.frames.length;
-        missing_blocks += block_size.bytes_of(step.blocks.count);
+// After a fetch that failed.
+void Loader::ask_for_missing() {
+    requests_.clear();
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+        const LoadedBatch& batch = batches_[slot];
+        for (std::size_t i = 0; i < batch.batch.requests.size() && batch.missing > 0; ++i)
+            if (batch.states[batch.batch.requests[i].first_step] == LoadedBatch::State::missing)
+                requests_.push_back(slot << request_bits | i);
     }
-    if (missing.empty()) return {};
+    progress_.take_back(reported_ - settled_);
+    reported_ = settled_;
+    moved_ = Bytes(0);
+    asked_ = {};
+}
 
-    Bytes moved;     // of frames
-    Bytes reported;  // of blocks, as if all frames were compressed alike
-    Bytes whole;     // of blocks
-    const auto arrived = [&](std::size_t number) -> Result<void> {
-        const Step& step = into.batch.steps[missing[number]];
-        const ConstByteSpan frames = ranges[number].into;
-        if (Result<void> verified = verify_frames(into.batch, step, frames, is_right_, cache_); !verified)
-            return verified;
-        into.ready[missing[number]] = true;
-        whole += block_size.bytes_of(step.blocks.count);
-        return {};
-    };
-    Result<void> fetched = fetcher_.get_ranges(source_.data_url, ranges, arrived, [&](Bytes bytes) {
-        moved += bytes;
-        const Bytes now(moved.count() * missing_blocks.count() / missing_frames.count());  // under 2^60
-        progress_.add(now - reported);
-        reported = now;
-    });
-    if (!fetched) {
-        progress_.take_back(reported);
-        progress_.add(whole);
+std::pair<LoadedBatch&, const Request&> Loader::request(std::size_t number) {
+    LoadedBatch& batch = batches_[number >> request_bits];
+    return {batch, batch.batch.requests[number & ((std::size_t{1} << request_bits) - 1)]};
+}
+
+std::optional<net::Range> Loader::next() {
+    if (!plan()) return std::nullopt;
+    const std::size_t number = requests_.front();
+    requests_.pop_front();
+    const auto [batch, wanted] = request(number);
+    asked_.frames += wanted.frames.length;
+    asked_.blocks += source_.manifest.block_size.bytes_of(wanted.blocks);
+    return net::Range{wanted.frames.offset,
+                      ByteSpan(batch.frames).subspan(wanted.place.count(), wanted.frames.length.count()),
+                      number};
+}
+
+Result<void> Loader::verify(std::size_t number) {
+    const auto [batch, wanted] = request(number);
+    return verifiers_.verify(batch.batch, wanted, batch.frames);
+}
+
+Result<void> Loader::arrived(std::size_t number) {
+    const auto [batch, wanted] = request(number);
+    if (cache_) keep(batch.batch, wanted, batch.frames, *cache_);
+    for (std::size_t i = wanted.first_step; i <= wanted.last_step; ++i) {
+        if (batch.states[i] != LoadedBatch::State::missing) continue;
+        batch.states[i] = LoadedBatch::State::ready;
+        --batch.missing;
     }
-    return fetched;
+    const Bytes blocks = source_.manifest.block_size.bytes_of(wanted.blocks);
+    settled_ += blocks;
+    asked_.blocks -= blocks;
+    asked_.frames -= wanted.frames.length;
+    moved_ -= std::min(moved_, wanted.frames.length);
+    show_progress();
+    if (batch.missing > 0 || &batch == open_) return {};
+    const std::lock_guard lock(mutex_);
+    whole_.push_back(&batch);
+    changed_.notify_all();
+    return {};
+}
+
+void Loader::moved(Bytes bytes) {
+    moved_ += bytes;
+    show_progress();
+}
+
+// Of blocks whose frames come, as if all of these were compressed alike; what has not been verified is never
+// all there.
+void Loader::show_progress() {
+    Bytes now = settled_;
+    if (moved_ > Bytes(0) && moved_ < asked_.frames)
+        now += Bytes(moved_.count() * asked_.blocks.count() / asked_.frames.count());  // under 2^60
+    if (now <= reported_) return;
+    progress_.add(now - reported_);
+    reported_ = now;
+}
+
+LoadedBatch* Loader::wait_for_whole() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return closed_ || !whole_.empty(); });
+    if (whole_.empty()) return nullptr;
+    LoadedBatch* const batch = whole_.front();
+    whole_.pop_front();
+    return batch;
+}
+
+void Loader::release(LoadedBatch* batch) {
+    batch->batch = {};
+    batch->states.clear();
+    batch->frames.clear();
+    const std::lock_guard lock(mutex_);
+    free_.push_back(batch);
+    changed_.notify_all();
+}
+
+bool Loader::wait_for_room() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return closed_ || !free_.empty(); });
+    return !closed_;
+}
+
+void Loader::close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+}
+
+void Loader::reopen() {
+    const std::lock_guard lock(mutex_);
+    closed_ = false;
+}
+
+std::vector<LoadedBatch*> Loader::rest() {
+    std::vector<LoadedBatch*> rest;
+    for (LoadedBatch& batch : batches_)
+        if (std::ranges::find(batch.states, LoadedBatch::State::ready) != batch.states.end())
+            rest.push_back(&batch);
+    return rest;
 }
 
 }  // namespace regild::volume

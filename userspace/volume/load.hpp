@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Loading: the marked blocks, batch by batch, planned and brought to memory, each verified (invariant 4).
+// Loading: the marked blocks are planned and brought to memory, each verified (invariant 4), as fast as
+// somebody makes room for the next ones. Memory is a number of slots, each for one batch.
 #pragma once
 
+#include <array>
+#include <condition_variable>
+#include <deque>
+
 #include "base/progress.hpp"
-#include "codec/zstd.hpp"
 #include "log/bitmap.hpp"
 #include "store/frame_locator.hpp"
 #include "store/tree_reader.hpp"
-#include "volume/verify_frames.hpp"
+#include "volume/fetched.hpp"
+#include "volume/plan.hpp"
 
 namespace regild::volume {
 
-// A batch in memory, compressed as it came. What of it has arrived may be written, whatever becomes of the
-// rest.
+// A batch in memory, compressed as it came.
 struct LoadedBatch {
+    enum class State : std::uint8_t { missing, ready, applied };
+
     Batch batch;
-    bool planned = false;     // to its end; until then nothing of it is fetched
-    std::vector<bool> ready;  // of each step: it can be applied
-    ByteVector frames;        // of all steps that have some
-    bool empty() const { return batch.steps.empty(); }
+    std::vector<State> states;  // of each step
+    std::size_t missing = 0;    // steps
+    ByteVector frames;          // of all steps that have some
     ByteSpan frames_of(const Step& step) {
         return ByteSpan(frames).subspan(step.place.count(), step.frames.length.count());
     }
@@ -26,24 +31,58 @@ struct LoadedBatch {
 
 // Goes once through the marks as they were when it came to them. Marks of blocks that it has planned may be
 // cleared by another thread meanwhile.
-class Loader {
+class Loader final : net::Ranges {
   public:
     // All must outlive it.
     Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Cache* cache,
            store::TreeReader& tree, Progress& progress);
 
-    // Plans `batch` if it is not planned yet, which leaves it empty where no mark is left; fetches and
-    // verifies what is missing of it. On an error what has arrived stays, and the next call asks for the
-    // rest.
-    Result<void> load(LoadedBatch& batch);
+    // Goes on until all marked blocks are in memory or have been, or there is no room; then every batch in
+    // memory is whole, but for the last one planned if there is room. On an error what has arrived stays, and
+    // the next call asks for the rest.
+    Result<void> load();
+    // After a load() without an error: whether there is nothing left to load.
+    bool has_all() const { return planned_until_ == end_; }
+
+    // The side of who applies, which may be another thread.
+    // A whole batch to apply, for which it waits; nothing once close() was called and there is none.
+    LoadedBatch* wait_for_whole();
+    // It has been applied: there is room for another one.
+    void release(LoadedBatch* batch);
+    // Nobody waits any more, neither for a whole batch nor for room.
+    void close();
+
+    // Waits until a batch has been released; false once close() was called.
+    bool wait_for_room();
+    // After close(): batches of which something is in memory and not all, and those of which something is
+    // left to apply.
+    std::vector<LoadedBatch*> rest();
+    // After close(): to go on.
+    void reopen();
 
   private:
-    Result<void> plan(LoadedBatch& into);
+    static constexpr std::size_t slots = 16;
+
+    // Plans until there is something to ask for. False: it lacks room, or what prepare() brings, or has
+    // planned all.
+    bool plan();
+    bool lacks_digests() const;
+    Result<void> prepare();
     Result<void> find_frames();
+    LoadedBatch* open_batch();
+    void close_batch();
     // Nothing for a block that was to be in the cache and is not.
-    std::optional<BlockContent> content_of(BlockIndex block, LoadedBatch& into);
-    bool take_from_cache(LoadedBatch& into, BlockContent& content);
-    Result<void> fetch(LoadedBatch& into);
+    std::optional<BlockContent> content_of(BlockIndex block);
+    bool take_from_cache(BlockContent& content);
+    void ask_for_missing();
+
+    // The ranges that are fetched: each is a request of a batch.
+    std::optional<net::Range> next() override;
+    Result<void> verify(std::size_t number) override;
+    Result<void> arrived(std::size_t number) override;
+    void moved(Bytes bytes) override;
+    std::pair<LoadedBatch&, const Request&> request(std::size_t number);
+    void show_progress();
 
     const log::Bitmap& bitmap_;
     const store::Source& source_;
@@ -52,6 +91,7 @@ class Loader {
     store::TreeReader& tree_;
     store::FrameLocator frames_;
     store::FrameVerifier is_right_;
+    FrameVerifiers verifiers_;
     Progress& progress_;
     const BlockIndex end_;
     BlockSet marks_;  // of the piece that is being planned, before any of it was cleared
@@ -61,6 +101,23 @@ class Loader {
     BlockSet located_;           // blocks that `frames_` was asked for
     bool unlocated_ = false;     // planning stopped at a block that it should be asked for as well
     bool promises_kept_ = true;  // what the cache said that it has it had, in this part of the tree
+
+    std::array<LoadedBatch, slots> batches_;
+    LoadedBatch* open_ = nullptr;       // is being planned
+    std::deque<std::size_t> requests_;  // planned, and not asked for in this fetch
+    struct {
+        Bytes frames;
+        Bytes blocks;
+    } asked_;         // for, and not arrived
+    Bytes moved_;     // of `asked_.frames`
+    Bytes settled_;   // of blocks that have arrived
+    Bytes reported_;  // to `progress_`
+
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable changed_;
+    std::vector<LoadedBatch*> free_;
+    std::deque<LoadedBatch*> whole_;
+    bool closed_ = false;
 };
 
 }  // namespace regild::volume

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Two batches are in memory at most: while one is applied, the next is loaded. Both are whole before the
-// first write, so that a restore which fits in memory has touched nothing when the network dies (invariant
-// 9).
+// While batches are applied, others are loaded. Memory is full of whole ones before the first write, so that
+// a restore which fits there has touched nothing when the network dies (invariant 9).
 #include "volume/restore.hpp"
 
 #include <future>
@@ -24,8 +23,6 @@ struct Restore::Pass {
     Progress progress;  // in bytes of marked blocks
     Loader loader;
     Applier applier;
-    LoadedBatch current;
-    LoadedBatch following;
 };
 
 Restore::Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
@@ -128,25 +125,26 @@ Result<void> Restore::clear_what_is_right() {
 // On an error what has arrived is put in place all the same, where the record says already that the disk is a
 // mixture.
 Result<void> Restore::bring(Pass& pass) {
-    Result<void> loaded = pass.loader.load(pass.current);
-    if (loaded) loaded = pass.loader.load(pass.following);
-    const bool begun = target_.log.record()->state != format::VolumeState::golden;
-    if (loaded && !begun && stop_.requested()) loaded = Error{Failure::interrupted, "interrupted"};
-    if (!loaded && !begun) return loaded;
-    if (Result<void> declared = pass.applier.declare(); !declared) return declared;
-    for (;;) {
-        std::future<Result<void>> applying =
-            std::async(std::launch::async, [&] { return pass.applier.apply(pass.current); });
-        if (loaded) loaded = pass.loader.load(pass.following);
-        if (Result<void> applied = applying.get(); !applied) return applied;
-        if (!loaded || stop_.requested()) {
-            if (Result<void> applied = pass.applier.apply(pass.following); !applied) return applied;
-        }
+    Loader& loader = pass.loader;
+    Result<void> loaded;
+    if (target_.log.record()->state == format::VolumeState::golden) {
+        loaded = loader.load();
+        if (loaded && stop_.requested()) loaded = Error{Failure::interrupted, "interrupted"};
         if (!loaded) return loaded;
-        if (pass.current.empty() && pass.following.empty()) return {};
-        if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
-        std::swap(pass.current, pass.following);
     }
+    if (Result<void> declared = pass.applier.declare(); !declared) return declared;
+    loader.reopen();
+    std::future<Result<void>> applying =
+        std::async(std::launch::async, [&] { return pass.applier.run(loader); });
+    do
+        loaded = loader.load();
+    while (loaded && !loader.has_all() && loader.wait_for_room());
+    loader.close();
+    if (Result<void> applied = applying.get(); !applied) return applied;
+    if (loaded && stop_.requested()) loaded = Error{Failure::interrupted, "interrupted"};
+    if (!loaded)
+        if (Result<void> applied = pass.applier.apply_rest(loader); !applied) return applied;
+    return loaded;
 }
 
 }  // namespace regild::volume

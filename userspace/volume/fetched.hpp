@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What has arrived for a request of a plan: verified, and kept for the next time.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "store/frame_verifier.hpp"
+#include "volume/plan.hpp"
+
+namespace regild::volume {
+
+// In all of these `frames` is the memory of the batch.
+
+// From as many threads at once as there are.
+class FrameVerifiers {
+  public:
+    // The manifest must outlive it.
+    explicit FrameVerifiers(const format::Manifest& manifest) : manifest_(manifest) {}
+
+    // Failure::source names the first block of the request whose frame is not that block's.
+    Result<void> verify(const Batch& batch, const Request& request, ConstByteSpan frames);
+
+  private:
+    const format::Manifest& manifest_;
+    std::mutex mutex_;  // guards what follows
+    std::vector<std::unique_ptr<store::FrameVerifier>> idle_;
+};
+
+// Puts the frames of the request, which were verified, into the cache.
+void keep(const Batch& batch, const Request& request, ConstByteSpan frames, store::Cache& cache);
+
+}  // namespace regild::volume
