@@ -18,7 +18,7 @@ using test::make_session_volume;
 using test::TestVolume;
 using test::usual_session;
 
-// Six batches of 64 requests.
+// Three times what memory holds, 128 requests.
 constexpr std::uint64_t large_blocks = 6 * 256;
 GoldenImage large_image() {
     return make_golden_image(test::block_size_of(65536), Bytes(large_blocks * 65536),
@@ -79,7 +79,21 @@ TEST_CASE("while the record says golden, what has arrived waits in memory and is
     CHECK(run.observer.last_done == run.observer.last_total);
 }
 
-TEST_CASE("a large restore touches nothing before its first two batches are there") {
+TEST_CASE("batches wait for one flush") {
+    const GoldenImage image = large_image();
+    const std::vector<BlockRange> session{blocks(0, large_blocks)};
+    const auto volume = make_session_volume(image, session);
+    Attempts run(*volume, image);
+    REQUIRE(run.restore.attempt().ok());
+    const auto flushes =
+        std::ranges::count_if(volume->journal.entries, [](const test::Journal::Entry& entry) {
+            return !entry.to_log && entry.operation.kind == test::Operation::Kind::flush;
+        });
+    CHECK(flushes >= 1);
+    CHECK(flushes < 12);  // of 48 batches: one each ten seconds
+}
+
+TEST_CASE("a large restore touches nothing before memory is full") {
     const GoldenImage image = large_image();
     const std::vector<BlockRange> session{blocks(0, large_blocks)};
     const auto volume = make_session_volume(image, session);
