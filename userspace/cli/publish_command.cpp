@@ -2,8 +2,11 @@
 // regild publish: an image file into a store.
 #include <algorithm>
 #include <climits>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
+#include "cli/configuration_file.hpp"
+#include "cli/json_text.hpp"
 #include "cli/progress.hpp"
 #include "publish/publish.hpp"
 
@@ -11,6 +14,47 @@ namespace regild::cli {
 namespace {
 
 constexpr const char* default_block_size = "64K";
+
+void print_json(std::ostream& out, const publish::PublishReport& report) {
+    using nlohmann::ordered_json;
+    const format::Manifest& manifest = report.manifest;
+    ordered_json json;
+    json["image"] = manifest.image;
+    json["version"] = manifest.version;
+    json["size"] = manifest.size.count();
+    json["block_size"] = manifest.block_size.bytes().count();
+    json["blocks"] = manifest.blocks().count();
+    json["zero_blocks"] = report.zero_blocks.count();
+    json["compressed_bytes"] = report.compressed.count();
+    json["file_system"] = nullptr;
+    if (const auto& file_system = report.file_system)
+        json["file_system"] = {{"free_bytes", file_system->free.count()},
+                               {"free_not_zero_bytes", file_system->free_not_zero.count()},
+                               {"free_fetch_bytes", file_system->free_frames.count()},
+                               {"journal_bytes", file_system->journal.count()},
+                               {"journal_not_zero_bytes", file_system->journal_not_zero.count()},
+                               {"journal_fetch_bytes", file_system->journal_frames.count()},
+                               {"unfinished_table_bytes", file_system->unfinished_tables.count()},
+                               {"needs_recovery", file_system->needs_recovery}};
+    json["advice"] = ordered_json::array();
+    for (const publish::Advice& advice : report.advice)
+        json["advice"].push_back({{"why", advice.why}, {"command", advice.command}});
+    json["log_bytes"] = manifest.log_geometry().log_length().count();
+    json["root_hash"] = to_hex(manifest.root_hash);
+    json["manifest"] = report.manifest_path.string();
+    if (!report.channel_path.empty()) json["channel"] = report.channel_path.string();
+    out << json_text(json);
+}
+
+void print_file_system(std::ostream& out, const publish::FileSystemReport& report) {
+    out << "free space " << format_size(report.free) << ", of which " << format_size(report.free_not_zero)
+        << " are not zero\n";
+    if (report.journal > Bytes(0))
+        out << "journal    " << format_size(report.journal) << ", of which "
+            << format_size(report.journal_not_zero) << " are not zero\n";
+    out << "a restore  fetches at most " << format_size(report.journal_frames) << " for the journal and "
+        << format_size(report.free_frames) << " for free space, and what else was written\n";
+}
 
 void print_report(std::ostream& out, const publish::PublishReport& report) {
     const format::Manifest& manifest = report.manifest;
@@ -21,11 +65,16 @@ void print_report(std::ostream& out, const publish::PublishReport& report) {
         << "size       " << format_size(manifest.size) << ", " << blocks << " blocks of "
         << format_size(manifest.block_size.bytes()) << "\n"
         << "zero       " << report.zero_blocks.count() << " blocks (" << zero_percent << " %)\n"
-        << "data       " << format_size(data) << ", compressed to " << format_size(report.compressed) << "\n"
-        << "log        needs " << format_size(manifest.log_geometry().log_length()) << " on a kiosk\n"
+        << "data       " << format_size(data) << ", compressed to " << format_size(report.compressed) << "\n";
+    if (report.file_system) print_file_system(out, *report.file_system);
+    out << "log        needs " << format_size(manifest.log_geometry().log_length()) << " on a kiosk\n"
         << "root hash  " << to_hex(manifest.root_hash) << "\n"
         << "manifest   " << printable(report.manifest_path.string()) << "\n";
     if (!report.channel_path.empty()) out << "channel    " << printable(report.channel_path.string()) << "\n";
+    if (report.advice.empty()) return;
+    out << "\nRestores would fetch less of a version that is made after these commands:\n";
+    for (const publish::Advice& advice : report.advice)
+        out << "  " << advice.why << ":\n      " << printable(advice.command) << "\n";
 }
 
 Result<ExitCode> run_publish(const Environment& environment, const Arguments& arguments) {
@@ -56,7 +105,10 @@ Result<ExitCode> run_publish(const Environment& environment, const Arguments& ar
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: nothing was published"};
     if (!report) return report.error();
-    print_report(environment.out, *report);
+    if (arguments.has("json"))
+        print_json(environment.out, *report);
+    else
+        print_report(environment.out, *report);
     return ExitCode::clean;
 }
 
@@ -74,7 +126,8 @@ const Command publish_command{
                 {"block-size", "SIZE", "what is marked and restored as one, 4K to 512K (default 64K)"},
                 {"zstd-level", "N", "1 (fast) to 19 (small) (default 9)"},
                 {"raw", nullptr, "write image.raw as well, for other tools"},
-                {"channel", "CHANNEL", "point this channel at the version (default: none)"}},
+                {"channel", "CHANNEL", "point this channel at the version (default: none)"},
+                json_option},
     .operands = "IMAGE",
     .many_operands = false,
     .run = run_publish};

@@ -10,6 +10,7 @@
 #include "block/probe.hpp"
 #include "codec/sha256.hpp"
 #include "codec/zstd.hpp"
+#include "publish/file_system.hpp"
 #include "publish/folder.hpp"
 #include "publish/frames.hpp"
 #include "publish/image.hpp"
@@ -109,6 +110,7 @@ Result<void> write_data(OutputFile& data, const ImageChunk& chunk, BlockSize blo
 struct Written {
     Blocks zero_blocks;
     Bytes frames;
+    std::optional<FileSystemReport> file_system;
 };
 
 // Writes the data and the hash tree into the folder; adds the root hash to the manifest.
@@ -139,6 +141,8 @@ Result<Written> write_version(const ImageFile& image, const std::filesystem::pat
         return written.error();
     HashTreeWriter tree(*tree_file, manifest.blocks(), manifest.salt);
     FramesWriter frames(*frames_file, *index_file, block_size, request.zstd_level);
+    Result<std::optional<FileSystemSurvey>> survey = FileSystemSurvey::open(image, block_size);
+    if (!survey) return survey.error();
 
     Written result;
     const auto consume = [&](const ImageChunk& chunk) -> Result<void> {
@@ -147,6 +151,8 @@ Result<Written> write_version(const ImageFile& image, const std::filesystem::pat
                 return written;
         if (chunk.hole) frames.add_zeros(chunk.range.count);
         if (Result<void> added = frames.add(chunk.frames, chunk.frame_lengths); !added) return added;
+        if (*survey)
+            if (Result<void> added = (*survey)->add(chunk); !added) return added;
         for (std::uint64_t i = 0; i < chunk.range.count.count(); i++) {
             const Digest& digest = chunk.hole ? zero_digest : chunk.digests[i];
             if (digest == zero_digest) result.zero_blocks += Blocks(1);
@@ -164,6 +170,7 @@ Result<Written> write_version(const ImageFile& image, const std::filesystem::pat
     const Result<Bytes> frames_size = frames.finish();
     if (!frames_size) return frames_size.error();
     result.frames = *frames_size;
+    if (*survey) result.file_system = (*survey)->report();
     const Result<Digest> root = tree.finish();
     if (!root) return root.error();
     manifest.root_hash = *root;
@@ -251,9 +258,13 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
             return written.error().context("version " + std::to_string(request.version) +
                                            " is published, but its channel is not");
     }
+    std::vector<Advice> advice;
+    if (written_version->file_system) advice = advice_for(*written_version->file_system, request.image_file);
     return PublishReport{.manifest = std::move(manifest),
                          .zero_blocks = written_version->zero_blocks,
                          .compressed = written_version->frames,
+                         .file_system = written_version->file_system,
+                         .advice = std::move(advice),
                          .manifest_path = version_path / manifest_name,
                          .channel_path = channel_path};
 }

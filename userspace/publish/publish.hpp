@@ -9,6 +9,8 @@
 #include "base/observer.hpp"
 #include "base/stop.hpp"
 #include "format/manifest.hpp"
+#include "publish/advice.hpp"
+#include "publish/file_system.hpp"
 
 namespace regild::publish {
 
@@ -28,7 +30,9 @@ struct PublishRequest {
 struct PublishReport {
     format::Manifest manifest;
     Blocks zero_blocks;
-    Bytes compressed;  // length of image.zst
+    Bytes compressed;                             // length of image.zst
+    std::optional<FileSystemReport> file_system;  // of an ext2, ext3 or ext4 file system
+    std::vector<Advice> advice;
     std::filesystem::path manifest_path;
     std::filesystem::path channel_path;  // empty without a channel
 };
