@@ -17,7 +17,7 @@ namespace {
 
 constexpr Bytes chunk_size = MiB(1);
 constexpr Blocks longest_hole{1 << 16};  // so that the consumer sees a stop request soon
-constexpr unsigned most_workers = 8;
+constexpr unsigned most_workers = 64;
 constexpr unsigned chunks_per_worker = 4;
 
 // A ring of chunks. The reader fills them in order, each worker takes the next filled one, the consumer gets

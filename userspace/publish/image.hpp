@@ -56,8 +56,8 @@ struct ImageFormat {
 };
 
 // Hands the whole image to `consume`, chunk by chunk in order, on the calling thread; an Error from it ends
-// the stream. A reader and one worker a processor (8 at most) run ahead of it by at most 4 MiB of the image a
-// worker.
+// the stream. A reader and one worker a processor (64 at most) run ahead of it by at most 4 MiB of the image
+// a worker.
 Result<void> stream_image(const ImageFile& image, const ImageFormat& format, const StopFlag& stop,
                           const std::function<Result<void>(const ImageChunk&)>& consume);
 
