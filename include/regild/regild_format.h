@@ -46,7 +46,8 @@ struct writelog_record {
 	__le32	manifest_length;	/* 304: bytes at text[0] */
 	__le32	signature_length;	/* 308: bytes that follow the manifest */
 	__u8	document[160];		/* 312: URL the manifest was found by, or "" */
-	__u8	zero[40];		/* 472 */
+	__le32	unrestored_boots;	/* 472: in a row, by the owner's policy */
+	__u8	zero[36];		/* 476 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 };
 
@@ -90,6 +91,7 @@ WRITELOG_ASSERT(sizeof(struct writelog_record) == WRITELOG_RECORD_SIZE);
 WRITELOG_AT(writelog_record, image, 48);
 WRITELOG_AT(writelog_record, start_sector, 288);
 WRITELOG_AT(writelog_record, document, 312);
+WRITELOG_AT(writelog_record, unrestored_boots, 472);
 WRITELOG_AT(writelog_record, text, 512);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);

@@ -322,6 +322,7 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
                              {"state", "golden"},
                              {"unknown", false},
                              {"version_floor", 1},
+                             {"unrestored_boots", 0},
                              {"document", channel},
                              {"disk",
                               {{"partuuid", ""},

@@ -26,6 +26,7 @@ ImageRecord example() {
     record.unknown = true;
     record.image_version = 7;
     record.version_floor = 6;
+    record.unrestored_boots = 3;
     record.image = "kiosk";
     record.document = "https://images.example/kiosk/stable.json";
     record.disk = {"0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55", "S3R1AL", Sectors(2048), Sectors(258400)};
@@ -63,6 +64,7 @@ TEST_CASE("an image record is read and written as the golden file has it") {
     CHECK(record->image == "kiosk");
     CHECK(record->image_version == 7);
     CHECK(record->version_floor == 6);
+    CHECK(record->unrestored_boots == 2);
     CHECK(record->document == "http://images.example/kiosk/stable.json");
     CHECK(record->disk == DiskIdentity{"0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55", "QEMU-HARDDISK-0001",
                                        Sectors(2048), Sectors(258400)});

@@ -65,6 +65,22 @@ std::size_t requests_for(const FakeFetcher& fetcher, const std::string& url) {
         std::ranges::count_if(fetcher.requests, [&](const auto& request) { return request.url == url; }));
 }
 
+TEST_CASE("a restored volume begins anew to count the boots without a restore") {
+    const GoldenImage image = usual_image();
+    const auto volume = make_session_volume(image, usual_session);
+    format::ImageRecord record = *volume->log().record();
+    record.unrestored_boots = 4;
+    REQUIRE(volume->log().write_record(record).ok());
+    FakeFetcher fetcher(image);
+    fetcher.fail_in = 3;
+    REQUIRE_FALSE(run_restore(*volume, image, fetcher).ok());
+    REQUIRE(volume->log().record()->unrestored_boots == 4);
+    fetcher.fail_in.reset();
+    REQUIRE(run_restore(*volume, image, fetcher).ok());
+    require_done(*volume, image);
+    REQUIRE(volume->log().record()->unrestored_boots == 0);
+}
+
 TEST_CASE("a session is undone and the volume says golden") {
     const GoldenImage image = usual_image();
     const auto volume = make_session_volume(image, usual_session);

@@ -77,6 +77,7 @@ ordered_json status_json(const OpenLog& log) {
                           {"state", format::to_string(record->state)},
                           {"unknown", record->unknown},
                           {"version_floor", record->version_floor},
+                          {"unrestored_boots", record->unrestored_boots},
                           {"document", text_or_null(record->document)},
                           {"disk",
                            {{"partuuid", record->disk.partuuid},
@@ -104,6 +105,10 @@ void print_status(std::ostream& out, const OpenLog& log) {
             << "disk        PARTUUID " << or_none(record->disk.partuuid) << ", WWID "
             << or_none(record->disk.wwid) << ", start sector " << record->disk.start.count() << ", "
             << record->disk.size.count() << " sectors\n";
+        if (record->unrestored_boots > 0)
+            out << "unrestored  started " << record->unrestored_boots
+                << (record->unrestored_boots == 1 ? " time" : " times")
+                << " in a row without being restored\n";
         if (!record->document.empty())
             out << "document    " << printable(record->document) << ", read when the log was made\n";
         if (const std::string url = data_url(log); !url.empty())

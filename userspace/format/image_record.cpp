@@ -114,6 +114,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.version_floor = le64toh(wire.version_floor);
     record.image = *image;
     record.document = *document;
+    record.unrestored_boots = le32toh(wire.unrestored_boots);
     record.disk = {*partuuid, *wwid, Sectors(start), Sectors(size)};
     record.manifest.assign(text, manifest_length);
     record.signature.assign(text + manifest_length, signature_length);
@@ -133,6 +134,7 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.version_floor = htole64(record.version_floor);
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
+    wire.unrestored_boots = htole32(record.unrestored_boots);
     if (!set_field(wire.image, record.image) || !set_field(wire.partuuid, record.disk.partuuid) ||
         !set_field(wire.wwid, record.disk.wwid) || !set_field(wire.document, record.document))
         return Error{Failure::failed,

@@ -21,6 +21,7 @@ struct ImageRecord {
     std::uint64_t image_version = 0;
     std::uint64_t version_floor = 0;
     std::string image;
+    std::uint32_t unrestored_boots = 0;  // in a row, that the owner's policy allowed
     std::string document;  // URL that led to the manifest, for people; "" when that is not known
     DiskIdentity disk;
     std::string manifest;   // as it was received

@@ -79,6 +79,7 @@ Result<void> Restore::run() {
     format::ImageRecord record = *target_.log.record();
     record.state = format::VolumeState::golden;
     record.unknown = false;
+    record.unrestored_boots = 0;
     return target_.log.write_record(record);
 }
 
