@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A kiosk on plain files: a store made by publish, read through file: URLs, and a mapper that records what it
+// is asked.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "boot/boot.hpp"
+#include "files.hpp"
+#include "publish/publish.hpp"
+#include "silent_observer.hpp"
+#include "temporary_directory.hpp"
+
+namespace regild::test {
+
+using boot::BootOptions;
+using boot::BootReport;
+
+inline constexpr std::size_t block_bytes = 4096;
+inline constexpr std::size_t image_blocks = 40;
+
+// What does not compress, every fifth block zeros.
+inline std::string golden_image() {
+    std::mt19937 random(1);  // NOLINT: the same image in every run
+    std::string image;
+    for (std::size_t n = 0; n < image_blocks; n++)
+        for (std::size_t i = 0; i < block_bytes; i++)
+            image += n % 5 == 4 ? '\0' : static_cast<char>(random());
+    return image;
+}
+
+// What happened to the mapped device; `at_activation` runs when the volume goes live.
+struct MapperTrace {
+    unsigned held = 0;
+    unsigned activated = 0;
+    std::string table;
+    std::function<void()> at_hold = [] {};
+    std::function<void()> at_activation = [] {};
+};
+
+class FakeMapping final : public dm::Mapping {
+  public:
+    explicit FakeMapping(MapperTrace& trace) : trace_(trace) {}
+    Result<void> activate() override {
+        trace_.at_activation();
+        trace_.activated++;
+        return {};
+    }
+    std::string path() const override { return "/dev/mapper/kiosk"; }
+
+  private:
+    MapperTrace& trace_;
+};
+
+class FakeMapper final : public dm::Mapper {
+  public:
+    explicit FakeMapper(MapperTrace& trace) : trace_(trace) {}
+    Result<std::unique_ptr<dm::Mapping>> hold(const std::string&, const std::string&,
+                                              const dm::WritelogTable& table) override {
+        trace_.held++;
+        trace_.table = table.parameters();
+        trace_.at_hold();
+        return std::unique_ptr<dm::Mapping>(std::make_unique<FakeMapping>(trace_));
+    }
+    Result<void> remove(const std::string&) override { return {}; }
+
+  private:
+    MapperTrace& trace_;
+};
+
+// After `left` of them have come the server is down.
+class FailingRanges final : public net::Ranges {
+  public:
+    FailingRanges(net::Ranges& ranges, unsigned left) : ranges_(ranges), left_(left) {}
+    std::optional<net::Range> next() override { return ranges_.next(); }
+    Result<void> verify(std::size_t number) override { return ranges_.verify(number); }
+    Result<void> arrived(std::size_t number) override {
+        if (left_ == 0) return Error{Failure::network, "the server is down"};
+        --left_;
+        return ranges_.arrived(number);
+    }
+    void moved(Bytes bytes) override { ranges_.moved(bytes); }
+
+  private:
+    net::Ranges& ranges_;
+    unsigned left_;
+};
+
+// Fails the first `failures` calls as if the server were down, and one each time that `ranges` have come.
+class UnreliableFetcher final : public net::Fetcher {
+  public:
+    UnreliableFetcher(unsigned& failures, unsigned ranges, const StopFlag& stop)
+        : failures_(failures), ranges_(ranges), fetcher_(net::make_http_fetcher({}, stop)) {}
+    Result<std::string> get(const net::Url& url, std::size_t limit) override {
+        if (failures_ > 0) return down();
+        return fetcher_->get(url, limit);
+    }
+    Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
+        if (failures_ > 0) return down();
+        FailingRanges failing(ranges, ranges_);
+        return fetcher_->get_ranges(url, failing);
+    }
+    net::Totals totals() const override { return fetcher_->totals(); }
+
+  private:
+    Error down() {
+        failures_--;
+        return {Failure::network, "the server is down"};
+    }
+    unsigned& failures_;
+    const unsigned ranges_;
+    std::unique_ptr<net::Fetcher> fetcher_;
+};
+
+class Kiosk {
+  public:
+    Kiosk() {
+        write_file(directory / "golden.img", golden_image());
+        publish::PublishRequest request{.image_file = directory / "golden.img",
+                                        .store = directory / "store",
+                                        .image = "kiosk",
+                                        .version = 1,
+                                        .block_size = *BlockSize::from_bytes(block_bytes),
+                                        .channel = "stable"};
+        Result<publish::PublishReport> published = publish::publish(request, observer, stop);
+        if (!published) throw std::runtime_error(published.error().message);
+        write_file(data(), std::string((image_blocks + 3) * block_bytes, '\0'));
+        write_file(log(), std::string(std::size_t{1} << 20, '\0'));
+        configuration.data = data();
+        configuration.log = log();
+        configuration.source = "file://" + (directory / "store/kiosk/stable.json").string();
+        configuration.name = "kiosk";
+        configuration.device_timeout = std::chrono::seconds(0);
+    }
+
+    std::filesystem::path data() { return directory / "data"; }
+    std::filesystem::path log() { return directory / "log"; }
+
+    Result<BootReport> boot() {
+        FakeMapper mapper(trace);
+        return boot::boot(configuration, options,
+                          {.make_fetcher =
+                               [this] {
+                                   fetchers++;
+                                   return std::make_unique<UnreliableFetcher>(failures, ranges_to_come, stop);
+                               },
+                           .mapper = mapper,
+                           .observer = observer,
+                           .stop = stop,
+                           .wait = [this](std::chrono::milliseconds duration) -> Result<void> {
+                               waits.push_back(duration);
+                               if (waits.size() > 100)
+                                   return Error{Failure::interrupted, "it waits for ever"};
+                               at_wait();
+                               return {};
+                           }});
+    }
+
+    bool is_golden() { return read_file(data()).substr(0, image_blocks * block_bytes) == golden_image(); }
+
+    // As a session does through the target: first the mark, then other bytes.
+    void dirty(std::uint64_t block) {
+        with_log([&](log::WriteLog& store) {
+            const BlockRange range{BlockIndex(block), Blocks(1)};
+            REQUIRE(store.bitmap().mark({&range, 1}).ok());
+        });
+        overwrite(data(), block * block_bytes, std::string(block_bytes, '!'));
+    }
+
+    void set_state(format::VolumeState state) {
+        with_log([&](log::WriteLog& store) {
+            format::ImageRecord record = *store.record();
+            record.state = state;
+            REQUIRE(store.write_record(record).ok());
+        });
+    }
+
+    Blocks marked() {
+        Blocks count;
+        with_log([&](log::WriteLog& store) { count = store.bitmap().marked(); });
+        return count;
+    }
+
+    template <class Use>
+    void with_log(Use use) {
+        Result<std::unique_ptr<block::Device>> device = block::Device::open(log(), block::Access::exclusive);
+        REQUIRE(device.ok());
+        Result<std::optional<log::WriteLog>> store = log::WriteLog::open(**device);
+        REQUIRE(store.ok());
+        REQUIRE(store->has_value());
+        use(**store);
+    }
+
+    TemporaryDirectory directory;
+    format::Configuration configuration;
+    BootOptions options;
+    MapperTrace trace;
+    SilentObserver observer;
+    StopFlag stop;
+    unsigned fetchers = 0;
+    unsigned failures = 0;
+    unsigned ranges_to_come = UINT_MAX;
+    std::vector<std::chrono::milliseconds> waits;  // asked for and not slept
+    std::function<void()> at_wait = [] {};
+};
+
+// A kiosk that was provisioned by a first boot.
+class ProvisionedKiosk : public Kiosk {
+  public:
+    ProvisionedKiosk() {
+        Result<BootReport> first = boot();
+        if (!first) throw std::runtime_error(first.error().message);
+        trace = {};
+        fetchers = 0;
+    }
+};
+
+}  // namespace regild::test
