@@ -81,7 +81,7 @@ TEST_CASE("without the network a disk that needs it stays untouched and unheld")
 TEST_CASE("offline halt: a dirty disk does not go live while the server is down") {
     ProvisionedKiosk kiosk;
     kiosk.dirty(7);
-    kiosk.configuration.offline = format::OfflinePolicy::halt;
+    kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
     kiosk.failures = 1;
     Result<BootReport> report = kiosk.boot();
     REQUIRE_FALSE(report.ok());
@@ -204,7 +204,7 @@ TEST_CASE("a half restored volume is never mapped, whatever the kernel argument 
     kiosk.configuration.allow_off = true;
     kiosk.options.skip_restore = true;
     SECTION("while the server is down it does not boot") {
-        kiosk.configuration.offline = format::OfflinePolicy::halt;
+        kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
         kiosk.failures = 1;
         REQUIRE_FALSE(kiosk.boot().ok());
         CHECK(kiosk.trace.activated == 0);

@@ -67,4 +67,36 @@ TEST_CASE("regild=off needs the configuration's leave and a complete volume") {
     }
 }
 
+TEST_CASE("what could not be restored starts only by policy, only when complete, and only so often") {
+    using format::OfflinePolicy;
+    struct Row {
+        OfflinePolicy policy;
+        VolumeFacts facts;
+        std::uint32_t before;
+        Unrestored expected;
+    };
+    constexpr auto by_boot = OfflinePolicy::boot;
+    const Row rows[] = {
+        {OfflinePolicy::wait, facts(golden, 9), 0, Unrestored::not_allowed},
+        {OfflinePolicy::halt, facts(golden, 9), 0, Unrestored::not_allowed},
+        {OfflinePolicy::halt, facts(restoring, 9), 0, Unrestored::not_allowed},
+        {by_boot, facts(golden, 9), 0, Unrestored::start},
+        {by_boot, facts(golden, 0), 0, Unrestored::start},
+        {by_boot, facts(golden, 9), 2, Unrestored::start},
+        {by_boot, facts(golden, 9), 3, Unrestored::too_often},
+        {by_boot, facts(golden, 9), UINT32_MAX, Unrestored::too_often},
+        {by_boot, facts(restoring, 9), 0, Unrestored::not_complete},
+        {by_boot, facts(restoring, 0), 0, Unrestored::not_complete},
+        {by_boot, facts(provisioning, 9), 0, Unrestored::not_complete},
+        {by_boot, facts(provisioning, 0), 3, Unrestored::not_complete},
+        {by_boot, facts(std::nullopt, 0), 0, Unrestored::not_complete},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(static_cast<int>(row.policy), row.before, static_cast<int>(row.expected));
+        const format::OfflineRules rules{
+            .policy = row.policy, .patience = {}, .most_boots = 3, .message = {}, .reboot = {}};
+        CHECK(decide_unrestored(row.facts, row.before, rules) == row.expected);
+    }
+}
+
 }  // namespace regild::boot

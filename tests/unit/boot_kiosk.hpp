@@ -21,10 +21,11 @@ inline constexpr std::size_t block_bytes = 4096;
 inline constexpr std::size_t image_blocks = 40;
 
 // What does not compress, every fifth block zeros.
-inline std::string golden_image() {
+inline std::string golden_image(std::size_t blocks = image_blocks) {
     std::mt19937 random(1);  // NOLINT: the same image in every run
     std::string image;
-    for (std::size_t n = 0; n < image_blocks; n++)
+    image.reserve(blocks * block_bytes);
+    for (std::size_t n = 0; n < blocks; n++)
         for (std::size_t i = 0; i < block_bytes; i++)
             image += n % 5 == 4 ? '\0' : static_cast<char>(random());
     return image;
@@ -69,15 +70,17 @@ class FakeMapper final : public dm::Mapper {
     MapperTrace& trace_;
 };
 
-// After `left` of them have come the server is down.
+// After `left` of them have come the server is down, and when `until_down`, which counts on, has come to 0.
 class FailingRanges final : public net::Ranges {
   public:
-    FailingRanges(net::Ranges& ranges, unsigned left) : ranges_(ranges), left_(left) {}
+    FailingRanges(net::Ranges& ranges, unsigned left, unsigned& until_down)
+        : ranges_(ranges), left_(left), until_down_(until_down) {}
     std::optional<net::Range> next() override { return ranges_.next(); }
     Result<void> verify(std::size_t number) override { return ranges_.verify(number); }
     Result<void> arrived(std::size_t number) override {
-        if (left_ == 0) return Error{Failure::network, "the server is down"};
+        if (left_ == 0 || until_down_ == 0) return Error{Failure::network, "the server is down"};
         --left_;
+        --until_down_;
         return ranges_.arrived(number);
     }
     void moved(Bytes bytes) override { ranges_.moved(bytes); }
@@ -85,20 +88,25 @@ class FailingRanges final : public net::Ranges {
   private:
     net::Ranges& ranges_;
     unsigned left_;
+    unsigned& until_down_;
 };
 
-// Fails the first `failures` calls as if the server were down, and one each time that `ranges` have come.
+// Fails the first `failures` calls as if the server were down, one each time that `ranges` have come, and all
+// when `until_down` have come in all.
 class UnreliableFetcher final : public net::Fetcher {
   public:
-    UnreliableFetcher(unsigned& failures, unsigned ranges, const StopFlag& stop)
-        : failures_(failures), ranges_(ranges), fetcher_(net::make_http_fetcher({}, stop)) {}
+    UnreliableFetcher(unsigned& failures, unsigned ranges, unsigned& until_down, const StopFlag& stop)
+        : failures_(failures),
+          ranges_(ranges),
+          until_down_(until_down),
+          fetcher_(net::make_http_fetcher({}, stop)) {}
     Result<std::string> get(const net::Url& url, std::size_t limit) override {
         if (failures_ > 0) return down();
         return fetcher_->get(url, limit);
     }
     Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
         if (failures_ > 0) return down();
-        FailingRanges failing(ranges, ranges_);
+        FailingRanges failing(ranges, ranges_, until_down_);
         return fetcher_->get_ranges(url, failing);
     }
     net::Totals totals() const override { return fetcher_->totals(); }
@@ -110,13 +118,15 @@ class UnreliableFetcher final : public net::Fetcher {
     }
     unsigned& failures_;
     const unsigned ranges_;
+    unsigned& until_down_;
     std::unique_ptr<net::Fetcher> fetcher_;
 };
 
+// Of an image of so many blocks.
 class Kiosk {
   public:
-    Kiosk() {
-        write_file(directory / "golden.img", golden_image());
+    explicit Kiosk(std::size_t blocks = image_blocks) {
+        write_file(directory / "golden.img", golden_image(blocks));
         publish::PublishRequest request{.image_file = directory / "golden.img",
                                         .store = directory / "store",
                                         .image = "kiosk",
@@ -125,7 +135,7 @@ class Kiosk {
                                         .channel = "stable"};
         Result<publish::PublishReport> published = publish::publish(request, observer, stop);
         if (!published) throw std::runtime_error(published.error().message);
-        write_file(data(), std::string((image_blocks + 3) * block_bytes, '\0'));
+        write_file(data(), std::string((blocks + 3) * block_bytes, '\0'));
         write_file(log(), std::string(std::size_t{1} << 20, '\0'));
         configuration.data = data();
         configuration.log = log();
@@ -143,29 +153,35 @@ class Kiosk {
                           {.make_fetcher =
                                [this] {
                                    fetchers++;
-                                   return std::make_unique<UnreliableFetcher>(failures, ranges_to_come, stop);
+                                   return std::make_unique<UnreliableFetcher>(failures, ranges_to_come,
+                                                                              until_down, stop);
                                },
                            .mapper = mapper,
                            .observer = observer,
                            .stop = stop,
                            .wait = [this](std::chrono::milliseconds duration) -> Result<void> {
                                waits.push_back(duration);
+                               time += duration;
                                if (waits.size() > 100)
                                    return Error{Failure::interrupted, "it waits for ever"};
                                at_wait();
                                return {};
-                           }});
+                           },
+                           .now = [this] { return time; }});
     }
 
-    bool is_golden() { return read_file(data()).substr(0, image_blocks * block_bytes) == golden_image(); }
+    bool is_golden() {
+        const std::string golden = read_file(directory / "golden.img");
+        return read_file(data()).substr(0, golden.size()) == golden;
+    }
 
     // As a session does through the target: first the mark, then other bytes.
-    void dirty(std::uint64_t block) {
+    void dirty(std::uint64_t block, std::uint64_t blocks = 1) {
         with_log([&](log::WriteLog& store) {
-            const BlockRange range{BlockIndex(block), Blocks(1)};
+            const BlockRange range{BlockIndex(block), Blocks(blocks)};
             REQUIRE(store.bitmap().mark({&range, 1}).ok());
         });
-        overwrite(data(), block * block_bytes, std::string(block_bytes, '!'));
+        overwrite(data(), block * block_bytes, std::string(blocks * block_bytes, '!'));
     }
 
     void set_state(format::VolumeState state) {
@@ -176,6 +192,14 @@ class Kiosk {
         });
     }
 
+    // Also while a boot holds the log.
+    std::uint32_t unrestored_boots() {
+        std::uint32_t boots = 0;
+        with_log([&](log::WriteLog& store) { boots = store.record()->unrestored_boots; },
+                 block::Access::read);
+        return boots;
+    }
+
     Blocks marked() {
         Blocks count;
         with_log([&](log::WriteLog& store) { count = store.bitmap().marked(); });
@@ -183,8 +207,8 @@ class Kiosk {
     }
 
     template <class Use>
-    void with_log(Use use) {
-        Result<std::unique_ptr<block::Device>> device = block::Device::open(log(), block::Access::exclusive);
+    void with_log(Use use, block::Access access = block::Access::exclusive) {
+        Result<std::unique_ptr<block::Device>> device = block::Device::open(log(), access);
         REQUIRE(device.ok());
         Result<std::optional<log::WriteLog>> store = log::WriteLog::open(**device);
         REQUIRE(store.ok());
@@ -201,14 +225,16 @@ class Kiosk {
     unsigned fetchers = 0;
     unsigned failures = 0;
     unsigned ranges_to_come = UINT_MAX;
+    unsigned until_down = UINT_MAX;
     std::vector<std::chrono::milliseconds> waits;  // asked for and not slept
     std::function<void()> at_wait = [] {};
+    std::chrono::steady_clock::time_point time;  // moved on by waiting alone
 };
 
 // A kiosk that was provisioned by a first boot.
 class ProvisionedKiosk : public Kiosk {
   public:
-    ProvisionedKiosk() {
+    explicit ProvisionedKiosk(std::size_t blocks = image_blocks) : Kiosk(blocks) {
         Result<BootReport> first = boot();
         if (!first) throw std::runtime_error(first.error().message);
         trace = {};

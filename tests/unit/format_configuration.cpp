@@ -15,7 +15,10 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
     CHECK(c->log == "PARTLABEL=kiosk-log");
     CHECK(c->source == "http://images.example/kiosk/stable.json");
     CHECK(c->name == "kiosk");
-    CHECK(c->offline == OfflinePolicy::wait);
+    CHECK(c->offline.policy == OfflinePolicy::wait);
+    CHECK_FALSE(c->offline.patience);
+    CHECK(c->offline.message.empty());
+    CHECK_FALSE(c->offline.reboot);
     CHECK_FALSE(c->adopt);
     CHECK_FALSE(c->allow_downgrade);
     CHECK_FALSE(c->allow_off);
@@ -29,7 +32,11 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->source == "file:/srv/store/kiosk/7/manifest.json");
     CHECK(c->mirrors == std::vector<std::string>{"https://images.example/kiosk/7/manifest.json"});
     CHECK(c->cache == "PARTLABEL=kiosk-cache");
-    CHECK(c->offline == OfflinePolicy::halt);
+    CHECK(c->offline.policy == OfflinePolicy::boot);
+    CHECK(c->offline.patience == std::chrono::seconds(300));
+    CHECK(c->offline.most_boots == 3);
+    CHECK(c->offline.message == "Kein Netz. Bitte melden: Telefon 47 11 \u2013 danke.");
+    CHECK(c->offline.reboot == std::chrono::seconds(600));
     CHECK(c->adopt);
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);
@@ -57,4 +64,43 @@ TEST_CASE("what is wrong with a configuration is named and is the user's to mend
     }
     CHECK_FALSE(parse_configuration(R"({"data": "", "log": "b", "source": "c", "name": "d"})").ok());
     CHECK_FALSE(parse_configuration(R"({"data": "a\n", "log": "b", "source": "c", "name": "d"})").ok());
+}
+
+TEST_CASE("what is to happen without a server has limits, and nothing is said that no policy heeds") {
+    const auto parse = [](const std::string& keys) {
+        return parse_configuration(R"({"data": "a", "log": "b", "source": "c", "name": "d", )" + keys + "}");
+    };
+    const auto boot = parse(R"("offline": "boot")");
+    REQUIRE(boot.ok());
+    CHECK(boot->offline.patience == std::chrono::seconds(60));
+    CHECK(boot->offline.most_boots == 10);
+    CHECK(
+        parse(R"("offline": "halt", "offline_reboot": 1, "offline_message": ")" + std::string(400, 'x') + '"')
+            .ok());
+    CHECK(parse(R"("offline_patience": 86400)").ok());
+    struct Case {
+        std::string keys;
+        const char* message;
+    };
+    for (const Case& c : {
+             Case{R"("offline": "boots")", "'offline' must be \"wait\", \"halt\" or \"boot\""},
+             Case{R"("offline_patience": 86401)",
+                  "'offline_patience' must be a whole number from 0 to 86400"},
+             Case{R"("offline": "halt", "offline_patience": 5)", "'offline_patience' has no meaning"},
+             Case{R"("offline": "boot", "offline_boots": 0)",
+                  "'offline_boots' must be a whole number from 1"},
+             Case{R"("offline_boots": 3)", "'offline_boots' has a meaning only with \"offline\": \"boot\""},
+             Case{R"("offline_reboot": 0)", "'offline_reboot' must be a whole number from 1 to 86400"},
+             Case{R"("offline_message": "")", "'offline_message' must not be empty"},
+             Case{R"("offline_message": "\u001b[2J")",
+                  "'offline_message' must not contain control characters"},
+             Case{R"("offline_message": ")" + std::string(401, 'x') + '"',
+                  "'offline_message' must not have more than 400 bytes"},
+         }) {
+        const auto refused = parse(c.keys);
+        REQUIRE_FALSE(refused.ok());
+        INFO(refused.error().message);
+        CHECK(refused.error().kind == Failure::usage);
+        CHECK(refused.error().message.find(c.message) != std::string::npos);
+    }
 }

@@ -41,6 +41,8 @@ class Boot {
         : configuration_(configuration), options_(options), in_(surroundings) {}
 
     Result<BootReport> run();
+    // To be called when run() failed: what the owner wants then.
+    Error give_up(const Error& error);
 
   private:
     Result<volume::Volume> wait_for_volume(block::Access access);
@@ -48,6 +50,8 @@ class Boot {
     Result<Decision> look_at(volume::Volume& volume);
     Result<store::Source> source_for(volume::Volume& volume, Work work);
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
+    Result<void> start_unrestored(volume::Volume& volume, const Error& error);
+    void say_owners_message();
 
     net::Fetcher& fetcher() {
         if (!fetcher_) fetcher_ = options_.no_network ? net::make_offline_fetcher() : in_.make_fetcher();
@@ -68,16 +72,26 @@ class Boot {
 
 template <class Attempt>
 auto Boot::with_patience(Attempt attempt) -> decltype(attempt()) {
-    for (unsigned failures = 1;; failures++) {
+    Failures failures{.count = 0};
+    steady_clock::time_point first;
+    for (;;) {
         auto result = attempt();
-        if (result.ok()) return result;
-        const std::optional<seconds> delay =
-            delay_before_retry(result.error().kind, failures, configuration_.offline);
-        if (!delay || options_.no_network) return result;
+        if (result.ok() || options_.no_network) return result;
+        if (failures.count++ == 0) first = in_.now();
+        failures.kind = result.error().kind;
+        failures.since_first = std::chrono::duration_cast<seconds>(in_.now() - first);
+        const std::optional<seconds> delay = delay_before_retry(failures, configuration_.offline);
+        if (!delay) return result;
         in_.observer.event(result.error().message + "; trying again in " + std::to_string(delay->count()) +
                            " s");
+        if (failures.count == 1 && configuration_.offline.policy == format::OfflinePolicy::wait)
+            say_owners_message();
         if (Result<void> waited = in_.wait(*delay); !waited) return waited.error();
     }
+}
+
+void Boot::say_owners_message() {
+    if (!configuration_.offline.message.empty()) in_.observer.event(configuration_.offline.message);
 }
 
 // A device that is missing or fails to read is waited for, never guessed about (invariant 10).
@@ -174,9 +188,53 @@ Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& sour
     Result<void> done = with_patience([&] { return restore.attempt(); });
     if (cache_.cache && cache_.cache->error())
         in_.observer.event(cache_.cache->error()->message + ": the cache is not used");
-    if (!done) return done;
     report_.restore = restore.report();
+    return done;
+}
+
+// As long as the record says golden no block was written by this boot or by one before it (invariant 9).
+Result<void> Boot::start_unrestored(volume::Volume& volume, const Error& error) {
+    if (options_.no_network || !is_offline(error.kind)) return error;
+    format::ImageRecord record = volume.record();
+    const format::OfflineRules& rules = configuration_.offline;
+    switch (decide_unrestored(volume.facts(), record.unrestored_boots, rules)) {
+        case Unrestored::start:
+            break;
+        case Unrestored::not_allowed:
+            return error;
+        case Unrestored::not_complete:
+            return Error{error.kind, error.message +
+                                         ": the volume is not started, because it is not "
+                                         "completely restored"};
+        case Unrestored::too_often:
+            return Error{error.kind, error.message +
+                                         ": the volume is not started, because the boots in a row without "
+                                         "a restore are " +
+                                         std::to_string(record.unrestored_boots) +
+                                         ", as many as \"offline_boots\" allows"};
+    }
+    record.unrestored_boots += 1;
+    if (Result<void> counted = volume.log().write_record(record); !counted) return counted;
+    in_.observer.event(error.message);
+    in_.observer.event("offline: starting WITHOUT restoring, time " +
+                       std::to_string(record.unrestored_boots) + " of at most " +
+                       std::to_string(rules.most_boots) + " in a row; " +
+                       std::to_string(volume.facts().marked.count()) +
+                       " marked blocks stay as the last session left them, writes are marked on");
+    say_owners_message();
+    report_.outcome = BootOutcome::unrestored;
     return {};
+}
+
+Error Boot::give_up(const Error& error) {
+    if (options_.no_network || !is_offline(error.kind)) return error;
+    say_owners_message();
+    const std::optional<seconds>& delay = configuration_.offline.reboot;
+    if (!delay) return error;
+    in_.observer.event(error.message + "; the machine starts anew in " + std::to_string(delay->count()) +
+                       " s");
+    if (Result<void> waited = in_.wait(*delay); !waited) return waited.error();
+    return error.as(Failure::reboot);
 }
 
 Result<BootReport> Boot::run() {
@@ -218,7 +276,8 @@ Result<BootReport> Boot::run() {
         return r.error();
     }
     if (source) {
-        if (Result<void> r = make_golden(volume, *source); !r) return r.error();
+        if (Result<void> golden = make_golden(volume, *source); !golden)
+            if (Result<void> r = start_unrestored(volume, golden.error()); !r) return r.error();
     }
     report_.image = volume.record().image;
     report_.version = volume.record().image_version;
@@ -248,6 +307,8 @@ const char* to_string(BootOutcome outcome) {
             return "restored";
         case BootOutcome::skipped:
             return "skipped";
+        case BootOutcome::unrestored:
+            return "unrestored";
     }
     return "";
 }
@@ -265,7 +326,10 @@ Wait patient_wait(const StopFlag& stop) {
 
 Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,
                         const Surroundings& surroundings) {
-    return Boot(configuration, options, surroundings).run();
+    Boot boot(configuration, options, surroundings);
+    Result<BootReport> report = boot.run();
+    if (!report) return boot.give_up(report.error());
+    return report;
 }
 
 }  // namespace regild::boot

@@ -14,13 +14,21 @@
 namespace regild::boot {
 
 struct BootOptions {
-    bool no_network = false;  // Failure::network at once where the network would be needed
+    // Failure::network at once where the network would be needed; what the policy says is left to another
+    // run.
+    bool no_network = false;
     bool skip_restore =
         false;            // the kernel argument regild=off: honoured only where the configuration allows it
     bool no_map = false;  // stop before mapping: to try a configuration on plain files
 };
 
-enum class BootOutcome { clean, provisioned, restored, skipped };
+enum class BootOutcome {
+    clean,
+    provisioned,
+    restored,
+    skipped,     // by the kernel argument regild=off
+    unrestored,  // the server gave nothing, and the policy is to start the volume all the same
+};
 const char* to_string(BootOutcome outcome);
 
 struct BootReport {
@@ -47,10 +55,12 @@ struct Surroundings {
     Observer& observer;
     const StopFlag& stop;
     Wait wait;
+    std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
-// Mapped and golden (or skipped by policy) when it succeeds. How long a disk that needs restoring waits for
-// its server is said in boot/policy.hpp; with no_network it is Failure::network at once.
+// Mapped when it succeeds, and golden but for the last two outcomes. How long a disk that needs restoring
+// waits for its server is said in boot/policy.hpp; with no_network it is Failure::network at once.
+// Failure::reboot: the server gave nothing, and the owner wants the machine to start anew, now.
 Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,
                         const Surroundings& surroundings);
 

@@ -34,4 +34,12 @@ Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed) {
     return decision;
 }
 
+Unrestored decide_unrestored(const VolumeFacts& facts, std::uint32_t boots_before,
+                             const format::OfflineRules& rules) {
+    if (rules.policy != format::OfflinePolicy::boot) return Unrestored::not_allowed;
+    if (facts.state != VolumeState::golden) return Unrestored::not_complete;
+    if (boots_before >= rules.most_boots) return Unrestored::too_often;
+    return Unrestored::start;
+}
+
 }  // namespace regild::boot

@@ -3,6 +3,7 @@
 // opened, written or printed here. The boot and the commands by hand decide by it alike.
 #pragma once
 
+#include "format/configuration.hpp"
 #include "volume/state.hpp"
 
 namespace regild::boot {
@@ -32,5 +33,17 @@ struct Decision {
 };
 // `off_given`: the kernel argument is there; `off_allowed`: the configuration says that it may be.
 Decision decide(const volume::VolumeFacts& facts, bool off_given, bool off_allowed);
+
+// What becomes of a volume that could not be restored, since the server did not give what is needed.
+enum class Unrestored {
+    start,         // as the last session left it: the owner's policy allows it
+    not_allowed,   // the policy is another one
+    not_complete,  // the volume is a mixture or nothing yet: no policy can start it (invariant 9)
+    too_often,     // as many boots as the owner allows have started it so already
+};
+// `facts`: as the log has them now, after all attempts to restore. `boots_before`: in a row, without a
+// restore.
+Unrestored decide_unrestored(const volume::VolumeFacts& facts, std::uint32_t boots_before,
+                             const format::OfflineRules& rules);
 
 }  // namespace regild::boot

@@ -15,11 +15,20 @@ namespace regild::boot {
 // panic=.
 inline constexpr unsigned most_retries_of_a_bad_source = 10;
 
-// After `failures` attempts (1 or more) that failed, the last one with `kind`: how long to wait before the
-// next one, from 2 s doubled up to 30 s; nothing where it is time to give up. A server that cannot be reached
-// is waited for without end, unless the policy says to halt.
-std::optional<std::chrono::seconds> delay_before_retry(Failure kind, unsigned failures,
-                                                       format::OfflinePolicy policy);
+// Whether the server is to blame, so that the owner's policy says what happens.
+bool is_offline(Failure kind);
+
+// How it has gone until now, of the attempts of one boot.
+struct Failures {
+    Failure kind = Failure::network;  // of the last one
+    unsigned count = 1;
+    std::chrono::seconds since_first{0};
+};
+// How long to wait before the next attempt, from 2 s doubled up to 30 s, and no longer than the patience of
+// `rules` lasts; nothing where it is time to give up. A server that cannot be reached is waited for without
+// end where the owner sets none.
+std::optional<std::chrono::seconds> delay_before_retry(const Failures& failures,
+                                                       const format::OfflineRules& rules);
 
 // Whether a device that cannot be opened for this reason may appear yet (invariant 10).
 bool may_appear(Failure kind);

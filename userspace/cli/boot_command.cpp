@@ -80,7 +80,9 @@ const Command boot_command{
         "\n"
         "Exit codes: 0 clean, 3 restored or provisioned, both mapped; 1 failed, 2 wrong\n"
         "arguments or configuration, 4 the network is needed, 5 refused,\n"
-        "7 the source serves nothing usable, 130 interrupted.",
+        "7 the source serves nothing usable, 8 start the machine anew, 130 interrupted.\n"
+        "With 0 the volume may also be as the last session left it, where the\n"
+        "configuration allows that: the report says so.",
     .options = {{"config", "FILE", "configuration, see regild.json(5)", Need::here},
                 {"no-network", nullptr, "end with 4 where the network would be needed"},
                 {"skip-restore", nullptr, "do not restore; only if the configuration allows it"},

@@ -16,6 +16,8 @@ ExitCode exit_code_of(Failure failure) {
             return ExitCode::network;
         case Failure::refused:
             return ExitCode::refused;
+        case Failure::reboot:
+            return ExitCode::reboot;
         case Failure::interrupted:
             return ExitCode::interrupted;
     }

@@ -15,6 +15,7 @@ enum class ExitCode {
     refused = 5,     // a safety rule forbids it
     not_golden = 6,  // verify found blocks that are not golden; all of them are marked now
     source = 7,      // the source answers, but what it serves is no good
+    reboot = 8,      // of boot: no volume can be started, and the owner wants the machine to start anew
     interrupted = 130,
     reader_left = 141,  // of a pipe: what a shell says of a program that SIGPIPE ended
 };

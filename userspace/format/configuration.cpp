@@ -8,6 +8,9 @@ namespace regild::format {
 namespace {
 
 constexpr std::uint64_t max_device_timeout = 3600;
+constexpr std::uint64_t max_offline_time = 86400;
+constexpr std::uint64_t max_offline_boots = 1000000;
+constexpr std::chrono::seconds patience_before_boot{60};
 
 std::string take_required(ObjectReader& reader, const char* key) {
     std::string text = reader.text(key);
@@ -28,6 +31,40 @@ void take_sources(ObjectReader& reader, Configuration& configuration) {
     configuration.mirrors.erase(configuration.mirrors.begin());
 }
 
+// A key that the policy does not heed is refused: somebody would rely on it.
+OfflineRules take_offline(ObjectReader& reader) {
+    OfflineRules rules;
+    const std::string policy = reader.has("offline") ? reader.text("offline") : "wait";
+    if (policy == "halt")
+        rules.policy = OfflinePolicy::halt;
+    else if (policy == "boot")
+        rules.policy = OfflinePolicy::boot;
+    else if (policy != "wait")
+        reader.fail("offline", "must be \"wait\", \"halt\" or \"boot\"");
+    const auto time = [&](const char* key, std::uint64_t least) {
+        return std::chrono::seconds(reader.number(key, least, max_offline_time));
+    };
+    if (rules.policy == OfflinePolicy::boot) rules.patience = patience_before_boot;
+    if (reader.has("offline_patience")) {
+        rules.patience = time("offline_patience", 0);
+        if (rules.policy == OfflinePolicy::halt)
+            reader.fail("offline_patience", "has no meaning with \"halt\": it does not wait");
+    }
+    if (reader.has("offline_boots")) {
+        rules.most_boots = static_cast<std::uint32_t>(reader.number("offline_boots", 1, max_offline_boots));
+        if (rules.policy != OfflinePolicy::boot)
+            reader.fail("offline_boots", "has a meaning only with \"offline\": \"boot\"");
+    }
+    if (reader.has("offline_message")) {
+        rules.message = take_required(reader, "offline_message");
+        if (rules.message.size() > max_offline_message)
+            reader.fail("offline_message",
+                        "must not have more than " + std::to_string(max_offline_message) + " bytes");
+    }
+    if (reader.has("offline_reboot")) rules.reboot = time("offline_reboot", 1);
+    return rules;
+}
+
 }  // namespace
 
 Result<Configuration> parse_configuration(std::string_view text) {
@@ -45,11 +82,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (reader.has("cache")) configuration.cache = take_required(reader, "cache");
     if (configuration.cache == configuration.data || configuration.cache == configuration.log)
         reader.fail("cache", "must be a device of its own");
-    if (reader.has("offline")) {
-        const std::string offline = reader.text("offline");
-        if (offline != "wait" && offline != "halt") reader.fail("offline", "must be \"wait\" or \"halt\"");
-        configuration.offline = offline == "halt" ? OfflinePolicy::halt : OfflinePolicy::wait;
-    }
+    configuration.offline = take_offline(reader);
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");
     if (reader.has("allow_downgrade")) configuration.allow_downgrade = reader.boolean("allow_downgrade");
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");

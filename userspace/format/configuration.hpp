@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +15,24 @@ namespace regild::format {
 inline constexpr std::size_t max_configuration_size = 65536;  // bytes
 inline constexpr std::size_t max_mirrors = 15;
 
-// What to do when blocks are to be restored and the server does not answer.
-enum class OfflinePolicy { wait, halt };
+inline constexpr std::size_t max_offline_message = 400;  // bytes
+
+// What to do when blocks are to be restored and the server cannot give them.
+enum class OfflinePolicy {
+    wait,  // try again
+    halt,  // start nothing
+    boot,  // start the volume as the last session left it, where it is complete (invariant 9)
+};
+
+struct OfflineRules {
+    OfflinePolicy policy = OfflinePolicy::wait;
+    // How long to try again, from the first failure on, before a boot gives up or starts what is there;
+    // nothing: without end.
+    std::optional<std::chrono::seconds> patience;
+    std::uint32_t most_boots = 10;  // with the policy boot: in a row, of a volume that was not restored
+    std::string message;            // for whoever stands before the screen; "": none
+    std::optional<std::chrono::seconds> reboot;  // how long after it has given up the machine starts anew
+};
 
 struct Configuration {
     std::string data;                  // required: a path or a tag (PARTLABEL=, PARTUUID=, UUID=, LABEL=)
@@ -24,7 +41,7 @@ struct Configuration {
     std::vector<std::string> mirrors;  // URLs of the same elsewhere, in the order in which they are asked
     std::string name;                  // required: of the mapped device below /dev/mapper
     std::string cache;                 // a path or a tag; "": none
-    OfflinePolicy offline = OfflinePolicy::wait;
+    OfflineRules offline;
     bool adopt = false;            // provision a disk that holds something else
     bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
     bool allow_off = false;        // let the kernel argument regild=off skip the restore
