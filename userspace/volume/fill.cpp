@@ -12,13 +12,13 @@ namespace {
 // Blocks that are looked at together.
 constexpr Blocks piece{1 << 20};
 constexpr unsigned most_passes = 7;
-constexpr BatchLimits limits{KiB(257), MiB(4), 8192, 8192};
 
 class Filling {
   public:
-    Filling(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache, Observer& observer,
-            const StopFlag& stop)
-        : source_(source),
+    Filling(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
+            Observer& observer, const StopFlag& stop)
+        : wanted_(wanted),
+          source_(source),
           fetcher_(fetcher),
           cache_(cache),
           observer_(observer),
@@ -43,37 +43,40 @@ class Filling {
 
   private:
     Result<void> run_once() {
-        Progress progress(observer_, "filling the cache", source_.manifest.padded_size());
+        Progress progress(observer_, wanted_.what, source_.manifest.block_size.bytes_of(wanted_.count));
         progress_ = &progress;
         tree_.emplace(source_, fetcher_, &cache_);
         const BlockIndex end = BlockIndex() + source_.manifest.blocks();
-        for (BlockIndex at; at < end && !full_;) {
-            const BlockSet all({at, std::min(piece, end - at)}, true);
-            const Result<BlockIndex> until = tree_->load(all, at);
+        for (BlockIndex at = wanted_.first; at < end && !full_;) {
+            const BlockSet wanted = wanted_.from(at);
+            const Result<BlockIndex> until = tree_->load(wanted, at);
             if (!until) return until.error();
-            if (Result<void> filled = fill({at, *until - at}); !filled) return filled;
+            if (Result<void> filled = fill(wanted, {at, *until - at}); !filled) return filled;
             at = *until;
         }
         return {};
     }
 
-    Result<void> fill(BlockRange range) {
+    Result<void> fill(const BlockSet& wanted, BlockRange range) {
         BlockSet missing(range);
-        for (BlockIndex block = range.first; block < range.end(); block = block + Blocks(1)) {
-            if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
-            const Digest digest = tree_->digest(block);
-            if (digest == tree_->zero_digest()) continue;
-            report_.wanted += Blocks(1);
-            if (!is_there(digest)) missing.insert({block, Blocks(1)});
+        for (const BlockRange& run : runs_of(wanted, range)) {
+            for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
+                if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
+                const Digest digest = tree_->digest(block);
+                if (digest == tree_->zero_digest()) continue;
+                report_.wanted += Blocks(1);
+                if (!is_there(digest)) missing.insert({block, Blocks(1)});
+            }
         }
-        progress_->add(source_.manifest.block_size.bytes_of(range.count - missing.count()));
+        progress_->add(source_.manifest.block_size.bytes_of(wanted.count(range) - missing.count()));
         if (Result<void> found = frames_.load(missing); !found) return found;
         const auto content_of = [&](BlockIndex block) {
             return BlockContent{Step::Kind::fetch, tree_->digest(block), frames_.frame(block)};
         };
         for (BlockIndex at = range.first; at < range.end() && !full_;) {
             Batch batch;
-            at = extend(batch, missing, {at, range.end() - at}, limits, content_of);
+            at = extend(batch, missing, {at, range.end() - at}, {KiB(257), wanted_.at_once, 8192, 8192},
+                        content_of);
             Result<void> fetched = fetch(batch);
             cache_.finish();
             if (cache_.error()) return *cache_.error();
@@ -116,6 +119,7 @@ class Filling {
         return fetcher_.get_ranges(source_.data_url, ranges, arrived, [](Bytes) {});
     }
 
+    const Wanted& wanted_;
     const store::Source& source_;
     net::Fetcher& fetcher_;
     store::Cache& cache_;
@@ -134,11 +138,23 @@ class Filling {
 
 }  // namespace
 
-Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
-                              Observer& observer, const StopFlag& stop) {
-    Result<FillReport> filled = Filling(source, fetcher, cache, observer, stop).run();
+Result<FillReport> fill_cache(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher,
+                              store::Cache& cache, Observer& observer, const StopFlag& stop) {
+    Result<FillReport> filled = Filling(wanted, source, fetcher, cache, observer, stop).run();
     cache.finish();
     return filled;
+}
+
+Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
+                              Observer& observer, const StopFlag& stop) {
+    const BlockIndex end = BlockIndex() + source.manifest.blocks();
+    const auto all_from = [&](BlockIndex at) { return BlockSet({at, std::min(piece, end - at)}, true); };
+    const Wanted whole{.first = BlockIndex(),
+                       .count = source.manifest.blocks(),
+                       .from = all_from,
+                       .what = "filling the cache",
+                       .at_once = MiB(4)};
+    return fill_cache(whole, source, fetcher, cache, observer, stop);
 }
 
 }  // namespace regild::volume

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Filling the cache with a whole version, so that no restore of it needs a network.
+// Filling the cache: with a whole version, so that no restore of it needs a network, or with some blocks of
+// it.
 #pragma once
 
+#include <functional>
+
+#include "base/block_set.hpp"
 #include "base/observer.hpp"
 #include "base/stop.hpp"
 #include "store/cache.hpp"
@@ -9,14 +13,27 @@
 
 namespace regild::volume {
 
+// The blocks that the cache is to have.
+struct Wanted {
+    BlockIndex first;  // none before it
+    Blocks count;
+    // Those in a range that begins at this block or before, and ends behind it.
+    std::function<BlockSet(BlockIndex)> from;
+    const char* what;  // for Observer::progress
+    Bytes at_once;     // frames that are fetched together, in memory
+};
+
 struct FillReport {
-    Blocks wanted;       // blocks of the version that are not zero
+    Blocks wanted;       // that are not zero
     Blocks fetched;      // of them, now
     bool whole = false;  // the cache has them all, each was read and verified; else it is too small
 };
 
 // Fetches and verifies what the cache does not have, in the order of the image, until it has all or is nine
 // tenths full. What has come is kept, whatever ends it: called again it goes on. Failure::disk: the cache.
+Result<FillReport> fill_cache(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher,
+                              store::Cache& cache, Observer& observer, const StopFlag& stop);
+// With the whole version.
 Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
                               Observer& observer, const StopFlag& stop);
 

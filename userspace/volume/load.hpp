@@ -43,6 +43,8 @@ class Loader final : net::Ranges {
     Result<void> load();
     // After a load() without an error: whether there is nothing left to load.
     bool has_all() const { return planned_until_ == end_; }
+    // The same for the blocks before this one.
+    BlockIndex loaded_until() const { return planned_until_; }
 
     // The side of who applies, which may be another thread.
     // A whole batch to apply, for which it waits; nothing once close() was called and there is none.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// While batches are applied, others are loaded. Memory is full of whole ones before the first write, so that
-// a restore which fits there has touched nothing when the network dies (invariant 9).
+// While batches are applied, others are loaded. Before the first write memory is full of whole ones, and the
+// cache, if there is one, has what follows them, so that a network which dies until then has touched nothing
+// (invariant 9).
 #include "volume/restore.hpp"
 
 #include <future>
@@ -8,6 +9,7 @@
 #include "volume/apply.hpp"
 #include "volume/compare.hpp"
 #include "volume/fit.hpp"
+#include "volume/prefetch.hpp"
 #include "volume/state.hpp"
 
 namespace regild::volume {
@@ -130,6 +132,9 @@ Result<void> Restore::bring(Pass& pass) {
     Result<void> loaded;
     if (target_.log.record()->state == format::VolumeState::golden) {
         loaded = loader.load();
+        if (loaded && cache_)
+            loaded = prefetch(target_.log.bitmap(), loader.loaded_until(), source_, fetcher_, *cache_,
+                              observer_, stop_);
         if (loaded && stop_.requested()) loaded = Error{Failure::interrupted, "interrupted"};
         if (!loaded) return loaded;
     }
