@@ -58,7 +58,7 @@ fuzz: sanitize
 	tests/fuzz/run build/sanitize $(FUZZ_RUNS)
 
 integration: tool
-	@tests/setup/install integration
+	@tests/setup/install integration servers
 	tests/integration/run
 
 vm: tool
@@ -67,11 +67,11 @@ vm: tool
 
 # Every mutant takes long: check takes a sample.
 mutants:
-	@tests/setup/install build unit integration vm mutants
+	@tests/setup/install build unit integration servers vm mutants
 	tests/mutants/run
 
 mutants-sample:
-	@tests/setup/install build unit integration vm mutants
+	@tests/setup/install build unit integration servers vm mutants
 	tests/mutants/run --sample
 
 # Outside `check`: two chroots (0.6 GB each, as root), kept in build/cache/kernels.

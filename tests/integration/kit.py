@@ -2,6 +2,8 @@
 """What the integration tests are made of: images, a store behind nginx, a disk and a log as plain files, and
 the regild binary. A test that returns has passed; what fails raises."""
 
+import copy
+import itertools
 import json
 import os
 import random
@@ -86,19 +88,19 @@ class Lab:
         self.image = self.folder / "golden.img"
         self.disk = self.folder / "disk"
         self.log = self.folder / "log"
-        self._runs = 0
+        self._runs = itertools.count(1)
         self._seen = 0
 
     # The store.
 
-    def publish(self, size=4 * MIB + 3 * 512, zero=(), version=1, seed=1):
+    def publish(self, *options, size=4 * MIB + 3 * 512, zero=(), version=1, seed=1):
         """Makes an image and publishes it as `version`, with the channel stable."""
         make_image(self.image, size, zero, seed)
-        self.publish_image(version)
+        self.publish_image(version, *options)
 
-    def publish_image(self, version=1):
+    def publish_image(self, version=1, *options):
         self.regild("publish", self.image, "--store", self.store, "--image", "kiosk", "--version", version,
-                    "--block-size", self.block_size, "--channel", "stable")
+                    "--block-size", self.block_size, "--channel", "stable", *options)
 
     def url(self, path="kiosk/stable.json", server=None):
         return f"{server or NGINX}/{self.name}/{path}"
@@ -130,6 +132,14 @@ class Lab:
             with open(path, "wb") as file:
                 file.truncate(length)
 
+    def kiosks(self, count):
+        """So many more machines of the same image, each with a blank disk and a log of its own."""
+        kiosks = [copy.copy(self) for _ in range(count)]
+        for number, kiosk in enumerate(kiosks):
+            kiosk.disk, kiosk.log = self.folder / f"disk-{number}", self.folder / f"log-{number}"
+            kiosk.make_disk()
+        return kiosks
+
     def provision(self, server=None, expect=CLEAN):
         return self.on_volume("provision", server, expect)
 
@@ -138,6 +148,12 @@ class Lab:
 
     def verify(self, server=None, expect=CLEAN):
         return self.on_volume("verify", server, expect)
+
+    def at_once(self, kiosks, command, server=None, source=None):
+        """`command` on all of them at the same time."""
+        running = [kiosk.start(*kiosk.volume_arguments(command, server, source)) for kiosk in kiosks]
+        for run in [process.wait() for process in running]:
+            assert run.status == CLEAN, run.output
 
     def on_volume(self, command, server=None, expect=CLEAN, source=None):
         return self.regild(*self.volume_arguments(command, server, source), expect=expect)
@@ -224,8 +240,7 @@ class Lab:
     # regild.
 
     def start(self, *arguments):
-        self._runs += 1
-        return Process(self.folder / f"run-{self._runs}", arguments)
+        return Process(self.folder / f"run-{next(self._runs)}", arguments)
 
     def regild(self, *arguments, expect=CLEAN):
         print("$ regild", *arguments, flush=True)
