@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t max_connections = 16;
+// To the server that redirects, and to the one that it redirects to.
+constexpr long most_kept_alive = 2 * max_connections;
 // A range whose bytes are wrong so often is wrong at the source.
 constexpr unsigned most_wrong_answers = 4;
 // How long the loop may not look at the stop flag.
@@ -108,7 +110,7 @@ Result<void> HttpFetcher::run(const Url& url, Ranges& ranges, const std::optiona
         static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
         if (global == CURLE_OK) multi_.reset(curl_multi_init());
         if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
-        curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(max_connections));
+        curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, most_kept_alive);
     }
     Verifiers verifiers(ranges, [this] { curl_multi_wakeup(multi_.get()); });
     Fetch fetch(url, ranges, seconds(options_.patience_seconds), verifiers);
