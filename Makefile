@@ -59,6 +59,7 @@ fuzz: sanitize
 
 integration: tool
 	@tests/setup/install integration servers
+	@tests/setup/install-s3rver
 	tests/integration/run
 
 vm: tool

@@ -3,18 +3,23 @@
 all that it needs. Each is a plain process on a free port of the loopback, with all its files in one folder,
 until `with` ends."""
 
+import base64
+import hashlib
+import hmac
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from kit import KIB, NGINX
 from ports import free_port
 
+S3RVER = Path(__file__).resolve().parents[2] / "build/cache/s3rver/node_modules/s3rver/bin/s3rver.js"
 START_TIME = 60  # seconds in which a server answers, or never does
 
 
@@ -24,7 +29,9 @@ class Server:
     # What a server is made of, and what it does.
 
     is_cache = False  # of `origin`, the nginx of all tests if nothing else is said; then store/ is not there
+    is_object_store = False  # filled through its own interface
     requests_per_connection = None  # after so many it closes a connection, where it can be told to
+    as_nobody = True  # where the tests run as root
     past_the_end = 416  # what it answers to a range behind the end of a file
 
     def files(self):
@@ -60,7 +67,7 @@ class Server:
         shutil.rmtree(self.folder)
 
     def _prepare(self):
-        if not self.is_cache:
+        if not self.is_cache and not self.is_object_store:
             shutil.copytree(self._lab.store, self.folder / "store" / self._lab.name, dirs_exist_ok=True)
         for name, text in self.files().items():
             path = self.folder / name
@@ -68,11 +75,11 @@ class Server:
             path.write_text(text)
         for path in self.folder, *self.folder.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
-            if os.getuid() == 0:
+            if self._drops_root():
                 shutil.chown(path, "nobody", "nogroup")
 
     def _start(self):
-        as_nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+        as_nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []} if self._drops_root() else {}
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder),
                        "TMPDIR": str(self.folder)}
         with open(self.folder / "output", "wb") as output:
@@ -101,6 +108,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _drops_root(self):
+        return self.as_nobody and os.getuid() == 0
 
     def _output(self):
         return "".join(f"--- {path.name}\n{path.read_text(errors='replace')}"
@@ -313,3 +323,32 @@ CONFIG proxy.config.diags.output.diag STRING E
 
     def command(self):
         return ["traffic_server", f"--run-root={self.folder}/runroot.yaml"]
+
+
+class S3(Server):
+    """An object store; the test's name is the bucket, and upload() fills it. s3rver checks signatures of version
+    2 and believes those of version 4."""
+
+    is_object_store = True
+    as_nobody = False  # who may not be allowed to look where it is installed
+    key = "S3RVER"  # its own, and its secret
+
+    def command(self):
+        assert S3RVER.exists(), "s3rver is missing: tests/setup/install-s3rver"
+        return ["node", str(S3RVER), "-s", "--no-vhost-buckets", "-d", str(self.folder / "data"), "-a", "127.0.0.1",
+                "-p", str(self.port), "--configure-bucket", self._lab.name]
+
+    def presigned(self, path, lifetime=60, method="GET"):
+        """`path` with a query that lets anybody in for so many seconds."""
+        expires = int(time.time()) + lifetime
+        text = f"{method}\n\n\n{expires}\n{path}"
+        signature = base64.b64encode(hmac.digest(self.key.encode(), text.encode(), hashlib.sha1)).decode()
+        return path + "?" + urllib.parse.urlencode(
+            {"AWSAccessKeyId": self.key, "Expires": expires, "Signature": signature})
+
+    def upload(self):
+        for file in self._lab.store.rglob("*.*"):
+            path = f"/{self._lab.name}/{file.relative_to(self._lab.store)}"
+            request = urllib.request.Request(self.url + self.presigned(path, method="PUT"), file.read_bytes(),
+                                             {"Content-Type": ""}, method="PUT")
+            urllib.request.urlopen(request).read()
