@@ -183,7 +183,7 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
                                                    " bytes that such a file may have";
         return {Outcome::refused, error(Failure::source, what)};
     }
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && head().has_location)
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && where != shown_url_)
         return {Outcome::refused,
                 error(Failure::source, "the server redirects to another kind of URL, which is refused")};
     if (code == CURLE_TOO_MANY_REDIRECTS)
