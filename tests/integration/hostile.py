@@ -98,6 +98,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body[at : at + 1])
         self.wfile.write(body[count:])
 
+    def raw(self, answer):
+        """These bytes and no more."""
+        self.wfile.write(answer)
+        self.drop()
+
+    def endless_head(self):
+        """Headers until the client has enough."""
+        self.wfile.write(b"HTTP/1.1 206 Partial Content\r\n")
+        self._endless(b"X-More: " + b"x" * 1000 + b"\r\n")
+
+    def endless_body(self):
+        """The range that was asked for, and bytes behind it until the client has enough."""
+        first, last = self.range
+        self.wfile.write(f"HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n"
+                         f"Content-Range: bytes {first}-{last}/{self.size()}\r\n\r\n".encode())
+        body = self.content(first, last)
+        self.wfile.write(b"%x\r\n" % len(body) + body + b"\r\n")
+        self._endless(b"1000\r\n" + bytes(0x1000) + b"\r\n")
+
+    def _endless(self, piece):
+        for _ in range((256 << 20) // len(piece)):  # who takes all of it has taken too much
+            self.wfile.write(piece)
+        self.drop()
+
     def drop(self, reset=False):
         """The connection ends here."""
         self.answered = True

@@ -22,6 +22,7 @@ TREE_BLOCK = 4096  # bytes of a hash block: the hashes of 128 blocks
 ACCESS_LOG = Path(os.environ["REGILD_NGINX_LOG"])
 NGINX = os.environ["REGILD_NGINX_URL"]
 REGILD = os.environ["REGILD"]
+PEAK = Path(__file__).resolve().with_name("peak.py")
 
 
 def make_image(path, size, zero=(), seed=1):
@@ -59,10 +60,12 @@ class Run:
 class Process:
     """A running regild; its standard output and error go to one file."""
 
-    def __init__(self, output, arguments):
+    def __init__(self, output, arguments, through=()):
+        """`through`: a command that runs the one behind it."""
         self._output = output
         with open(output, "wb") as file:
-            self._child = subprocess.Popen([REGILD, *map(str, arguments)], stdout=file, stderr=file)
+            self._child = subprocess.Popen([*map(str, through), REGILD, *map(str, arguments)], stdout=file,
+                                           stderr=file)
         self.pid = self._child.pid
 
     def kill(self, signal):
@@ -73,6 +76,18 @@ class Process:
         status = os.waitstatus_to_exitcode(status)
         self._child.returncode = status
         return Run(status, self._output.read_text(errors="replace"), usage.ru_maxrss * KIB)
+
+
+class MeasuredProcess(Process):
+    """Its memory is told by peak.py, which runs it."""
+
+    def __init__(self, output, arguments, peak):
+        self._peak = peak
+        super().__init__(output, arguments, through=(sys.executable, "-IS", PEAK, peak))
+
+    def wait(self):
+        run = super().wait()
+        return Run(run.status, run.output, int(self._peak.read_text()) * KIB)
 
 
 class Lab:
@@ -242,9 +257,14 @@ class Lab:
     def start(self, *arguments):
         return Process(self.folder / f"run-{next(self._runs)}", arguments)
 
-    def regild(self, *arguments, expect=CLEAN):
+    def start_measured(self, *arguments):
+        """As start(), and the run's peak_rss is that of regild however large this process is."""
+        number = next(self._runs)
+        return MeasuredProcess(self.folder / f"run-{number}", arguments, self.folder / f"peak-{number}")
+
+    def regild(self, *arguments, expect=CLEAN, start=None):
         print("$ regild", *arguments, flush=True)
-        run = self.start(*arguments).wait()
+        run = (start or self.start)(*arguments).wait()
         print(run.output, flush=True)
         assert run.status == expect, f"exit code {run.status} where {expect} was expected"
         return run
