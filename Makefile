@@ -2,7 +2,7 @@
 # `make demo` and `make check` set everything up on a fresh Debian 12; the rest is for daily work.
 JOBS := $(shell nproc)
 
-.PHONY: tool module demo demo-failures check lint unit sanitize integration vm check-kernels check-kernel-debug fuzz mutants mutants-sample boots bench-kernel install install-boot clean help
+.PHONY: tool module demo demo-failures check lint unit sanitize integration check-object-store vm check-kernels check-kernel-debug fuzz mutants mutants-sample boots bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
@@ -12,6 +12,7 @@ help:
 	@echo 'make bench-kernel  instructions per I/O and latency on a slow disk: raw, dm-linear, dm-era, writelog'
 	@echo 'make check-kernels the VM tests on kernels 6.1, 6.12 and the newest one in backports'
 	@echo 'make check-kernel-debug the VM tests on a kernel with KASAN, lockdep, kmemleak'
+	@echo 'make check-object-store restore from OpenStack Swift while one of its nodes dies'
 	@echo 'make tool          build/userspace/regild'
 	@echo 'make module        kernel/dm-writelog.ko for the running kernel (KDIR=... for another)'
 	@echo 'make install       the tool and its manual pages (DESTDIR=...)'
@@ -61,6 +62,11 @@ integration: tool
 	@tests/setup/install integration servers
 	@tests/setup/install-s3rver
 	tests/integration/run
+
+# Outside `check`: OpenStack Swift has ten servers of its own, and 70 packages.
+check-object-store: tool
+	@tests/setup/install integration object-store
+	tests/integration/run --outside a-kiosk-is-restored-from-swift-while-a-node-dies
 
 vm: tool
 	@tests/setup/install vm
