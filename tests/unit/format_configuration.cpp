@@ -37,6 +37,10 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->offline.most_boots == 3);
     CHECK(c->offline.message == "Kein Netz. Bitte melden: Telefon 47 11 \u2013 danke.");
     CHECK(c->offline.reboot == std::chrono::seconds(600));
+    CHECK(c->tls_ca == "/etc/regild/ca.pem");
+    CHECK(c->tls_cert == "/etc/regild/kiosk.pem");
+    CHECK(c->tls_key == "/etc/regild/kiosk.key");
+    CHECK(c->proxy == "socks5h://user:secret@proxy.example:1080");
     CHECK(c->adopt);
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);
@@ -54,7 +58,8 @@ TEST_CASE("what is wrong with a configuration is named and is the user's to mend
           Case{"missing-log", "'log' is missing"}, Case{"wrong-type", "'adopt' must be true or false"},
           Case{"name", "'name'"}, Case{"no-sources", "'source' must be one URL, or a list of 1 to 16"},
           Case{"cache", "'cache' must be a device of its own"}, Case{"offline", "'offline'"},
-          Case{"timeout", "'device_timeout'"}, Case{"not-json", "not JSON"}}) {
+          Case{"tls", "'tls_ca' must not be empty"}, Case{"timeout", "'device_timeout'"},
+          Case{"not-json", "not JSON"}}) {
         const auto configuration =
             parse_configuration(test::golden_text(std::string("configuration/invalid-") + c.file + ".json"));
         REQUIRE_FALSE(configuration.ok());

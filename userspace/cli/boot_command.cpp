@@ -6,6 +6,7 @@
 #include "base/replace_file.hpp"
 #include "cli/boot_log.hpp"
 #include "cli/configuration_file.hpp"
+#include "cli/transport.hpp"
 
 namespace regild::cli {
 namespace {
@@ -30,12 +31,14 @@ ExitCode code_of_outcome(boot::BootOutcome outcome) {
 Result<boot::BootReport> boot(const Environment& environment, const Arguments& arguments, BootLog& log) {
     const Result<format::Configuration> configuration = read_configuration(arguments.value("config"));
     if (!configuration) return configuration.error();
+    const Result<net::FetchOptions> fetch_options = fetch_options_of(*configuration);
+    if (!fetch_options) return fetch_options.error();
     const boot::BootOptions options{.no_network = arguments.has("no-network"),
                                     .skip_restore = arguments.has("skip-restore"),
                                     .no_map = arguments.has("no-map")};
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
     const boot::Surroundings surroundings{
-        .make_fetcher = [&] { return make_fetcher(*configuration, log, environment.stop); },
+        .make_fetcher = [&] { return make_fetcher(*configuration, *fetch_options, log, environment.stop); },
         .mapper = *mapper,
         .observer = log,
         .stop = environment.stop,

@@ -5,6 +5,7 @@
 #include "cli/configuration_file.hpp"
 #include "cli/json_text.hpp"
 #include "cli/progress.hpp"
+#include "cli/transport.hpp"
 #include "log/write_log.hpp"
 #include "volume/cache_device.hpp"
 #include "volume/fill.hpp"
@@ -72,9 +73,12 @@ Result<ExitCode> fill(const Environment& environment, const Arguments& arguments
     if (!url) return url.error();
     const Result<store::Source> source = store::installed_source(*url, record->manifest);
     if (!source) return source.error();
+    Result<net::FetchOptions> options = fetch_options_of(configuration);
+    if (!options) return options.error();
+    options->limit_rate = *rate;
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
-        make_fetcher(configuration, *observer, environment.stop, *rate);
+        make_fetcher(configuration, *options, *observer, environment.stop);
     const Result<volume::FillReport> report =
         volume::fill_cache(*source, *fetcher, cache, *observer, environment.stop);
     if (!report && report.error().kind == Failure::interrupted)
@@ -117,13 +121,13 @@ const Command cache_command{
     .description =
         "WHAT is status, fill or drop. The cache keeps what was fetched, so that the next\n"
         "restore needs no network; fill fetches all that the installed version has.",
-    .options = {config_option,
-                {"cache", "DEV",
-                 "the cache: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", Need::here_or_in_configuration},
-                {"log", "DEV", "of fill: the log of the volume, which may be mapped"},
-                {"source", "URL", "of fill: the manifest or channel"},
-                limit_rate_option,
-                json_option},
+    .options = with_transport_options(
+        {config_option,
+         {"cache", "DEV",
+          "the cache: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", Need::here_or_in_configuration},
+         {"log", "DEV", "of fill: the log of the volume, which may be mapped"},
+         {"source", "URL", "of fill: the manifest or channel"}},
+        {limit_rate_option, json_option}),
     .operands = "WHAT",
     .many_operands = false,
     .run = run_cache};

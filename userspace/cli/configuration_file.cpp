@@ -2,7 +2,7 @@
 #include "cli/configuration_file.hpp"
 
 #include "base/read_file.hpp"
-#include "store/mirrors.hpp"
+#include "cli/transport.hpp"
 
 namespace regild::cli {
 
@@ -13,6 +13,9 @@ Result<format::Configuration> read_configuration(const std::string& path) {
     if (!configuration) return configuration.error().context("configuration " + path);
     if (const auto valid = sources_of(*configuration); !valid)
         return valid.error().context("configuration " + path + ": 'source'");
+    if (!configuration->proxy.empty())
+        if (const auto valid = net::ProxyUrl::parse(configuration->proxy); !valid)
+            return valid.error().context("configuration " + path + ": 'proxy'");
     return configuration;
 }
 
@@ -31,15 +34,6 @@ Result<std::vector<net::Url>> sources_of(const format::Configuration& configurat
     return urls;
 }
 
-std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration, Observer& observer,
-                                           const StopFlag& stop, Bytes limit_rate) {
-    std::unique_ptr<net::Fetcher> fetcher =
-        net::make_http_fetcher({.observer = &observer, .limit_rate = limit_rate}, stop);
-    Result<std::vector<net::Url>> urls = sources_of(configuration);
-    if (!urls || urls->size() == 1) return fetcher;
-    return store::make_mirrored_fetcher(std::move(fetcher), *std::move(urls), observer);
-}
-
 Result<format::Configuration> configuration_of(const Arguments& arguments) {
     format::Configuration configuration;
     if (arguments.has(config_option.name)) {
@@ -55,6 +49,7 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     take(source_option, configuration.source);
     if (arguments.has(source_option.name)) configuration.mirrors.clear();
     take(cache_option, configuration.cache);
+    if (Result<void> taken = take_transport(arguments, configuration); !taken) return taken.error();
     configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
     configuration.allow_downgrade =
         configuration.allow_downgrade || arguments.has(allow_downgrade_option.name);

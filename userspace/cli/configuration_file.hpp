@@ -32,10 +32,6 @@ Result<format::Configuration> read_configuration(const std::string& path);
 // Of the source and its mirrors, in their order. Failure::usage: one is no source, or mirrors differ in the
 // name of their file.
 Result<std::vector<net::Url>> sources_of(const format::Configuration& configuration);
-// Asks the source, and where that fails its mirrors. The observer outlives it.
-std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration, Observer& observer,
-                                           const StopFlag& stop, Bytes limit_rate = {});
-
 // The configuration that --config names, or the defaults, with what the options say in its place.
 Result<format::Configuration> configuration_of(const Arguments& arguments);
 

@@ -5,6 +5,7 @@
 #include "boot/decision.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "volume/cache_device.hpp"
 
@@ -14,10 +15,12 @@ namespace {
 // A run of one command: what its steps share.
 class Run {
   public:
-    Run(const Environment& environment, const Arguments& arguments, format::Configuration configuration)
+    Run(const Environment& environment, const Arguments& arguments, format::Configuration configuration,
+        net::FetchOptions fetch_options)
         : environment_(environment),
           as_json_(arguments.has(json_option.name)),
           configuration_(std::move(configuration)),
+          fetch_options_(std::move(fetch_options)),
           observer_(make_progress(environment)),
           started_(std::chrono::steady_clock::now()) {}
 
@@ -28,7 +31,7 @@ class Run {
     const StopFlag& stop() const { return environment_.stop; }
     // Made when it is needed: without work there is no request.
     net::Fetcher& fetcher() {
-        if (!fetcher_) fetcher_ = make_fetcher(configuration_, *observer_, environment_.stop);
+        if (!fetcher_) fetcher_ = make_fetcher(configuration_, fetch_options_, *observer_, environment_.stop);
         return *fetcher_;
     }
 
@@ -64,6 +67,7 @@ class Run {
     const Environment& environment_;
     const bool as_json_;
     const format::Configuration configuration_;
+    const net::FetchOptions fetch_options_;
     std::unique_ptr<Observer> observer_;
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
@@ -147,7 +151,9 @@ template <Result<ExitCode> (*command)(Run&, volume::Volume&)>
 Result<ExitCode> on_volume(const Environment& environment, const Arguments& arguments) {
     Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
-    Run run(environment, arguments, *std::move(configuration));
+    Result<net::FetchOptions> fetch_options = fetch_options_of(*configuration);
+    if (!fetch_options) return fetch_options.error();
+    Run run(environment, arguments, *std::move(configuration), *std::move(fetch_options));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     return command(run, *volume);
@@ -161,7 +167,8 @@ const Command format_command{
     .description =
         "Makes the log of a disk for the image version that URL offers, with every block\n"
         "marked. The disk itself is not written: 'regild provision' goes on from here.",
-    .options = {config_option, data_option, log_option, source_option, adopt_option, allow_downgrade_option},
+    .options = with_transport_options({config_option, data_option, log_option, source_option},
+                                      {adopt_option, allow_downgrade_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_format>};
@@ -172,8 +179,8 @@ const Command provision_command{
     .description =
         "Formats the log where there is none for this disk, then restores every block.\n"
         "Interrupted, it goes on where it was when it is run again.",
-    .options = {config_option, data_option, log_option, source_option, cache_option, adopt_option,
-                allow_downgrade_option, json_option},
+    .options = with_transport_options({config_option, data_option, log_option, source_option, cache_option},
+                                      {adopt_option, allow_downgrade_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_provision>};
@@ -184,7 +191,8 @@ const Command restore_command{
     .description =
         "Fetches, verifies and writes every marked block of the version that the disk\n"
         "holds. Without a marked block no request is made.",
-    .options = {config_option, data_option, log_option, source_option, cache_option, json_option},
+    .options = with_transport_options({config_option, data_option, log_option, source_option, cache_option},
+                                      {json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_restore>};
@@ -196,7 +204,7 @@ const Command verify_command{
         "Compares the whole disk with the hash tree of the version that it holds, and\n"
         "marks what is wrong or cannot be read, for the next restore. The exit code is 6\n"
         "if any block is not golden, be it marked now or before.",
-    .options = {config_option, data_option, log_option, source_option, json_option},
+    .options = with_transport_options({config_option, data_option, log_option, source_option}, {json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_verify>};

@@ -65,6 +65,16 @@ OfflineRules take_offline(ObjectReader& reader) {
     return rules;
 }
 
+void take_transport(ObjectReader& reader, Configuration& configuration) {
+    const auto take = [&](const char* key, std::string& into) {
+        if (reader.has(key)) into = take_required(reader, key);
+    };
+    take("tls_ca", configuration.tls_ca);
+    take("tls_cert", configuration.tls_cert);
+    take("tls_key", configuration.tls_key);
+    take("proxy", configuration.proxy);
+}
+
 }  // namespace
 
 Result<Configuration> parse_configuration(std::string_view text) {
@@ -83,6 +93,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (configuration.cache == configuration.data || configuration.cache == configuration.log)
         reader.fail("cache", "must be a device of its own");
     configuration.offline = take_offline(reader);
+    take_transport(reader, configuration);
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");
     if (reader.has("allow_downgrade")) configuration.allow_downgrade = reader.boolean("allow_downgrade");
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");

@@ -42,6 +42,11 @@ struct Configuration {
     std::string name;                  // required: of the mapped device below /dev/mapper
     std::string cache;                 // a path or a tag; "": none
     OfflineRules offline;
+    // How the source is reached. Files in PEM, and the URL of a proxy; "": none.
+    std::string tls_ca;
+    std::string tls_cert;
+    std::string tls_key;
+    std::string proxy;
     bool adopt = false;            // provision a disk that holds something else
     bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
     bool allow_off = false;        // let the kernel argument regild=off skip the restore

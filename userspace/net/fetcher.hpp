@@ -13,6 +13,7 @@
 #include "base/result.hpp"
 #include "base/stop.hpp"
 #include "base/units.hpp"
+#include "net/transport.hpp"
 #include "net/url.hpp"
 
 namespace regild::net {
@@ -73,6 +74,7 @@ struct FetchOptions {
     unsigned patience_seconds = 20;
     Observer* observer = nullptr;  // outlives the fetcher
     Bytes limit_rate{};            // bytes a second, over one connection alone; 0: no limit
+    Transport transport{};
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
 

@@ -76,6 +76,7 @@ Judgement judge(const ResponseHead& head, const std::optional<ByteRange>& range)
     if (status == 401 || status == 403)
         return {Verdict::refuse,
                 answered + ": check the user name and password, or whether a signed URL has expired"};
+    if (status == 407) return {Verdict::refuse, "the proxy answered 407: check its user name and password"};
     if (status == 404 || status == 410)
         return {Verdict::refuse, answered + ": there is no such file; check the URL and what is published"};
     if (status == 416)

@@ -4,8 +4,9 @@
 #include "net/transfer.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+
+#include "net/transport_options.hpp"
 
 namespace regild::net {
 namespace {
@@ -45,10 +46,8 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
     const auto set = [easy](CURLoption option, auto value) {
         return curl_easy_setopt(easy, option, value) == CURLE_OK;
     };
-    // libcurl itself knows only the CA certificates of the system.
-    const char* const certificates = getenv("SSL_CERT_FILE");
     const bool all_set =
-        (!certificates || set(CURLOPT_CAINFO, certificates)) && set(CURLOPT_NOSIGNAL, 1L) &&
+        set_transport(easy, options.transport) && set(CURLOPT_NOSIGNAL, 1L) &&
         set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
         set(CURLOPT_MAXREDIRS, max_redirects) &&
         set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
@@ -193,9 +192,18 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
                 error(Failure::source, std::string("the server's certificate is not accepted (") +
                                            static_cast<const char*>(curl_error_) +
                                            "): check the clock and the CA certificates")};
+    long tunnel_status = 0;
+    curl_easy_getinfo(handle(), CURLINFO_HTTP_CONNECTCODE, &tunnel_status);
+    if (code != CURLE_OK && tunnel_status >= 400 && tunnel_status < 500)
+        return {Outcome::refused,
+                error(Failure::source, "the proxy answered " + std::to_string(tunnel_status) +
+                                           ": check its user name and password, and what it lets pass")};
     if (code != CURLE_OK) {
         const char* detail =
             curl_error_[0] != '\0' ? static_cast<const char*>(curl_error_) : curl_easy_strerror(code);
+        if (code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE)
+            return {Outcome::refused,
+                    error(Failure::usage, std::string(detail) + ": check the files of TLS")};
         if (may_pass(code)) return {Outcome::retry, error(Failure::network, detail)};
         return {Outcome::refused, error(Failure::source, detail)};
     }
