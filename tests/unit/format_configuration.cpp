@@ -41,6 +41,8 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->tls_cert == "/etc/regild/kiosk.pem");
     CHECK(c->tls_key == "/etc/regild/kiosk.key");
     CHECK(c->proxy == "socks5h://user:secret@proxy.example:1080");
+    CHECK(c->bearer_token_file == "/etc/regild/token");
+    CHECK(c->headers_file == "/etc/regild/headers");
     CHECK(c->adopt);
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);

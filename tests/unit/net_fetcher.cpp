@@ -274,6 +274,64 @@ TEST_CASE("a redirect within the scheme is followed, to another one it is refuse
     }
 }
 
+TEST_CASE("what is secret goes to the named servers alone, and not where they redirect to") {
+    std::string elsewhere_heads;
+    std::string last_url;
+    HttpServer elsewhere([&](const HttpRequest& request) {
+        elsewhere_heads += request.head;
+        if (request.path == "/back") return status_only("302 Found\r\nLocation: " + last_url);
+        return partial_content(file, request);
+    });
+    std::string heads;
+    HttpServer server([&](const HttpRequest& request) {
+        heads += request.head;
+        if (request.path == "/here") return status_only("302 Found\r\nLocation: /last");
+        if (request.path == "/away") return status_only("302 Found\r\nLocation: " + elsewhere.url("/"));
+        if (request.path == "/both")
+            return status_only("302 Found\r\nLocation: /last\r\nLocation: " + elsewhere.url("/"));
+        if (request.path == "/back") return status_only("302 Found\r\nLocation: " + elsewhere.url("/back"));
+        return partial_content(file, request);
+    });
+    last_url = server.url("/last");
+    FetchOptions options{.patience_seconds = 1};
+    options.transport.credentials = {{"Authorization: Bearer hunter2", "X-Key: hunter3"},
+                                     {test::url(server.url("/")).origin()}};
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher(options, stop);
+    ByteVector buffer(range_size);
+    const auto fetch = [&](const std::string& url) {
+        const Range range{Bytes(0), ByteSpan(buffer)};
+        return fetcher->get_ranges(
+            test::url(url), {&range, 1}, [](std::size_t) { return Result<void>(); }, [](Bytes) {});
+    };
+    const auto secrets = [](const std::string& text) {
+        return (text.find("hunter2") != std::string::npos) + (text.find("hunter3") != std::string::npos);
+    };
+    const auto first_head = [&] { return heads.substr(0, heads.find("\r\n\r\n")); };
+    const auto later_heads = [&] { return heads.substr(heads.find("\r\n\r\n")); };
+    REQUIRE(fetch(server.url("/here")).ok());
+    REQUIRE(secrets(first_head()) == 2);
+    REQUIRE(secrets(later_heads()) == 2);
+    for (const char* path : {"/away", "/back"}) {
+        heads.clear();
+        REQUIRE(fetch(server.url(path)).ok());
+        REQUIRE(secrets(first_head()) == 2);
+        REQUIRE(secrets(later_heads()) == 0);
+    }
+    REQUIRE(heads.find("GET /last") != std::string::npos);
+    // Where it cannot be told which of two is followed, nobody gets them any more.
+    heads.clear();
+    [[maybe_unused]] const Result<void> either = fetch(server.url("/both"));
+    REQUIRE(secrets(later_heads()) == 0);
+    REQUIRE(fetch(elsewhere.url("/direct")).ok());
+    REQUIRE(elsewhere_heads.find("/direct") != std::string::npos);
+    REQUIRE(secrets(elsewhere_heads) == 0);
+    // And again to who may have them.
+    heads.clear();
+    REQUIRE(fetch(server.url("/last")).ok());
+    REQUIRE(secrets(heads) == 2);
+}
+
 TEST_CASE("an answer that is not HTTP is refused, and not called a redirect") {
     HttpServer server([](const HttpRequest&) { return HttpReply{"hello\n", Afterwards::close}; });
     const Attempt attempt(server.url("/"));

@@ -33,6 +33,23 @@ TEST_CASE("the password of an odd URL is not shown, be the URL usable or not") {
     }
 }
 
+TEST_CASE("an origin is scheme, host and port, and a redirect is resolved as it is followed") {
+    CHECK(url("http://user:secret@Host.Example/a?b").origin() == "http://host.example:80");
+    CHECK(url("https://h/").origin() == url("HTTPS://H:443/x").origin());
+    CHECK(url("http://h/").origin() != url("http://h:8080/").origin());
+    CHECK(url("http://h/").origin() != url("https://h:80/").origin());
+    const net::Url from = url("https://h/kiosk/1/image.zst");
+    for (const char* stays : {"/x", "x", "../2/x", "?y", "https://H:443/z", "//h/x"}) {
+        CAPTURE(stays);
+        CHECK(from.origin_of_redirect(stays) == from.origin());
+    }
+    for (const char* leaves : {"//evil/x", "https://h:444/", "http://h/", "https://h.evil/",
+                               "https://h@evil/", "https://evil/h/", "ftp://h/", "https://"}) {
+        CAPTURE(leaves);
+        CHECK(from.origin_of_redirect(leaves) != from.origin());
+    }
+}
+
 TEST_CASE("only http, https and file URLs are any") {
     for (const char* text : {"ftp://h/a", "/srv/store/stable.json", "gopher://h/", "http://", ""}) {
         const Result<Url> parsed = Url::parse(text);

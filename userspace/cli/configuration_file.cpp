@@ -44,12 +44,12 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     const auto take = [&](const Option& option, std::string& into) {
         if (arguments.has(option.name)) into = arguments.value(option.name);
     };
+    if (Result<void> taken = take_transport(arguments, configuration); !taken) return taken.error();
     take(data_option, configuration.data);
     take(log_option, configuration.log);
     take(source_option, configuration.source);
     if (arguments.has(source_option.name)) configuration.mirrors.clear();
     take(cache_option, configuration.cache);
-    if (Result<void> taken = take_transport(arguments, configuration); !taken) return taken.error();
     configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
     configuration.allow_downgrade =
         configuration.allow_downgrade || arguments.has(allow_downgrade_option.name);

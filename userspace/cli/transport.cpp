@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/transport.hpp"
 
+#include <algorithm>
 #include <array>
 #include <tuple>
 
 #include "base/read_file.hpp"
 #include "cli/configuration_file.hpp"
+#include "format/request_headers.hpp"
 #include "store/mirrors.hpp"
 
 namespace regild::cli {
@@ -18,6 +20,9 @@ struct TransportOption {
 
 constexpr Option proxy_option{"proxy", "URL", "through this proxy (http, https, socks5 or socks5h)"};
 
+constexpr Option bearer_token_option{"bearer-token-file", "FILE", "send the server the token in this file"};
+constexpr Option headers_option{"headers-file", "FILE", "send it these headers, a 'Name: value' a line"};
+
 constexpr std::array transport_options{
     TransportOption{{"tls-ca", "FILE", "trust these CA certificates and no others (PEM)"},
                     &format::Configuration::tls_ca},
@@ -25,7 +30,9 @@ constexpr std::array transport_options{
                     &format::Configuration::tls_cert},
     TransportOption{{"tls-key", "FILE", "its private key (default: in the same file)"},
                     &format::Configuration::tls_key},
-    TransportOption{proxy_option, &format::Configuration::proxy}};
+    TransportOption{proxy_option, &format::Configuration::proxy},
+    TransportOption{bearer_token_option, &format::Configuration::bearer_token_file},
+    TransportOption{headers_option, &format::Configuration::headers_file}};
 
 // libcurl would find out only when it is needed.
 Result<void> check_tls_files(const format::Configuration& configuration) {
@@ -42,6 +49,50 @@ Result<void> check_tls_files(const format::Configuration& configuration) {
     return {};
 }
 
+// Whether `source` is at a server of the configuration's.
+bool is_of_sources(const std::string& source, const format::Configuration& configuration) {
+    const Result<net::Url> url = net::Url::parse(source);
+    const Result<std::vector<net::Url>> sources = sources_of(configuration);
+    return url && sources && std::ranges::any_of(*sources, [&](const net::Url& each) {
+               return each.origin() == url->origin();
+           });
+}
+
+// To be sent to the sources of the configuration.
+Result<net::Credentials> read_credentials(const format::Configuration& configuration) {
+    net::Credentials credentials;
+    if (!configuration.headers_file.empty()) {
+        const auto wrong = [&](const Error& error) {
+            return error.context("headers_file " + configuration.headers_file);
+        };
+        const Result<std::string> text =
+            read_secret(configuration.headers_file, format::max_headers_size + 1);
+        if (!text) return wrong(text.error());
+        Result<std::vector<std::string>> headers = format::parse_request_headers(*text);
+        if (!headers) return wrong(headers.error());
+        credentials.headers = *std::move(headers);
+    }
+    if (!configuration.bearer_token_file.empty()) {
+        const auto wrong = [&](const Error& error) {
+            return error.context("bearer_token_file " + configuration.bearer_token_file);
+        };
+        const Result<std::string> text =
+            read_secret(configuration.bearer_token_file, format::max_token_size + 2);
+        if (!text) return wrong(text.error());
+        Result<std::string> header = format::parse_bearer_token(*text);
+        if (!header) return wrong(header.error());
+        if (std::ranges::any_of(credentials.headers, format::is_authorization))
+            return wrong({Failure::usage, "headers_file has an Authorization, too"});
+        credentials.headers.push_back(*std::move(header));
+    }
+    if (credentials.headers.empty()) return credentials;
+    const Result<std::vector<net::Url>> sources = sources_of(configuration);
+    if (!sources) return sources.error();
+    for (const net::Url& source : *sources)
+        credentials.origins.push_back(source.origin());
+    return credentials;
+}
+
 }  // namespace
 
 std::vector<Option> with_transport_options(std::vector<Option> first, const std::vector<Option>& last) {
@@ -52,6 +103,17 @@ std::vector<Option> with_transport_options(std::vector<Option> first, const std:
 }
 
 Result<void> take_transport(const Arguments& arguments, format::Configuration& into) {
+    const bool has_secrets = !into.bearer_token_file.empty() || !into.headers_file.empty();
+    if (has_secrets && arguments.has(source_option.name) &&
+        !is_of_sources(arguments.value(source_option.name), into)) {
+        if (!arguments.has(bearer_token_option.name) && !arguments.has(headers_option.name))
+            return Error{Failure::usage,
+                         "the token and headers of the configuration are for its own servers: give --" +
+                             std::string(bearer_token_option.name) + " or --" + headers_option.name +
+                             " for another one"};
+        into.bearer_token_file.clear();
+        into.headers_file.clear();
+    }
     for (const TransportOption& each : transport_options)
         if (arguments.has(each.option.name)) into.*each.key = arguments.value(each.option.name);
     // The key of the configuration is that of its certificate.
@@ -68,6 +130,9 @@ Result<void> take_transport(const Arguments& arguments, format::Configuration& i
 Result<net::FetchOptions> fetch_options_of(const format::Configuration& configuration) {
     net::FetchOptions options;
     if (Result<void> readable = check_tls_files(configuration); !readable) return readable.error();
+    Result<net::Credentials> credentials = read_credentials(configuration);
+    if (!credentials) return credentials.error();
+    options.transport.credentials = *std::move(credentials);
     options.transport.ca_file = configuration.tls_ca;
     options.transport.certificate_file = configuration.tls_cert;
     options.transport.key_file = configuration.tls_key;

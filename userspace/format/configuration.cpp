@@ -73,6 +73,8 @@ void take_transport(ObjectReader& reader, Configuration& configuration) {
     take("tls_cert", configuration.tls_cert);
     take("tls_key", configuration.tls_key);
     take("proxy", configuration.proxy);
+    take("bearer_token_file", configuration.bearer_token_file);
+    take("headers_file", configuration.headers_file);
 }
 
 }  // namespace

@@ -47,6 +47,9 @@ struct Configuration {
     std::string tls_cert;
     std::string tls_key;
     std::string proxy;
+    // Files of what the sources alone are told; "": none.
+    std::string bearer_token_file;
+    std::string headers_file;
     bool adopt = false;            // provision a disk that holds something else
     bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
     bool allow_off = false;        // let the kernel argument regild=off skip the restore

@@ -75,7 +75,8 @@ Judgement judge(const ResponseHead& head, const std::optional<ByteRange>& range)
     if (status == 408 || status == 429 || status >= 500) return {Verdict::retry, answered};
     if (status == 401 || status == 403)
         return {Verdict::refuse,
-                answered + ": check the user name and password, or whether a signed URL has expired"};
+                answered +
+                    ": check the user name and password or the token, and whether a signed URL has expired"};
     if (status == 407) return {Verdict::refuse, "the proxy answered 407: check its user name and password"};
     if (status == 404 || status == 410)
         return {Verdict::refuse, answered + ": there is no such file; check the URL and what is published"};

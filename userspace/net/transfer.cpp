@@ -39,8 +39,12 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
     std::unique_ptr<Transfer> transfer(new Transfer());
     transfer->easy_.reset(curl_easy_init());
     transfer->headers_.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));
+    transfer->headers_with_secrets_.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));
     CURL* easy = transfer->easy_.get();
-    if (!easy || !transfer->headers_) return nullptr;
+    if (!easy || !transfer->headers_ || !transfer->headers_with_secrets_) return nullptr;
+    transfer->trusted_origins_ = options.transport.credentials.origins;
+    for (const std::string& header : options.transport.credentials.headers)
+        if (!curl_slist_append(transfer->headers_with_secrets_.get(), header.c_str())) return nullptr;
     // Half of the patience: a connection that stalls is replaced once before the patience ends.
     const long stall_seconds = std::max(1L, static_cast<long>(options.patience_seconds) / 2);
     const auto set = [easy](CURLoption option, auto value) {
@@ -55,7 +59,6 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
         set(CURLOPT_LOW_SPEED_LIMIT, 1L) && set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
         set(CURLOPT_MAX_RECV_SPEED_LARGE, static_cast<curl_off_t>(options.limit_rate.count())) &&
         set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
-        set(CURLOPT_HTTPHEADER, transfer->headers_.get()) &&
         set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
         set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
         set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
@@ -76,6 +79,8 @@ void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
     curl_error_[0] = '\0';
     is_http_ = url.scheme() != "file";
     shown_url_ = url.shown();
+    origin_ = url.origin();
+    choose_headers(origin_);
     curl_easy_setopt(handle(), CURLOPT_URL, url.with_credentials().c_str());
     curl_easy_setopt(handle(), CURLOPT_REDIR_PROTOCOLS_STR, url.scheme().c_str());
     // What spoilt an answer may sit at the other end of the connection that brought it.
@@ -106,7 +111,28 @@ bool Transfer::take_header(std::string_view line) {
     const bool head_is_complete = line == "\r\n" || line == "\n";
     if (!head_is_complete) return true;
     judgement_ = judge(head(), job_->range);
+    // libcurl would take them along to another host, all but Authorization. It takes those that are set when
+    // it makes the next request.
+    if (head().has_location && !stays_at_origin()) choose_headers("");
     return judgement_.verdict == Verdict::accept || judgement_.verdict == Verdict::pass_by;
+}
+
+void Transfer::choose_headers(const std::string& origin) {
+    const bool trusted = std::ranges::find(trusted_origins_, origin) != trusted_origins_.end();
+    curl_easy_setopt(handle(), CURLOPT_HTTPHEADER, (trusted ? headers_with_secrets_ : headers_).get());
+}
+
+// Whether the redirect that has come does. Of several headers nobody knows which one libcurl follows.
+bool Transfer::stays_at_origin() const {
+    curl_header* location = nullptr;
+    char* effective = nullptr;
+    constexpr int last_response = -1;
+    if (curl_easy_header(handle(), "Location", 0, CURLH_HEADER, last_response, &location) != CURLHE_OK ||
+        location->amount != 1 ||
+        curl_easy_getinfo(easy_.get(), CURLINFO_EFFECTIVE_URL, &effective) != CURLE_OK || !effective)
+        return false;
+    const Result<Url> from = Url::parse(effective);
+    return from && from->origin() == origin_ && from->origin_of_redirect(location->value) == origin_;
 }
 
 ResponseHead Transfer::head() const {
@@ -194,7 +220,8 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
                                            "): check the clock and the CA certificates")};
     long tunnel_status = 0;
     curl_easy_getinfo(handle(), CURLINFO_HTTP_CONNECTCODE, &tunnel_status);
-    if (code != CURLE_OK && tunnel_status >= 400 && tunnel_status < 500)
+    if (code != CURLE_OK && tunnel_status >= 400 && tunnel_status < 500 && tunnel_status != 408 &&
+        tunnel_status != 429)
         return {Outcome::refused,
                 error(Failure::source, "the proxy answered " + std::to_string(tunnel_status) +
                                            ": check its user name and password, and what it lets pass")};

@@ -56,8 +56,15 @@ class Transfer {
     std::string header(const char* name) const;
     bool take_body(std::string_view bytes);
 
+    // Sends what is secret to `origin` if it is one of those that may have it.
+    void choose_headers(const std::string& origin);
+    bool stays_at_origin() const;
+
     EasyHandle easy_;
     HeaderList headers_;
+    HeaderList headers_with_secrets_;
+    std::vector<std::string> trusted_origins_;
+    std::string origin_;  // of the request as it was asked for
     char curl_error_[CURL_ERROR_SIZE] = {};
     bool is_http_ = true;
     std::string shown_url_;

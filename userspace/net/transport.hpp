@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How servers are reached: whom TLS trusts, as whom this machine shows itself, and through which proxy.
+// How servers are reached: whom TLS trusts, as whom this machine shows itself, through which proxy, and what
+// only the owner's own servers are told.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -25,12 +27,20 @@ class ProxyUrl {
     bool has_credentials_ = false;
 };
 
+// Sent with each request to one of these origins, and to nobody else: neither to where a redirect leads out
+// of them, nor from there back.
+struct Credentials {
+    std::vector<std::string> headers;  // "Name: value"
+    std::vector<std::string> origins;  // of Url::origin()
+};
+
 struct Transport {
     // Files in PEM. Whatever is wrong with their content is Failure::usage of the first request over https.
     std::string ca_file;            // trusted and no others; "": SSL_CERT_FILE, and without it the system's
     std::string certificate_file;   // of this machine; "": none
     std::string key_file;           // of that certificate; "": it is in certificate_file
     std::optional<ProxyUrl> proxy;  // for each request over http or https; nothing: as the environment says
+    Credentials credentials;
 };
 
 }  // namespace regild::net

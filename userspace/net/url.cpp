@@ -27,6 +27,17 @@ std::optional<std::string> without_credentials(const UrlHandle& handle) {
     return part_of(shown, CURLUPART_URL);
 }
 
+std::string origin_in(const UrlHandle& handle) {
+    std::string host = part_of(handle, CURLUPART_HOST).value_or("");
+    std::ranges::transform(host, host.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    char* port = nullptr;
+    curl_url_get(handle.get(), CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    const CurlText owner(port);
+    return part_of(handle, CURLUPART_SCHEME).value_or("") + "://" + host + ":" + (port ? port : "");
+}
+
 // Each component of a relative path; the dots of "../" stay.
 std::string escaped(const std::string& path) {
     std::string result;
@@ -57,7 +68,18 @@ Result<Url> Url::parse(const std::string& text) {
     url.text_ = text;
     url.shown_ = *shown;
     url.scheme_ = scheme;
+    url.origin_ = origin_in(handle);
     return url;
+}
+
+// With the flags that libcurl itself follows a redirect with.
+std::string Url::origin_of_redirect(const std::string& location) const {
+    const UrlHandle handle(curl_url());
+    constexpr unsigned as_followed = CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME;
+    if (!handle || curl_url_set(handle.get(), CURLUPART_URL, text_.c_str(), 0) != CURLUE_OK ||
+        curl_url_set(handle.get(), CURLUPART_URL, location.c_str(), as_followed) != CURLUE_OK)
+        return "";
+    return origin_in(handle);
 }
 
 std::string Url::file_name() const {

@@ -18,6 +18,11 @@ class Url {
     // Without user name, password, query and fragment: for messages and reports.
     const std::string& shown() const { return shown_; }
     const std::string& scheme() const { return scheme_; }
+    // Scheme, host in small letters and port: who is asked.
+    const std::string& origin() const { return origin_; }
+    // The origin that a redirect from here to `location` (absolute or relative) leads to; "" where that
+    // cannot be told.
+    std::string origin_of_redirect(const std::string& location) const;
     // The last component of the path; may be empty.
     std::string file_name() const;
     // `name` beside this resource: the last path component replaced, RFC 3986 section 5.2; the query dropped.
@@ -30,6 +35,7 @@ class Url {
     std::string text_;
     std::string shown_;
     std::string scheme_;
+    std::string origin_;
 };
 
 // The URL of a manifest or a channel: its name ends in .json. Failure::usage says what is wrong; nothing is
