@@ -19,6 +19,7 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
     CHECK_FALSE(c->offline.patience);
     CHECK(c->offline.message.empty());
     CHECK_FALSE(c->offline.reboot);
+    CHECK(c->limit_rate == Bytes(0));
     CHECK_FALSE(c->adopt);
     CHECK_FALSE(c->allow_downgrade);
     CHECK_FALSE(c->allow_off);
@@ -43,6 +44,7 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->proxy == "socks5h://user:secret@proxy.example:1080");
     CHECK(c->bearer_token_file == "/etc/regild/token");
     CHECK(c->headers_file == "/etc/regild/headers");
+    CHECK(c->limit_rate == KiB(500));
     CHECK(c->adopt);
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);
@@ -109,5 +111,18 @@ TEST_CASE("what is to happen without a server has limits, and nothing is said th
         INFO(refused.error().message);
         CHECK(refused.error().kind == Failure::usage);
         CHECK(refused.error().message.find(c.message) != std::string::npos);
+    }
+}
+
+TEST_CASE("a limit of the rate is a size of 16 KiB or more") {
+    const auto with = [](const std::string& value) {
+        return parse_configuration(R"({"data": "a", "log": "b", "source": "c", "name": "d", "limit_rate": )" +
+                                   value + "}");
+    };
+    CHECK(with(R"("16K")")->limit_rate == KiB(16));
+    for (const char* bad : {R"("15K")", R"("0")", R"("")", R"("fast")", "500000"}) {
+        CAPTURE(bad);
+        REQUIRE_FALSE(with(bad).ok());
+        CHECK(with(bad).error().message.find("'limit_rate'") != std::string::npos);
     }
 }

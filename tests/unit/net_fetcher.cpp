@@ -248,6 +248,23 @@ TEST_CASE("a body that stays short is an error") {
     REQUIRE(attempt.says("10 bytes came"));
 }
 
+TEST_CASE("with a limit all of it comes, piece by piece over several connections") {
+    HttpServer server([](const HttpRequest& request) { return partial_content(file, request); });
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 1, .limit_rate = MiB(1)}, stop);
+    ByteVector buffer(file.size());
+    std::vector<Range> ranges;
+    for (std::size_t i = 0; i < 4; ++i)
+        ranges.push_back({Bytes(i * buffer.size() / 4),
+                          ByteSpan(buffer).subspan(i * buffer.size() / 4, buffer.size() / 4)});
+    REQUIRE(
+        fetcher
+            ->get_ranges(
+                test::url(server.url("/")), ranges, [](std::size_t) { return Result<void>(); }, [](Bytes) {})
+            .ok());
+    REQUIRE(as_text(buffer) == file);
+}
+
 TEST_CASE("a server that is not there is a network failure") {
     std::string url;
     {

@@ -15,9 +15,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr Option limit_rate_option{"limit-rate", "SIZE",
-                                   "of fill: bytes a second, such as 500K (default: no limit)"};
-
 void print_status(const Environment& environment, bool as_json, volume::OpenCache& open) {
     const store::Cache::Content content = open.cache->content();
     const Bytes room = open.cache->geometry().ring_length();
@@ -37,17 +34,6 @@ void print_status(const Environment& environment, bool as_json, volume::OpenCach
                     << "\n";
 }
 
-// The least keeps a server from looking too slow.
-constexpr Bytes least_rate = KiB(16);
-
-Result<Bytes> rate_of(const Arguments& arguments) {
-    if (!arguments.has(limit_rate_option.name)) return Bytes(0);
-    Result<Bytes> rate = parse_size(arguments.value(limit_rate_option.name));
-    if (!rate) return Error{Failure::usage, rate.error().message}.context("--limit-rate");
-    if (*rate < least_rate) return Error{Failure::usage, "--limit-rate must be 16K or more"};
-    return rate;
-}
-
 // The version that the log's volume holds, which may be mapped meanwhile.
 Result<format::ImageRecord> installed_version(const std::string& log_path_or_tag) {
     const Result<std::string> path = block::resolve(log_path_or_tag);
@@ -61,12 +47,10 @@ Result<format::ImageRecord> installed_version(const std::string& log_path_or_tag
     return *(*log)->record();
 }
 
-Result<ExitCode> fill(const Environment& environment, const Arguments& arguments,
-                      const format::Configuration& configuration, store::Cache& cache) {
+Result<ExitCode> fill(const Environment& environment, const format::Configuration& configuration,
+                      store::Cache& cache) {
     if (configuration.log.empty() || configuration.source.empty())
         return Error{Failure::usage, "fill needs --log and --source as well, or --config"};
-    const Result<Bytes> rate = rate_of(arguments);
-    if (!rate) return rate.error();
     const Result<format::ImageRecord> record = installed_version(configuration.log);
     if (!record) return record.error();
     const Result<net::Url> url = net::parse_document_url(configuration.source);
@@ -75,7 +59,6 @@ Result<ExitCode> fill(const Environment& environment, const Arguments& arguments
     if (!source) return source.error();
     Result<net::FetchOptions> options = fetch_options_of(configuration);
     if (!options) return options.error();
-    options->limit_rate = *rate;
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
         make_fetcher(configuration, *options, *observer, environment.stop);
@@ -103,7 +86,7 @@ Result<ExitCode> run_cache(const Environment& environment, const Arguments& argu
         return Error{Failure::usage, "the configuration names no cache; give one with --cache"};
     Result<volume::OpenCache> open = volume::open_cache(configuration->cache);
     if (!open) return open.error();
-    if (what == "fill") return fill(environment, arguments, *configuration, *open->cache);
+    if (what == "fill") return fill(environment, *configuration, *open->cache);
     if (what == "drop") {
         open->cache->drop();
     } else {
@@ -127,7 +110,7 @@ const Command cache_command{
           "the cache: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", Need::here_or_in_configuration},
          {"log", "DEV", "of fill: the log of the volume, which may be mapped"},
          {"source", "URL", "of fill: the manifest or channel"}},
-        {limit_rate_option, json_option}),
+        {json_option}),
     .operands = "WHAT",
     .many_operands = false,
     .run = run_cache};

@@ -49,6 +49,15 @@ Result<void> check_tls_files(const format::Configuration& configuration) {
     return {};
 }
 
+constexpr Option limit_rate_option{"limit-rate", "SIZE", "fetch so much a second, such as 500K"};
+
+Result<Bytes> rate_of(const std::string& text) {
+    Result<Bytes> rate = parse_size(text);
+    if (!rate) return rate.error().context("--limit-rate");
+    if (*rate < format::least_limit_rate) return Error{Failure::usage, "--limit-rate must be 16K or more"};
+    return rate;
+}
+
 // Whether `source` is at a server of the configuration's.
 bool is_of_sources(const std::string& source, const format::Configuration& configuration) {
     const Result<net::Url> url = net::Url::parse(source);
@@ -98,6 +107,7 @@ Result<net::Credentials> read_credentials(const format::Configuration& configura
 std::vector<Option> with_transport_options(std::vector<Option> first, const std::vector<Option>& last) {
     for (const TransportOption& each : transport_options)
         first.push_back(each.option);
+    first.push_back(limit_rate_option);
     first.insert(first.end(), last.begin(), last.end());
     return first;
 }
@@ -116,6 +126,11 @@ Result<void> take_transport(const Arguments& arguments, format::Configuration& i
     }
     for (const TransportOption& each : transport_options)
         if (arguments.has(each.option.name)) into.*each.key = arguments.value(each.option.name);
+    if (arguments.has(limit_rate_option.name)) {
+        const Result<Bytes> rate = rate_of(arguments.value(limit_rate_option.name));
+        if (!rate) return rate.error();
+        into.limit_rate = *rate;
+    }
     // The key of the configuration is that of its certificate.
     if (arguments.has("tls-cert") && !arguments.has("tls-key")) into.tls_key.clear();
     if (!arguments.has(proxy_option.name)) return {};
@@ -129,6 +144,7 @@ Result<void> take_transport(const Arguments& arguments, format::Configuration& i
 
 Result<net::FetchOptions> fetch_options_of(const format::Configuration& configuration) {
     net::FetchOptions options;
+    options.limit_rate = configuration.limit_rate;
     if (Result<void> readable = check_tls_files(configuration); !readable) return readable.error();
     Result<net::Credentials> credentials = read_credentials(configuration);
     if (!credentials) return credentials.error();

@@ -65,6 +65,13 @@ OfflineRules take_offline(ObjectReader& reader) {
     return rules;
 }
 
+// "500K"
+Bytes take_size(ObjectReader& reader, const char* key) {
+    const Result<Bytes> size = parse_size(reader.text(key));
+    if (!size) reader.fail(key, "must be a size such as \"500K\"");
+    return size ? *size : Bytes(0);
+}
+
 void take_transport(ObjectReader& reader, Configuration& configuration) {
     const auto take = [&](const char* key, std::string& into) {
         if (reader.has(key)) into = take_required(reader, key);
@@ -75,6 +82,9 @@ void take_transport(ObjectReader& reader, Configuration& configuration) {
     take("proxy", configuration.proxy);
     take("bearer_token_file", configuration.bearer_token_file);
     take("headers_file", configuration.headers_file);
+    if (reader.has("limit_rate")) configuration.limit_rate = take_size(reader, "limit_rate");
+    if (reader.has("limit_rate") && configuration.limit_rate < least_limit_rate)
+        reader.fail("limit_rate", "must be \"16K\" or more");
 }
 
 }  // namespace

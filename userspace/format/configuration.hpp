@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/units.hpp"
 
 namespace regild::format {
 
@@ -33,6 +34,9 @@ struct OfflineRules {
     std::string message;            // for whoever stands before the screen; "": none
     std::optional<std::chrono::seconds> reboot;  // how long after it has given up the machine starts anew
 };
+// The least keeps what a request brings coming in.
+inline constexpr Bytes least_limit_rate = KiB(16);
+
 
 struct Configuration {
     std::string data;                  // required: a path or a tag (PARTLABEL=, PARTUUID=, UUID=, LABEL=)
@@ -50,6 +54,7 @@ struct Configuration {
     // Files of what the sources alone are told; "": none.
     std::string bearer_token_file;
     std::string headers_file;
+    Bytes limit_rate;  // bytes a second of what is fetched; 0: no limit
     bool adopt = false;            // provision a disk that holds something else
     bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
     bool allow_off = false;        // let the kernel argument regild=off skip the restore

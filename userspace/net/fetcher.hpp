@@ -69,11 +69,12 @@ class Fetcher {
 // Up to 16 keep-alive connections, single ascending ranges. http, https and file URLs; a redirect stays in
 // its scheme. Transient failures (connection lost, 429, 5xx, stalled) are tried again, with exponential
 // back-off and jitter, until `patience_seconds` have brought less than Patience::minimum_rate. The observer
-// hears of it when half of that time has passed.
+// hears of it when half of that time has passed. Time in which the limit of our own holds a server up does
+// not count.
 struct FetchOptions {
     unsigned patience_seconds = 20;
     Observer* observer = nullptr;  // outlives the fetcher
-    Bytes limit_rate{};            // bytes a second, over one connection alone; 0: no limit
+    Bytes limit_rate{};            // bytes a second of all bodies over http and https together; 0: no limit
     Transport transport{};
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);

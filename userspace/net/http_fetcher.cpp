@@ -32,11 +32,15 @@ struct Fetch {
         : url(from),
           ranges(wanted),
           verifiers(threads),
-          patience(patience_seconds, Clock::now()),
+          unheld(Clock::now()),
+          patient_now(Clock::now()),
+          patience(patience_seconds, patient_now),
           back_off(milliseconds(patience_seconds) / 2) {}
     const Url& url;
     Ranges& ranges;
     Verifiers& verifiers;
+    UnheldTime unheld;
+    Clock::time_point patient_now;  // of the patience's clock
     Patience patience;
     BackOff back_off;
     std::map<std::size_t, Job> jobs;  // that have not arrived, by the number of the range
@@ -52,7 +56,8 @@ class NoRanges final : public Ranges {
 
 class HttpFetcher final : public Fetcher {
   public:
-    HttpFetcher(const FetchOptions& options, const StopFlag& stop) : options_(options), stop_(&stop) {}
+    HttpFetcher(const FetchOptions& options, const StopFlag& stop)
+        : options_(options), limit_(options.limit_rate), stop_(&stop) {}
     ~HttpFetcher() override { abandon_active(); }
     HttpFetcher(const HttpFetcher&) = delete;
     HttpFetcher& operator=(const HttpFetcher&) = delete;
@@ -70,12 +75,14 @@ class HttpFetcher final : public Fetcher {
     void count_progress(Fetch& fetch);
     Result<bool> take_ended(Fetch& fetch);
     static Result<void> take_verdict(Fetch& fetch, const Verifiers::Verdict& verdict);
-    std::size_t most_connections() const { return options_.limit_rate > Bytes(0) ? 1 : max_connections; }
+    // Lets go on what the limit has held, as far as it allows. Whether it still holds something.
+    bool resume_held();
     // The next transfer that ended, taken out of the multi handle.
     std::optional<std::pair<Transfer*, CURLcode>> next_ended();
     void abandon_active();
 
     FetchOptions options_;
+    RateLimit limit_;
     const StopFlag* stop_;
     Totals totals_;
     // The multi handle keeps the connections alive; the transfers' handles must be gone before it.
@@ -145,13 +152,15 @@ Result<void> HttpFetcher::loop(Fetch& fetch) {
         milliseconds wait = longest_poll;
         if (now < fetch.back_off.not_before())
             wait = std::min(wait, std::chrono::ceil<milliseconds>(fetch.back_off.not_before() - now));
+        if (std::ranges::any_of(active_, &Transfer::is_held))
+            wait = std::clamp(std::chrono::ceil<milliseconds>(limit_.next() - now), milliseconds(0), wait);
         curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
     }
 }
 
 Result<void> HttpFetcher::check_patience(Fetch& fetch) {
     Patience& patience = fetch.patience;
-    const Clock::time_point now = Clock::now();
+    const Clock::time_point now = fetch.patient_now = fetch.unheld.at(Clock::now(), resume_held());
     if (patience.is_over(now)) {
         const Error why = fetch.last_error.value_or(
             Error{Failure::network, fetch.url.shown() + ": the server is too slow"});
@@ -166,8 +175,15 @@ Result<void> HttpFetcher::check_patience(Fetch& fetch) {
     return {};
 }
 
+bool HttpFetcher::resume_held() {
+    for (Transfer* transfer : active_)
+        if (limit_.allows(Clock::now())) transfer->resume();
+    return std::ranges::any_of(active_, &Transfer::is_held);
+}
+
 Result<void> HttpFetcher::start_some(Fetch& fetch) {
-    while (active_.size() < most_connections() && Clock::now() >= fetch.back_off.not_before()) {
+    while (active_.size() < limit_.connections(max_connections) &&
+           Clock::now() >= fetch.back_off.not_before()) {
         if (fetch.again.empty()) {
             const std::optional<Range> range = fetch.ranges.next();
             if (!range) return {};
@@ -192,7 +208,7 @@ void HttpFetcher::count_progress(Fetch& fetch) {
         unreported += Bytes(job.farthest - std::min(job.farthest, job.reported));
         job.reported = std::max(job.reported, job.farthest);
     }
-    fetch.patience.received(Clock::now(), fresh);
+    fetch.patience.received(fetch.patient_now, fresh);
     if (unreported > Bytes(0)) fetch.ranges.moved(unreported);
 }
 
@@ -236,7 +252,7 @@ Result<void> HttpFetcher::take_verdict(Fetch& fetch, const Verifiers::Verdict& v
 
 Result<void> HttpFetcher::start(const Url& url, Job& job, std::size_t number) {
     if (idle_.empty()) {
-        transfers_.push_back(Transfer::make(options_));
+        transfers_.push_back(Transfer::make(options_, limit_));
         if (!transfers_.back()) {
             transfers_.pop_back();
             return Error{Failure::failed, "libcurl cannot make a handle"};

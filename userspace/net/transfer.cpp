@@ -35,8 +35,8 @@ bool may_pass(CURLcode code) {
 
 }  // namespace
 
-std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
-    std::unique_ptr<Transfer> transfer(new Transfer());
+std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit& limit) {
+    std::unique_ptr<Transfer> transfer(new Transfer(limit));
     transfer->easy_.reset(curl_easy_init());
     transfer->headers_.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));
     transfer->headers_with_secrets_.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));
@@ -50,21 +50,20 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options) {
     const auto set = [easy](CURLoption option, auto value) {
         return curl_easy_setopt(easy, option, value) == CURLE_OK;
     };
-    const bool all_set =
-        set_transport(easy, options.transport) && set(CURLOPT_NOSIGNAL, 1L) &&
-        set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
-        set(CURLOPT_MAXREDIRS, max_redirects) &&
-        set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
-        set(CURLOPT_BUFFERSIZE, receive_buffer_size) && set(CURLOPT_CONNECTTIMEOUT, stall_seconds) &&
-        set(CURLOPT_LOW_SPEED_LIMIT, 1L) && set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
-        set(CURLOPT_MAX_RECV_SPEED_LARGE, static_cast<curl_off_t>(options.limit_rate.count())) &&
-        set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
-        set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
-        set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
-        set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
-        set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
-        set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
-        set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
+    const bool all_set = set_transport(easy, options.transport) && set(CURLOPT_NOSIGNAL, 1L) &&
+                         set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
+                         set(CURLOPT_MAXREDIRS, max_redirects) &&
+                         set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
+                         set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
+                         set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
+                         set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
+                         set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
+                         set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
+                         set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
+                         set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
+                         set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
+                         set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
+                         set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
     return all_set ? std::move(transfer) : nullptr;
 }
 
@@ -75,6 +74,7 @@ void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
     received_ = 0;
     progress_ = 0;
     too_long_ = false;
+    held_ = false;
     judgement_ = {};
     curl_error_[0] = '\0';
     is_http_ = url.scheme() != "file";
@@ -102,7 +102,15 @@ std::size_t Transfer::on_header(char* line, std::size_t size, std::size_t count,
 
 std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, void* transfer) {
     const std::size_t length = size * count;
-    return static_cast<Transfer*>(transfer)->take_body({bytes, length}) ? length : 0;
+    auto* const self = static_cast<Transfer*>(transfer);
+    const RateLimit::Clock::time_point now = RateLimit::Clock::now();
+    // libcurl gives the same bytes again; of a file it cannot.
+    if (self->is_http_ && !self->limit_.allows(now)) {
+        self->held_ = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (self->is_http_) self->limit_.received(now, Bytes(length));
+    return self->take_body({bytes, length}) ? length : 0;
 }
 
 // False ends the transfer: libcurl then reports CURLE_WRITE_ERROR and conclude() says why.
@@ -177,6 +185,11 @@ bool Transfer::take_body(std::string_view bytes) {
         job_->farthest = received_;
     }
     return true;
+}
+
+// May end in being held again.
+void Transfer::resume() {
+    if (std::exchange(held_, false)) curl_easy_pause(handle(), CURLPAUSE_CONT);
 }
 
 Bytes Transfer::take_progress() {

@@ -8,6 +8,7 @@
 
 #include "net/curl_handle.hpp"
 #include "net/fetcher.hpp"
+#include "net/rate_limit.hpp"
 #include "net/response.hpp"
 
 namespace regild::net {
@@ -28,7 +29,8 @@ enum class Outcome { done, retry, refused };
 class Transfer {
   public:
     // Nothing where libcurl cannot make a handle.
-    static std::unique_ptr<Transfer> make(const FetchOptions& options);
+    // The limit outlives it.
+    static std::unique_ptr<Transfer> make(const FetchOptions& options, RateLimit& limit);
 
     // Prepares the handle for `job` at `url`.
     void prepare(const Url& url, Job& job, std::size_t job_number);
@@ -44,11 +46,14 @@ class Transfer {
     Job& job() const { return *job_; }
     std::size_t job_number() const { return job_number_; }
     std::size_t received() const { return received_; }
+    // Whether it waits until the limit allows more; then resume() lets it go on.
+    bool is_held() const { return held_; }
+    void resume();
     // How much farther than all tries before it this one has got since the last call.
     Bytes take_progress();
 
   private:
-    Transfer() = default;
+    explicit Transfer(RateLimit& limit) : limit_(limit) {}
     static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* transfer);
     static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* transfer);
     bool take_header(std::string_view line);
@@ -73,6 +78,8 @@ class Transfer {
     std::size_t received_ = 0;
     std::size_t progress_ = 0;
     Judgement judgement_;
+    RateLimit& limit_;
+    bool held_ = false;
     bool too_long_ = false;
 };
 
