@@ -349,6 +349,42 @@ TEST_CASE("what is secret goes to the named servers alone, and not where they re
     REQUIRE(secrets(heads) == 2);
 }
 
+TEST_CASE("a redirect to a URL that has expired is asked for anew, and not for ever") {
+    unsigned signature = 0;
+    unsigned uses = 0;
+    unsigned expired = 0;
+    bool always = false;
+    HttpServer server([&](const HttpRequest& request) {
+        if (request.path == "/image.zst")
+            return status_only("302 Found\r\nLocation: /signed?" + std::to_string(signature));
+        // A signature is good once; a cache before the server gives it out again until that shows.
+        if (always || request.path != "/signed?" + std::to_string(signature) || ++uses % 2 == 0) {
+            ++signature;
+            ++expired;
+            return status_only("403 Forbidden");
+        }
+        return partial_content(file, request);
+    });
+    const Attempt attempt(server.url("/image.zst"), 1);
+    REQUIRE(attempt.complete());
+    REQUIRE(Attempt(server.url("/image.zst"), 1).complete());
+    REQUIRE(expired == 1);
+    always = true;
+    expired = 0;
+    const StopFlag stop;
+    const Result<std::string> refused =
+        make_http_fetcher({}, stop)->get(test::url(server.url("/image.zst")), 9);
+    REQUIRE_FALSE(refused.ok());
+    REQUIRE(refused.error().kind == Failure::source);
+    REQUIRE(refused.error().message.find("403") != std::string::npos);
+    REQUIRE(refused.error().message.find("redirected to") != std::string::npos);
+    REQUIRE(expired == 4);
+    // Without a redirect nothing has expired.
+    expired = 0;
+    REQUIRE(Attempt(server.url("/signed"), 1).kind() == Failure::source);
+    REQUIRE(expired == 1);
+}
+
 TEST_CASE("an answer that is not HTTP is refused, and not called a redirect") {
     HttpServer server([](const HttpRequest&) { return HttpReply{"hello\n", Afterwards::close}; });
     const Attempt attempt(server.url("/"));

@@ -13,6 +13,8 @@ namespace {
 
 constexpr long max_redirects = 5;
 constexpr long receive_buffer_size = 128 << 10;
+// So often a redirect is asked for anew: what it leads to is good for a while where the URL is signed.
+constexpr unsigned most_expired = 4;
 
 // Errors of the network, which may pass. All others stay however often one asks.
 bool may_pass(CURLcode code) {
@@ -31,6 +33,11 @@ bool may_pass(CURLcode code) {
         default:
             return false;
     }
+}
+
+// What object stores say of a signed URL whose time is over.
+bool may_have_expired(long status) {
+    return status == 400 || status == 401 || status == 403 || status == 410;
 }
 
 }  // namespace
@@ -213,8 +220,12 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
         return {Outcome::retry, error(Failure::network, judgement_.reason),
                 std::chrono::seconds(retry_after)};
     }
-    if (judgement_.verdict == Verdict::refuse)
-        return {Outcome::refused, error(Failure::source, judgement_.reason)};
+    if (judgement_.verdict == Verdict::refuse) {
+        long redirects = 0;
+        curl_easy_getinfo(handle(), CURLINFO_REDIRECT_COUNT, &redirects);
+        const bool again = redirects > 0 && may_have_expired(head().status) && ++job_->expired < most_expired;
+        return {again ? Outcome::retry : Outcome::refused, error(Failure::source, judgement_.reason)};
+    }
     if (too_long_) {
         const std::string what = job_->range ? "the server sent more than the range that was asked for"
                                              : "it is longer than the " + std::to_string(job_->limit) +

@@ -21,6 +21,7 @@ struct Job {
     std::size_t limit = 0;     // of the text
     std::size_t farthest = 0;  // the most body bytes that any try received since the last wrong answer
     std::size_t reported = 0;  // of them, to Fetcher::Moved
+    unsigned expired = 0;      // how often what a redirect led to was refused
     unsigned wrong = 0;        // how often all of it came, and was not what was asked for
 };
 
