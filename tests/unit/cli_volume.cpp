@@ -375,6 +375,7 @@ TEST_CASE_METHOD(Workplace, "a cache is filled, shown and dropped") {
     CHECK(run({"cache", "clean", "--cache", cache}) == 2);
     CHECK(run({"cache", "fill", "--cache", cache}) == 2);
     CHECK(run({"cache", "fill", "--config", configuration(), "--cache", cache, "--limit-rate", "1K"}) == 2);
+    CHECK(says("--limit-rate must be 16K or more"));
     CHECK(run({"cache", "fill", "--config", configuration(), "--cache", cache}) == 7);  // the store is gone
     CHECK(run({"cache", "status"}) == 2);
     write_file(cache, std::string(std::size_t{4} << 20, 'x'));
@@ -547,6 +548,36 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "no message and no report has the credent
     write_file(log(), std::string(std::size_t{1} << 20, '\0'));
     CHECK(run({"restore", "--data", data(), "--log", log(), "--source", url}) == 5);
     CHECK_FALSE(says("secret"));
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace,
+                 "a restore that needs more than --max-fetch ends with 5 and says how to go on") {
+    CHECK(on_log("mark", {"3"}) == 0);
+    overwrite(data(), 3 * block_bytes, "session");
+    const std::string before = read_file(data());
+    CHECK(on_volume("restore", {"--max-fetch", "10"}) == 5);
+    CHECK(says("more than 10 B would have to be fetched"));
+    CHECK(says("allow more with --max-fetch"));
+    CHECK(read_file(data()) == before);
+    CHECK(on_volume("restore", {"--max-fetch", "much"}) == 2);
+    CHECK(on_volume("provision", {"--max-fetch", "1M"}) == 2);
+    CHECK(on_volume("restore", {"--max-fetch", "1M"}) == 0);
+    CHECK(is_golden());
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace,
+                 "the certificate of the command line has not the key of the configuration") {
+    write_file(directory / "key.pem", "x");
+    fs::permissions(directory / "key.pem", fs::perms::owner_read);
+    json with_tls = json::parse(read_file(configuration()));
+    with_tls["tls_cert"] = with_tls["tls_key"] = (directory / "key.pem").string();
+    write_file(directory / "regild.json", with_tls.dump());
+    write_file(directory / "other.pem", "x");
+    fs::permissions(directory / "other.pem", fs::perms::others_read, fs::perm_options::add);
+    CHECK(run({"restore", "--config", directory / "regild.json"}) == 0);
+    CHECK(run({"restore", "--config", directory / "regild.json", "--tls-cert", directory / "other.pem"}) ==
+          2);
+    CHECK(says("tls_cert: every user may read or write"));
 }
 
 }  // namespace regild::cli

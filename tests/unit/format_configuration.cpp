@@ -20,6 +20,7 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
     CHECK(c->offline.message.empty());
     CHECK_FALSE(c->offline.reboot);
     CHECK(c->limit_rate == Bytes(0));
+    CHECK_FALSE(c->max_fetch);
     CHECK_FALSE(c->adopt);
     CHECK_FALSE(c->allow_downgrade);
     CHECK_FALSE(c->allow_off);
@@ -45,6 +46,7 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->bearer_token_file == "/etc/regild/token");
     CHECK(c->headers_file == "/etc/regild/headers");
     CHECK(c->limit_rate == KiB(500));
+    CHECK(c->max_fetch == MiB(20));
     CHECK(c->adopt);
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);

@@ -184,7 +184,7 @@ Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& sour
             std::string(cache_.cache ? "what the cache does not have is fetched from " : "fetching from ") +
             source.data_url.shown());
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
-                            cache_.cache.get());
+                            cache_.cache.get(), configuration_.max_fetch);
     Result<void> done = with_patience([&] { return restore.attempt(); });
     if (cache_.cache && cache_.cache->error())
         in_.observer.event(cache_.cache->error()->message + ": the cache is not used");

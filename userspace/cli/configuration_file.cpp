@@ -50,6 +50,11 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     take(source_option, configuration.source);
     if (arguments.has(source_option.name)) configuration.mirrors.clear();
     take(cache_option, configuration.cache);
+    if (arguments.has(max_fetch_option.name)) {
+        const Result<Bytes> most = parse_size(arguments.value(max_fetch_option.name));
+        if (!most) return most.error().context("--max-fetch");
+        configuration.max_fetch = *most;
+    }
     configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
     configuration.allow_downgrade =
         configuration.allow_downgrade || arguments.has(allow_downgrade_option.name);

@@ -84,7 +84,7 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
         cache = *std::move(opened);
     }
     volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
-                            cache.cache.get());
+                            cache.cache.get(), configuration_.max_fetch);
     Result<void> done = restore.attempt();
     if (cache.cache && cache.cache->error())
         observer().event(cache.cache->error()->message + ": the cache is not used");
@@ -192,7 +192,7 @@ const Command restore_command{
         "Fetches, verifies and writes every marked block of the version that the disk\n"
         "holds. Without a marked block no request is made.",
     .options = with_transport_options({config_option, data_option, log_option, source_option, cache_option},
-                                      {json_option}),
+                                      {max_fetch_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_restore>};

@@ -110,6 +110,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (reader.has("allow_downgrade")) configuration.allow_downgrade = reader.boolean("allow_downgrade");
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");
     if (reader.has("allow_discards")) configuration.allow_discards = reader.boolean("allow_discards");
+    if (reader.has("max_fetch")) configuration.max_fetch = take_size(reader, "max_fetch");
     if (reader.has("device_timeout"))
         configuration.device_timeout =
             std::chrono::seconds(reader.number("device_timeout", 0, max_device_timeout));

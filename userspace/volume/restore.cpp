@@ -28,13 +28,14 @@ struct Restore::Pass {
 };
 
 Restore::Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-                 const StopFlag& stop, store::Cache* cache)
+                 const StopFlag& stop, store::Cache* cache, std::optional<Bytes> max_fetch)
     : target_(target),
       source_(source),
       fetcher_(fetcher),
       observer_(observer),
       stop_(stop),
       cache_(cache),
+      max_fetch_(max_fetch),
       totals_before_(fetcher.totals()),
       tree_(source, fetcher, cache) {
     report_.marked = target.log.bitmap().marked();
@@ -68,6 +69,7 @@ Result<void> Restore::attempt() {
 Result<void> Restore::run() {
     const log::Bitmap& bitmap = target_.log.bitmap();
     if (Result<void> cleared = clear_what_is_right(); !cleared) return cleared;
+    if (Result<void> few = check_need(); !few) return few;
     // Twice: a log unit that cannot be read when its marks are to be cleared leaves others marked.
     for (int run = 0; run < 2 && bitmap.marked() > Blocks(0); ++run) {
         if (!pass_) pass_ = std::make_unique<Pass>(*this);
@@ -122,6 +124,15 @@ Result<void> Restore::clear_what_is_right() {
         observer_.event(target_.data.name() + ": " + std::to_string(unreadable_.count()) +
                         (unreadable_ == Blocks(1) ? " block" : " blocks") +
                         " cannot be read and will be written anew: the disk may be failing");
+    return {};
+}
+
+// Whoever provisions a disk means to fetch what that takes.
+Result<void> Restore::check_need() {
+    if (!max_fetch_ || target_.log.record()->state == format::VolumeState::provisioning) return {};
+    if (!need_) need_ = std::make_unique<Need>(target_.log.bitmap(), source_, fetcher_, cache_, tree_);
+    if (Result<void> few = need_->check(*max_fetch_, totals_before_.received); !few) return few;
+    max_fetch_.reset();
     return {};
 }
 

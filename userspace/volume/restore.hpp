@@ -9,6 +9,7 @@
 #include "base/stop.hpp"
 #include "log/write_log.hpp"
 #include "store/tree_reader.hpp"
+#include "volume/need.hpp"
 
 namespace regild::volume {
 
@@ -30,9 +31,10 @@ struct RestoreTarget {
 // One restore in as many attempts as it takes. Nothing else changes disk or log between them.
 class Restore {
   public:
-    // All must outlive it. The cache, if there is one, is asked first and gets what is fetched.
+    // All must outlive it. The cache, if there is one, is asked first and gets what is fetched. Where more
+    // than `max_fetch` would have to be fetched nothing is written, unless the volume is being provisioned.
     Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-            const StopFlag& stop, store::Cache* cache = nullptr);
+            const StopFlag& stop, store::Cache* cache = nullptr, std::optional<Bytes> max_fetch = {});
     ~Restore();
     Restore(const Restore&) = delete;
     Restore& operator=(const Restore&) = delete;
@@ -45,7 +47,7 @@ class Restore {
     // no range that has arrived and is verified is asked for again. Where the record says that the disk is a
     // mixture, those ranges are written and have lost their marks, also when a stop is asked for, so that
     // another process needs not ask for them either. Where it says golden they wait in memory, until so much
-    // has arrived that writing may begin.
+    // has arrived that writing may begin. Failure::refused: max_fetch.
     Result<void> attempt();
 
     // Of all attempts together.
@@ -56,6 +58,7 @@ class Restore {
 
     Result<void> run();
     Result<void> clear_what_is_right();
+    Result<void> check_need();
     Result<void> bring(Pass& pass);
 
     RestoreTarget target_;
@@ -64,10 +67,12 @@ class Restore {
     Observer& observer_;
     const StopFlag& stop_;
     store::Cache* const cache_;
+    std::optional<Bytes> max_fetch_;  // nothing, too, once it is known to suffice
     const net::Totals totals_before_;
     store::TreeReader tree_;
     BlockIndex compared_until_;
     Blocks unreadable_;
+    std::unique_ptr<Need> need_;
     std::unique_ptr<Pass> pass_;
     RestoreReport report_;
 };
