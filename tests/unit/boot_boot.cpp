@@ -371,6 +371,30 @@ TEST_CASE("an interrupted provisioning goes on with the version that it began wi
     CHECK(kiosk.is_golden());
 }
 
+TEST_CASE("a boot that asks waits for its jitter once, and a clean one does not") {
+    using std::chrono::milliseconds;
+    Kiosk kiosk;
+    kiosk.configuration.source = "http://images.example/kiosk/stable.json";
+    kiosk.configuration.start_jitter = std::chrono::seconds(90);
+    kiosk.jitter = milliseconds(12345);
+    kiosk.failures = 1;
+    REQUIRE(kiosk.boot().ok());
+    CHECK(kiosk.longest_jitter == milliseconds(90000));
+    REQUIRE(kiosk.waits.size() == 2);  // and after the failure
+    CHECK(kiosk.waits[0] == milliseconds(12345));
+    CHECK(kiosk.observer.lines.find("waiting 13 s before the first request") != std::string::npos);
+    CHECK(kiosk.is_golden());
+
+    kiosk.waits.clear();
+    REQUIRE(kiosk.boot().ok());
+    CHECK(kiosk.waits.empty());
+
+    kiosk.options.no_network = true;
+    kiosk.dirty(3);
+    CHECK(kiosk.boot().error().kind == Failure::network);
+    CHECK(kiosk.waits.empty());
+}
+
 TEST_CASE("a boot that would fetch more than it may ends at once, as the session left it") {
     ProvisionedKiosk kiosk;
     kiosk.dirty(3);

@@ -122,6 +122,29 @@ class UnreliableFetcher final : public net::Fetcher {
     std::unique_ptr<net::Fetcher> fetcher_;
 };
 
+// Takes what it is asked for at images.example from the store in a folder.
+class MappedFetcher final : public net::Fetcher {
+  public:
+    MappedFetcher(std::unique_ptr<net::Fetcher> fetcher, const std::filesystem::path& store)
+        : fetcher_(std::move(fetcher)), store_("file://" + store.string()) {}
+    Result<std::string> get(const net::Url& url, std::size_t limit) override {
+        return fetcher_->get(mapped(url), limit);
+    }
+    Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
+        return fetcher_->get_ranges(mapped(url), ranges);
+    }
+    net::Totals totals() const override { return fetcher_->totals(); }
+
+  private:
+    net::Url mapped(const net::Url& url) const {
+        const std::string& text = url.with_credentials();
+        const std::string host = "http://images.example";
+        return text.starts_with(host) ? *net::Url::parse(store_ + text.substr(host.size())) : url;
+    }
+    std::unique_ptr<net::Fetcher> fetcher_;
+    std::string store_;
+};
+
 // Of an image of so many blocks.
 class Kiosk {
   public:
@@ -149,25 +172,31 @@ class Kiosk {
 
     Result<BootReport> boot() {
         FakeMapper mapper(trace);
-        return boot::boot(configuration, options,
-                          {.make_fetcher =
-                               [this] {
-                                   fetchers++;
-                                   return std::make_unique<UnreliableFetcher>(failures, ranges_to_come,
-                                                                              until_down, stop);
-                               },
-                           .mapper = mapper,
-                           .observer = observer,
-                           .stop = stop,
-                           .wait = [this](std::chrono::milliseconds duration) -> Result<void> {
-                               waits.push_back(duration);
-                               time += duration;
-                               if (waits.size() > 100)
-                                   return Error{Failure::interrupted, "it waits for ever"};
-                               at_wait();
-                               return {};
-                           },
-                           .now = [this] { return time; }});
+        return boot::boot(
+            configuration, options,
+            {.make_fetcher =
+                 [this] {
+                     fetchers++;
+                     return std::make_unique<MappedFetcher>(
+                         std::make_unique<UnreliableFetcher>(failures, ranges_to_come, until_down, stop),
+                         directory / "store");
+                 },
+             .mapper = mapper,
+             .observer = observer,
+             .stop = stop,
+             .wait = [this](std::chrono::milliseconds duration) -> Result<void> {
+                 waits.push_back(duration);
+                 time += duration;
+                 if (waits.size() > 100) return Error{Failure::interrupted, "it waits for ever"};
+                 at_wait();
+                 return {};
+             },
+             .now = [this] { return time; },
+             .up_to =
+                 [this](std::chrono::milliseconds longest) {
+                     longest_jitter = longest;
+                     return jitter;
+                 }});
     }
 
     bool is_golden() {
@@ -229,6 +258,8 @@ class Kiosk {
     std::vector<std::chrono::milliseconds> waits;  // asked for and not slept
     std::function<void()> at_wait = [] {};
     std::chrono::steady_clock::time_point time;  // moved on by waiting alone
+    std::chrono::milliseconds jitter{};
+    std::chrono::milliseconds longest_jitter{};
 };
 
 // A kiosk that was provisioned by a first boot.

@@ -21,6 +21,7 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
     CHECK_FALSE(c->offline.reboot);
     CHECK(c->limit_rate == Bytes(0));
     CHECK_FALSE(c->max_fetch);
+    CHECK(c->start_jitter == std::chrono::seconds(0));
     CHECK_FALSE(c->adopt);
     CHECK_FALSE(c->allow_downgrade);
     CHECK_FALSE(c->allow_off);
@@ -47,6 +48,7 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->headers_file == "/etc/regild/headers");
     CHECK(c->limit_rate == KiB(500));
     CHECK(c->max_fetch == MiB(20));
+    CHECK(c->start_jitter == std::chrono::seconds(90));
     CHECK(c->adopt);
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "boot/boot.hpp"
 
+#include <random>
 #include <thread>
 
 #include <regild/regild_format.h>
 #include "boot/decision.hpp"
 #include "boot/hold.hpp"
+#include "boot/late_fetcher.hpp"
 #include "boot/missing_device.hpp"
 #include "boot/policy.hpp"
 #include "volume/cache_device.hpp"
@@ -53,10 +55,7 @@ class Boot {
     Result<void> start_unrestored(volume::Volume& volume, const Error& error);
     void say_owners_message();
 
-    net::Fetcher& fetcher() {
-        if (!fetcher_) fetcher_ = options_.no_network ? net::make_offline_fetcher() : in_.make_fetcher();
-        return *fetcher_;
-    }
+    net::Fetcher& fetcher();
     void open_cache();
     // Calls `attempt` until it succeeds or the policy says to give up.
     template <class Attempt>
@@ -92,6 +91,14 @@ auto Boot::with_patience(Attempt attempt) -> decltype(attempt()) {
 
 void Boot::say_owners_message() {
     if (!configuration_.offline.message.empty()) in_.observer.event(configuration_.offline.message);
+}
+
+net::Fetcher& Boot::fetcher() {
+    if (!fetcher_ && options_.no_network) fetcher_ = net::make_offline_fetcher();
+    if (!fetcher_)
+        fetcher_ = make_late_fetcher(in_.make_fetcher(), in_.up_to(configuration_.start_jitter), in_.wait,
+                                     in_.observer);
+    return *fetcher_;
 }
 
 // A device that is missing or fails to read is waited for, never guessed about (invariant 10).
@@ -311,6 +318,11 @@ const char* to_string(BootOutcome outcome) {
             return "unrestored";
     }
     return "";
+}
+
+milliseconds random_delay(milliseconds longest) {
+    std::random_device random;
+    return milliseconds(std::uniform_int_distribution<milliseconds::rep>(0, longest.count())(random));
 }
 
 Wait patient_wait(const StopFlag& stop) {

@@ -47,6 +47,8 @@ using MakeFetcher = std::function<std::unique_ptr<net::Fetcher>()>;
 // Returns after that time, or at once with Failure::interrupted.
 using Wait = std::function<Result<void>(std::chrono::milliseconds)>;
 Wait patient_wait(const StopFlag& stop);
+// Any time up to `longest`.
+std::chrono::milliseconds random_delay(std::chrono::milliseconds longest);
 
 // What a boot runs in; tests put fakes in their places.
 struct Surroundings {
@@ -56,6 +58,7 @@ struct Surroundings {
     const StopFlag& stop;
     Wait wait;
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+    std::function<std::chrono::milliseconds(std::chrono::milliseconds longest)> up_to = random_delay;
 };
 
 // Mapped when it succeeds, and golden but for the last two outcomes. How long a disk that needs restoring

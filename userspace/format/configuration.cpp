@@ -11,6 +11,7 @@ constexpr std::uint64_t max_device_timeout = 3600;
 constexpr std::uint64_t max_offline_time = 86400;
 constexpr std::uint64_t max_offline_boots = 1000000;
 constexpr std::chrono::seconds patience_before_boot{60};
+constexpr std::uint64_t max_start_jitter = 3600;
 
 std::string take_required(ObjectReader& reader, const char* key) {
     std::string text = reader.text(key);
@@ -111,6 +112,8 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");
     if (reader.has("allow_discards")) configuration.allow_discards = reader.boolean("allow_discards");
     if (reader.has("max_fetch")) configuration.max_fetch = take_size(reader, "max_fetch");
+    if (reader.has("start_jitter"))
+        configuration.start_jitter = std::chrono::seconds(reader.number("start_jitter", 0, max_start_jitter));
     if (reader.has("device_timeout"))
         configuration.device_timeout =
             std::chrono::seconds(reader.number("device_timeout", 0, max_device_timeout));

@@ -53,12 +53,13 @@ struct Configuration {
     // Files of what the sources alone are told; "": none.
     std::string bearer_token_file;
     std::string headers_file;
-    Bytes limit_rate;                // bytes a second of what is fetched; 0: no limit
-    std::optional<Bytes> max_fetch;  // a restore that needs more is refused; nothing: no limit
-    bool adopt = false;              // provision a disk that holds something else
-    bool allow_downgrade = false;    // format a log for a version below the floor in the one that is there
-    bool allow_off = false;          // let the kernel argument regild=off skip the restore
-    bool allow_discards = false;     // pass discards down (they mark blocks)
+    Bytes limit_rate;                     // bytes a second of what is fetched; 0: no limit
+    std::optional<Bytes> max_fetch;       // a restore that needs more is refused; nothing: no limit
+    std::chrono::seconds start_jitter{};  // the first request of a boot waits for up to so long
+    bool adopt = false;                   // provision a disk that holds something else
+    bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
+    bool allow_off = false;        // let the kernel argument regild=off skip the restore
+    bool allow_discards = false;   // pass discards down (they mark blocks)
     std::chrono::seconds device_timeout{30};
 };
 
