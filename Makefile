@@ -2,13 +2,15 @@
 # `make demo` and `make check` set everything up on a fresh Debian 12; the rest is for daily work.
 JOBS := $(shell nproc)
 
-.PHONY: tool module demo demo-failures check lint unit sanitize integration check-object-store vm check-kernels check-kernel-debug fuzz mutants mutants-sample boots bench-kernel install install-boot clean help
+.PHONY: tool module demo demo-failures check lint unit sanitize integration check-object-store vm check-kernels check-kernel-debug fuzz mutants mutants-sample boots bench bench-quick bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
 	@echo 'make demo-failures the same kiosk with a foreign disk, no server, power cuts, regild=off'
 	@echo 'make check         every test and lint'
 	@echo 'make mutants       break each promise on purpose: its tests must fail'
+	@echo 'make bench         restore, provisioning, publishing against the floor and peers, held against the bars'
+	@echo 'make bench-quick   a part of it in a few minutes'
 	@echo 'make bench-kernel  instructions per I/O and latency on a slow disk: raw, dm-linear, dm-era, writelog'
 	@echo 'make check-kernels the VM tests on kernels 6.1, 6.12 and the newest one in backports'
 	@echo 'make check-kernel-debug the VM tests on a kernel with KASAN, lockdep, kmemleak'
@@ -100,6 +102,11 @@ demo-failures: tool
 boots: tool
 	@tests/setup/install vm demo
 	tests/demo/failures --quick
+
+# As root: the desktop image is made on a loop device, once, and kept in build/cache/desktop.
+bench bench-quick: tool
+	@tests/setup/install bench
+	tests/bench/tool/run $(if $(filter bench-quick,$@),--quick)
 
 bench-kernel:
 	@tests/setup/install build vm

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the figures must reach. A bar whose case was not run is left out."""
+
+from dataclasses import dataclass
+
+from cases import LINKS
+
+PEERS = ["curl | dd", "curl zst | zstd | dd", "bmaptool", "rsync", "casync", "zsync"]
+
+RESTORE_OF_BEST_PEER = 25
+RESTORE_OF_FLOOR = 1.5
+# Of processor time, against a restore of raw bytes; the floor is what such a one takes at the least.
+RESTORE_CPU = 1.3
+RESTORE_BYTES = 7.0e6
+RESTORE_BYTES_ZEROED = 2.2e6
+LINK_SECONDS = {"100 Mbit/s, 20 ms": 1.1, "20 Mbit/s, 80 ms": 4.0}
+LINK_OF_FLOOR = 1.05
+SCATTERED_SECONDS = 0.8
+CACHE_SECONDS = 1.0
+HTTPS_CPU = 1.3
+PROVISION_BYTES = 1.04
+# At the speed of zstd: what two runs of the same differ by is allowed.
+PUBLISH_OF_ZSTD = 1.05
+RESIDENT = 64.0
+# Seconds a block, or for another size of image, against the smaller one.
+GROWTH = 1.25
+
+
+@dataclass
+class Bar:
+    what: str
+    got: str
+    allowed: str
+    met: bool
+
+
+def most(what, got, limit, unit):
+    return Bar(what, f"{got:.3g} {unit}", f"at most {limit:.3g} {unit}", got <= limit)
+
+
+def bars(results):
+    for check in (restore, restored_bytes, links, scattered, warm_cache, https, provision, publish, scale, memory):
+        yield from check(results)
+
+
+def restore(results):
+    # Ratios of each round: other load on the machine hits both.
+    case = "restore medium"
+    peers = [peer for peer in PEERS if results.has(case, peer)]
+    if peers and results.has(case, "regild"):
+        best = min(peers, key=lambda peer: results.median(case, peer))
+        factor = results.ratio(case, best, "regild")
+        yield Bar(f"restore, medium on loopback, times as fast as the best peer ({best})", f"{factor:.3g}",
+                  f"at least {RESTORE_OF_BEST_PEER}", factor >= RESTORE_OF_BEST_PEER)
+    if results.has(case, "floor, raw"):
+        yield most("restore, medium on loopback, against the floor of raw bytes",
+                   results.ratio(case, "regild", "floor, raw"), RESTORE_OF_FLOOR, "×")
+        yield most("restore, medium on loopback, against the floor of the same bytes",
+                   results.ratio(case, "regild", "floor"), RESTORE_OF_FLOOR, "×")
+        yield most("restore, medium on loopback, CPU against the floor of raw bytes",
+                   results.ratio(case, "regild", "floor, raw", "cpu"), RESTORE_CPU, "×")
+
+
+def restored_bytes(results):
+    for case, limit in ("restore medium", RESTORE_BYTES), ("restore medium, journal zeroed", RESTORE_BYTES_ZEROED):
+        if results.has(case, "regild"):
+            yield most(f"{case}, bytes of HTTP", results.median(case, "regild", "wire") / 1e6, limit / 1e6, "MB")
+
+
+def links(results):
+    for name, (rate, _) in LINKS.items():
+        case = f"medium, {name}"
+        if not results.has(case, "regild"):
+            continue
+        seconds = results.median(case, "regild")
+        if name in LINK_SECONDS:
+            yield most(f"restore, {case}", seconds, LINK_SECONDS[name], "s")
+        yield most(f"restore, {case}, against the floor of the same bytes", results.ratio(case, "regild", "floor"),
+                   LINK_OF_FLOOR, "×")
+        fastest = fastest_peer(results, rate)
+        if fastest:
+            yield most(f"restore, {case}, against what {fastest[1]} takes at the least", seconds / fastest[0], 1, "×")
+
+
+def fastest_peer(results, rate):
+    """(seconds, name): no peer takes less on a line than on loopback, nor than its bytes take."""
+    case = "restore medium"
+    peers = [peer for peer in PEERS if results.has(case, peer)]
+    return min(((max(min(results.values(case, peer)), results.median(case, peer, "wire") * 8 / rate), peer)
+                for peer in peers), default=None)
+
+
+def scattered(results):
+    case = "scattered, 1 Gbit/s, 20 ms"
+    if results.has(case, "regild"):
+        yield most("restore, 1000 blocks scattered, 1 Gbit/s, 20 ms", results.median(case, "regild"),
+                   SCATTERED_SECONDS, "s")
+
+
+def warm_cache(results):
+    case = "warm cache, medium"
+    if results.has(case, "regild"):
+        wire = max(results.values(case, "regild", "wire"))
+        yield most("restore, medium from a warm cache, bytes from the network", wire, 0, "bytes")
+        yield most("restore, medium from a warm cache", results.median(case, "regild"), CACHE_SECONDS, "s")
+
+
+def https(results):
+    """CPU over https, less what the cipher alone takes."""
+    for case, plain, secure in ("https, medium", "http", "https"), ("provision", "regild", "regild, https"):
+        if results.has(case, secure) and ("provision", "bytes a second that the cipher takes") in results.facts:
+            speed = results.facts["provision", "bytes a second that the cipher takes"]
+            cipher = results.median(case, secure, "wire") / speed
+            cpu = results.median(case, secure, "cpu") - cipher
+            yield most(f"{case.removeprefix('https, ')}, CPU of https less the cipher's, against http",
+                       cpu / results.median(case, plain, "cpu"), HTTPS_CPU, "×")
+
+
+def provision(results):
+    case = "provision"
+    if results.has(case, "regild"):
+        for peer in "curl zst | zstd | dd", "bmaptool":
+            yield most(f"provisioning, seconds against {peer}", results.ratio(case, "regild", peer), 1, "×")
+        yield most("provisioning, bytes against curl zst | zstd | dd",
+                   results.ratio(case, "regild", "curl zst | zstd | dd", "wire"), PROVISION_BYTES, "×")
+
+
+def publish(results):
+    if results.has("publish", "regild"):
+        yield most("publish, seconds against zstd -T0 at its level", results.ratio("publish", "regild", "zstd -T0"),
+                   PUBLISH_OF_ZSTD, "×")
+
+
+def scale(results):
+    def per(case, what, blocks):
+        return (results.median(case, "regild", what) - results.median(case, "reading the marks", what)) / blocks
+
+    sizes = {size: f"1000 blocks of 64 KiB, {size}" for size in ("64 GiB", "1 TiB", "16 TiB")}
+    counts = {1000: "1 k", 10_000: "10 k", 100_000: "100 k", 1_000_000: "1 M"}
+    counts = {count: f"{name} blocks of 4 KiB, 64 GiB" for count, name in counts.items()}
+    for what, unit in ("seconds", "seconds"), ("cpu", "CPU seconds"):
+        base = sizes["64 GiB"]
+        for size, case in sizes.items():
+            if size != "64 GiB" and results.has(case, "regild"):
+                yield most(f"1000 blocks of {size}, {unit} but for reading the marks, against 64 GiB",
+                           per(case, what, 1000) / per(base, what, 1000), GROWTH, "×")
+        base = counts[10_000]
+        for count, case in counts.items():
+            if count > 10_000 and results.has(case, "regild"):
+                yield most(f"{count} blocks, {unit} a block, against 10000",
+                           per(case, what, count) / per(base, what, 10_000), GROWTH, "×")
+
+
+def memory(results):
+    peaks = [(max(results.values(case, method, "rss")), case) for case, method in results.samples
+             if method.startswith("regild") and case != "publish"]
+    if peaks:
+        peak, case = max(peaks)
+        yield most(f"resident memory of the tool, at the most ({case})", peak, RESIDENT, "MiB")
