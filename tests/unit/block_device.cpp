@@ -70,6 +70,26 @@ TEST_CASE("an aligned buffer is aligned to 4096 bytes and moves") {
     CHECK(AlignedBuffer(0).size() == 0);
 }
 
+TEST_CASE("a hole that is zeroed stays a hole, and what is no hole is zero then") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.file("disk", 0);
+    std::filesystem::resize_file(path, 64 << 20);
+    const auto device = Device::open(path, Access::exclusive);
+    REQUIRE(device.ok());
+    Device& disk = **device;
+    for (const Bytes at : {MiB(1), MiB(5), MiB(63)})
+        REQUIRE(disk.write(at, filled(8192, 'a').span()).ok());
+    REQUIRE(disk.zero(MiB(1) + KiB(4), MiB(62)).ok());
+    REQUIRE(disk.flush().ok());
+    struct stat now {};
+    REQUIRE(stat(path.c_str(), &now) == 0);
+    CHECK(now.st_blocks * 512 < 1 << 20);
+    std::string expected(64 << 20, '\0');
+    expected.replace(1 << 20, 4096, std::string(4096, 'a'));
+    expected.replace((63 << 20) + 4096, 4096, std::string(4096, 'a'));
+    CHECK(content(path) == expected);
+}
+
 TEST_CASE("a file is read, written, zeroed and flushed in place") {
     const TemporaryDirectory directory;
     const std::string path = directory.file("disk", 64 * 1024);

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "block/data_extent.hpp"
+
 namespace regild::block {
 namespace {
 
@@ -136,26 +138,47 @@ Result<void> Device::write(Bytes offset, ConstByteSpan from) {
 
 Result<void> Device::zero(Bytes offset, Bytes length) {
     if (Result<void> r = check_range("zeroing", offset, length); !r) return r;
-    const Bytes end = offset + length;
+    return is_block_device_ ? zero_device(offset, offset + length) : zero_file(offset, offset + length);
+}
+
+Result<void> Device::zero_device(Bytes offset, Bytes end) {
     while (offset < end) {
         const Bytes piece = std::min(zero_piece, end - offset);
-        int failed = 0;
-        if (is_block_device_) {
-            std::uint64_t range[2] = {offset.count(), piece.count()};
-            failed = ioctl(fd(), BLKZEROOUT, range);
-        } else {
-            failed = fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               static_cast<off_t>(offset.count()), static_cast<off_t>(piece.count()));
-        }
+        std::uint64_t range[2] = {offset.count(), piece.count()};
+        const int failed = ioctl(fd(), BLKZEROOUT, range);
         if (failed != 0 && errno == EINTR) continue;
-        if (failed != 0 && !is_block_device_ && errno == EOPNOTSUPP) return write_zeros(offset, end - offset);
         if (failed != 0) return io_error("zeroing", offset.count());
         offset += piece;
     }
     return {};
 }
 
-// For filesystems that cannot punch holes.
+// What is a hole reads as zeros already. What is not keeps its place: to free it, and find another one at the
+// next write, costs a file system more.
+Result<void> Device::zero_file(Bytes offset, Bytes end) {
+    int mode = FALLOC_FL_ZERO_RANGE;
+    while (offset < end) {
+        const Result<DataExtent> data = next_data(fd(), offset, end);
+        if (!data) return data.error().context(path_).as(Failure::disk);
+        offset = data->start;
+        while (offset < data->end) {
+            const Bytes piece = std::min(zero_piece, data->end - offset);
+            const int failed = fallocate(fd(), mode | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset.count()),
+                                         static_cast<off_t>(piece.count()));
+            if (failed != 0 && errno == EINTR) continue;
+            if (failed != 0 && errno == EOPNOTSUPP) {
+                if (mode == FALLOC_FL_PUNCH_HOLE) return write_zeros(offset, end - offset);
+                mode = FALLOC_FL_PUNCH_HOLE;
+                continue;
+            }
+            if (failed != 0) return io_error("zeroing", offset.count());
+            offset += piece;
+        }
+    }
+    return {};
+}
+
+// For file systems that can neither.
 Result<void> Device::write_zeros(Bytes offset, Bytes length) {
     AlignedBuffer zeros(std::min(length, MiB(1)).count());
     std::memset(zeros.data(), 0, zeros.size());

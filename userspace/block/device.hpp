@@ -44,6 +44,8 @@ class Device final : public Storage {
     int fd_for(const void* memory, std::uint64_t offset, std::uint64_t length) const;
     Result<void> check_range(const char* what, Bytes offset, Bytes length) const;
     Error io_error(const char* what, std::uint64_t offset) const;
+    Result<void> zero_device(Bytes offset, Bytes end);
+    Result<void> zero_file(Bytes offset, Bytes end);
     Result<void> write_zeros(Bytes offset, Bytes length);
 
     std::string path_;
