@@ -84,7 +84,8 @@ TEST_CASE("zeros and what the cache has count as nothing, but not what it only s
     SECTION("somebody wrote over it") {
         const Bytes from = cache.geometry().ring_offset();
         device.overwrite(from, ByteVector(cache.geometry().ring_length().count(), std::byte{1}));
-        Limited limited(*volume, image, fetcher, KiB(1), &cache);
+        // Enough for the tree and the index, not for the frames.
+        Limited limited(*volume, image, fetcher, KiB(30), &cache);
         const Result<void> done = limited.restore.attempt();
         REQUIRE_FALSE(done.ok());
         CHECK(done.error().kind == Failure::refused);
