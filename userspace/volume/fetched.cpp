@@ -4,26 +4,22 @@
 namespace regild::volume {
 namespace {
 
-// Calls `take(block, digest, frame)` for each block of the request until it returns false.
+// Calls `take(block, digest, frame)` for each block of the step until it returns false.
 template <class Take>
-void for_each_block(const Batch& batch, const Request& request, ConstByteSpan frames, Take take) {
-    for (std::size_t i = request.first_step; i <= request.last_step; ++i) {
-        const Step& step = batch.steps[i];
-        if (step.kind != Step::Kind::fetch) continue;
-        std::size_t at = step.place.count();
-        for (std::uint64_t n = 0; n < step.blocks.count.count(); ++n) {
-            const FramedBlock& wanted = batch.framed[step.slot.count() + n];
-            if (!take(step.blocks.first + Blocks(n), wanted.digest,
-                      frames.subspan(at, wanted.frame_length.count())))
-                return;
-            at += wanted.frame_length.count();
-        }
+void for_each_block(const Batch& batch, const Step& step, ConstByteSpan frames, Take take) {
+    std::size_t at = step.place.count();
+    for (std::uint64_t n = 0; n < step.blocks.count.count(); ++n) {
+        const FramedBlock& wanted = batch.framed[step.slot.count() + n];
+        if (!take(step.blocks.first + Blocks(n), wanted.digest,
+                  frames.subspan(at, wanted.frame_length.count())))
+            return;
+        at += wanted.frame_length.count();
     }
 }
 
 }  // namespace
 
-Result<void> FrameVerifiers::verify(const Batch& batch, const Request& request, ConstByteSpan frames) {
+Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstByteSpan frames) {
     std::unique_ptr<store::FrameVerifier> is_right;
     {
         const std::lock_guard lock(mutex_);
@@ -34,7 +30,7 @@ Result<void> FrameVerifiers::verify(const Batch& batch, const Request& request, 
     }
     if (!is_right) is_right = std::make_unique<store::FrameVerifier>(manifest_);
     Result<void> verified;
-    for_each_block(batch, request, frames, [&](BlockIndex block, const Digest& digest, ConstByteSpan frame) {
+    for_each_block(batch, step, frames, [&](BlockIndex block, const Digest& digest, ConstByteSpan frame) {
         if ((*is_right)(frame, digest)) return true;
         verified = Error{Failure::source,
                          "block " + std::to_string(block.value()) +
@@ -46,8 +42,8 @@ Result<void> FrameVerifiers::verify(const Batch& batch, const Request& request, 
     return verified;
 }
 
-void keep(const Batch& batch, const Request& request, ConstByteSpan frames, store::Cache& cache) {
-    for_each_block(batch, request, frames, [&](BlockIndex, const Digest& digest, ConstByteSpan frame) {
+void keep(const Batch& batch, const Step& step, ConstByteSpan frames, store::Cache& cache) {
+    for_each_block(batch, step, frames, [&](BlockIndex, const Digest& digest, ConstByteSpan frame) {
         cache.put(digest, frame);
         return true;
     });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What has arrived for a request of a plan: verified, and kept for the next time.
+// What has arrived for a fetch step of a plan: verified, and kept for the next time.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,8 @@ class FrameVerifiers {
     // The manifest must outlive it.
     explicit FrameVerifiers(const format::Manifest& manifest) : manifest_(manifest) {}
 
-    // Failure::source names the first block of the request whose frame is not that block's.
-    Result<void> verify(const Batch& batch, const Request& request, ConstByteSpan frames);
+    // Failure::source names the first block of the step whose frame is not that block's.
+    Result<void> verify(const Batch& batch, const Step& step, ConstByteSpan frames);
 
   private:
     const format::Manifest& manifest_;
@@ -27,7 +27,7 @@ class FrameVerifiers {
     std::vector<std::unique_ptr<store::FrameVerifier>> idle_;
 };
 
-// Puts the frames of the request, which were verified, into the cache.
-void keep(const Batch& batch, const Request& request, ConstByteSpan frames, store::Cache& cache);
+// Puts the frames of the step, which were verified, into the cache.
+void keep(const Batch& batch, const Step& step, ConstByteSpan frames, store::Cache& cache);
 
 }  // namespace regild::volume

@@ -43,7 +43,8 @@ class Filling {
 
   private:
     Result<void> run_once() {
-        Progress progress(observer_, wanted_.what, source_.manifest.block_size.bytes_of(wanted_.count));
+        Progress progress(observer_, "filling the cache",
+                          source_.manifest.block_size.bytes_of(wanted_.count));
         progress_ = &progress;
         tree_.emplace(source_, fetcher_, &cache_);
         const BlockIndex end = BlockIndex() + source_.manifest.blocks();
@@ -103,17 +104,16 @@ class Filling {
         if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
         ByteVector memory(batch.size.count());
         std::vector<net::Range> ranges;
-        for (const Request& request : batch.requests)
-            ranges.push_back(
-                {request.frames.offset,
-                 ByteSpan(memory).subspan(request.place.count(), request.frames.length.count())});
+        for (const Step& step : batch.steps)
+            ranges.push_back({step.frames.offset,
+                              ByteSpan(memory).subspan(step.place.count(), step.frames.length.count())});
         const auto arrived = [&](std::size_t number) -> Result<void> {
-            const Request& request = batch.requests[number];
-            if (Result<void> verified = verifiers_.verify(batch, request, memory); !verified) return verified;
-            keep(batch, request, memory, cache_);
-            kept_ += request.frames.length;
-            report_.fetched += request.blocks;
-            progress_->add(source_.manifest.block_size.bytes_of(request.blocks));
+            const Step& step = batch.steps[number];
+            if (Result<void> verified = verifiers_.verify(batch, step, memory); !verified) return verified;
+            keep(batch, step, memory, cache_);
+            kept_ += step.frames.length;
+            report_.fetched += step.blocks.count;
+            progress_->add(source_.manifest.block_size.bytes_of(step.blocks.count));
             return {};
         };
         return fetcher_.get_ranges(source_.data_url, ranges, arrived, [](Bytes) {});
@@ -149,11 +149,8 @@ Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher
                               Observer& observer, const StopFlag& stop) {
     const BlockIndex end = BlockIndex() + source.manifest.blocks();
     const auto all_from = [&](BlockIndex at) { return BlockSet({at, std::min(piece, end - at)}, true); };
-    const Wanted whole{.first = BlockIndex(),
-                       .count = source.manifest.blocks(),
-                       .from = all_from,
-                       .what = "filling the cache",
-                       .at_once = MiB(4)};
+    const Wanted whole{
+        .first = BlockIndex(), .count = source.manifest.blocks(), .from = all_from, .at_once = MiB(4)};
     return fill_cache(whole, source, fetcher, cache, observer, stop);
 }
 

@@ -19,8 +19,7 @@ struct Wanted {
     Blocks count;
     // Those in a range that begins at this block or before, and ends behind it.
     std::function<BlockSet(BlockIndex)> from;
-    const char* what;  // for Observer::progress
-    Bytes at_once;     // frames that are fetched together, in memory
+    Bytes at_once;  // frames that are fetched together, in memory
 };
 
 struct FillReport {

@@ -8,9 +8,9 @@ namespace {
 
 // With room for the few bytes by which frames are longer than blocks that do not compress.
 constexpr BatchLimits limits{.request = KiB(257), .size = MiB(2) + KiB(64), .framed = 4096, .steps = 1024};
-// What numbers a request: its batch, and its place there.
-constexpr unsigned request_bits = 16;
-static_assert(limits.steps <= std::size_t{1} << request_bits);
+// What numbers a step: its batch, and its place there.
+constexpr unsigned step_bits = 16;
+static_assert(limits.steps <= std::size_t{1} << step_bits);
 
 }  // namespace
 
@@ -46,20 +46,19 @@ Result<void> Loader::load() {
 bool Loader::plan() {
     while (requests_.empty()) {
         if (planned_until_ == end_ || lacks_digests() || !open_batch()) return false;
-        const std::size_t first = open_->batch.requests.size();
+        const auto slot = static_cast<std::size_t>(open_ - batches_.data());
         const BlockRange range{planned_until_, tree_loaded_until_ - planned_until_};
         planned_until_ = extend(open_->batch, marks_, range, limits,
                                 [this](BlockIndex block) { return content_of(block); });
         for (std::size_t i = open_->states.size(); i < open_->batch.steps.size(); ++i) {
             const bool to_fetch = open_->batch.steps[i].kind == Step::Kind::fetch;
             open_->states.push_back(to_fetch ? LoadedBatch::State::missing : LoadedBatch::State::ready);
-            open_->missing += to_fetch ? 1 : 0;
+            if (!to_fetch) continue;
+            ++open_->missing;
+            requests_.push_back(slot << step_bits | i);
         }
         open_->batch.sealed = open_->batch.steps.size();
         open_->frames.resize(open_->batch.size.count());
-        const auto slot = static_cast<std::size_t>(open_ - batches_.data());
-        for (std::size_t i = first; i < open_->batch.requests.size(); ++i)
-            requests_.push_back(slot << request_bits | i);
         if (unlocated_) {
             unlocated_ = false;
             promises_kept_ = false;
@@ -155,9 +154,8 @@ void Loader::ask_for_missing() {
     requests_.clear();
     for (std::size_t slot = 0; slot < slots; ++slot) {
         const LoadedBatch& batch = batches_[slot];
-        for (std::size_t i = 0; i < batch.batch.requests.size() && batch.missing > 0; ++i)
-            if (batch.states[batch.batch.requests[i].first_step] == LoadedBatch::State::missing)
-                requests_.push_back(slot << request_bits | i);
+        for (std::size_t i = 0; i < batch.states.size() && batch.missing > 0; ++i)
+            if (batch.states[i] == LoadedBatch::State::missing) requests_.push_back(slot << step_bits | i);
     }
     progress_.take_back(reported_ - settled_);
     reported_ = settled_;
@@ -165,41 +163,37 @@ void Loader::ask_for_missing() {
     asked_ = {};
 }
 
-std::pair<LoadedBatch&, const Request&> Loader::request(std::size_t number) {
-    LoadedBatch& batch = batches_[number >> request_bits];
-    return {batch, batch.batch.requests[number & ((std::size_t{1} << request_bits) - 1)]};
+std::pair<LoadedBatch&, std::size_t> Loader::step_of(std::size_t number) {
+    return {batches_[number >> step_bits], number & ((std::size_t{1} << step_bits) - 1)};
 }
 
 std::optional<net::Range> Loader::next() {
     if (!plan()) return std::nullopt;
     const std::size_t number = requests_.front();
     requests_.pop_front();
-    const auto [batch, wanted] = request(number);
-    asked_.frames += wanted.frames.length;
-    asked_.blocks += source_.manifest.block_size.bytes_of(wanted.blocks);
-    return net::Range{wanted.frames.offset,
-                      ByteSpan(batch.frames).subspan(wanted.place.count(), wanted.frames.length.count()),
-                      number};
+    const auto [batch, i] = step_of(number);
+    const Step& step = batch.batch.steps[i];
+    asked_.frames += step.frames.length;
+    asked_.blocks += source_.manifest.block_size.bytes_of(step.blocks.count);
+    return net::Range{step.frames.offset, batch.frames_of(step), number};
 }
 
 Result<void> Loader::verify(std::size_t number) {
-    const auto [batch, wanted] = request(number);
-    return verifiers_.verify(batch.batch, wanted, batch.frames);
+    const auto [batch, i] = step_of(number);
+    return verifiers_.verify(batch.batch, batch.batch.steps[i], batch.frames);
 }
 
 Result<void> Loader::arrived(std::size_t number) {
-    const auto [batch, wanted] = request(number);
-    if (cache_) keep(batch.batch, wanted, batch.frames, *cache_);
-    for (std::size_t i = wanted.first_step; i <= wanted.last_step; ++i) {
-        if (batch.states[i] != LoadedBatch::State::missing) continue;
-        batch.states[i] = LoadedBatch::State::ready;
-        --batch.missing;
-    }
-    const Bytes blocks = source_.manifest.block_size.bytes_of(wanted.blocks);
+    const auto [batch, i] = step_of(number);
+    const Step& step = batch.batch.steps[i];
+    if (cache_) keep(batch.batch, step, batch.frames, *cache_);
+    batch.states[i] = LoadedBatch::State::ready;
+    --batch.missing;
+    const Bytes blocks = source_.manifest.block_size.bytes_of(step.blocks.count);
     settled_ += blocks;
     asked_.blocks -= blocks;
-    asked_.frames -= wanted.frames.length;
-    moved_ -= std::min(moved_, wanted.frames.length);
+    asked_.frames -= step.frames.length;
+    moved_ -= std::min(moved_, step.frames.length);
     show_progress();
     if (batch.missing > 0 || &batch == open_) return {};
     const std::lock_guard lock(mutex_);

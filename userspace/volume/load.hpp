@@ -78,12 +78,12 @@ class Loader final : net::Ranges {
     bool take_from_cache(BlockContent& content);
     void ask_for_missing();
 
-    // The ranges that are fetched: each is a request of a batch.
+    // The ranges that are fetched: each is a fetch step of a batch.
     std::optional<net::Range> next() override;
     Result<void> verify(std::size_t number) override;
     Result<void> arrived(std::size_t number) override;
     void moved(Bytes bytes) override;
-    std::pair<LoadedBatch&, const Request&> request(std::size_t number);
+    std::pair<LoadedBatch&, std::size_t> step_of(std::size_t number);
     void show_progress();
 
     const log::Bitmap& bitmap_;
@@ -106,7 +106,7 @@ class Loader final : net::Ranges {
 
     std::array<LoadedBatch, slots> batches_;
     LoadedBatch* open_ = nullptr;       // is being planned
-    std::deque<std::size_t> requests_;  // planned, and not asked for in this fetch
+    std::deque<std::size_t> requests_;  // numbers of steps: planned, and not asked for in this fetch
     struct {
         Bytes frames;
         Bytes blocks;

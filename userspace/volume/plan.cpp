@@ -18,15 +18,6 @@ bool joins(const Batch& batch, BlockIndex block, const BlockContent& content, co
            last.frames.length + content.frame.length <= limits.request;
 }
 
-// The frame, for which the last step has a place, becomes part of the last request or of a new one.
-void add_to_request(Batch& batch, const format::Frame& frame) {
-    const std::size_t step = batch.steps.size() - 1;
-    if (batch.requests.empty() || batch.requests.back().last_step != step)
-        batch.requests.push_back({step, step, {frame.offset, Bytes(0)}, batch.size, Blocks(0)});
-    batch.requests.back().frames.length += frame.length;
-    batch.requests.back().blocks += Blocks(1);
-}
-
 // Whether there is no room for another frame.
 bool is_full(const Batch& batch, const format::Frame& frame, const BatchLimits& limits) {
     return batch.size + frame.length > limits.size || batch.framed.size() >= limits.framed;
@@ -54,7 +45,6 @@ BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const 
             Step& step = batch.steps.back();
             step.blocks.count += Blocks(1);
             if (!framed) continue;
-            if (content->kind == Step::Kind::fetch) add_to_request(batch, content->frame);
             step.frames.length += content->frame.length;
             batch.framed.push_back({content->digest, content->frame.length});
             batch.size += content->frame.length;

@@ -14,7 +14,7 @@ namespace regild::volume {
 
 struct Step {
     enum class Kind {
-        fetch,   // get these blocks, verify and write them
+        fetch,   // get these blocks with one request, verify and write them
         cached,  // their frames are in memory and verified: write them
         zero,    // zero in the image: known without a request
     };
@@ -33,27 +33,16 @@ struct FramedBlock {
     Bytes frame_length;
 };
 
-// One range of image.zst: the frames of one fetch step.
-struct Request {
-    std::size_t first_step = 0;
-    std::size_t last_step = 0;
-    format::Frame frames;
-    Bytes place;    // of the frames in the memory of the batch
-    Blocks blocks;  // that it brings
-    bool operator==(const Request&) const = default;
-};
-
 // Steps in ascending order, and their blocks that have frames by slot.
 struct Batch {
     std::vector<Step> steps;
-    std::vector<Request> requests;
     std::vector<FramedBlock> framed;
     Bytes size;              // of all frames
     std::size_t sealed = 0;  // so many steps are being carried out: no frame is added to them
 };
 
 struct BatchLimits {
-    Bytes request;           // of image.zst. One frame may be longer
+    Bytes request;           // the frames of one fetch step. One frame may be longer
     Bytes size;              // all frames together; no frame is longer
     std::size_t framed = 0;  // blocks; so that what is kept beside the frames stays small:
     std::size_t steps = 0;

@@ -20,8 +20,7 @@ Result<void> prefetch(const log::Bitmap& bitmap, BlockIndex from, const store::S
         at = marked.range().end();
     }
     if (count == Blocks(0)) return {};
-    const Wanted wanted{
-        .first = from, .count = count, .from = marked_from, .what = "filling the cache", .at_once = MiB(8)};
+    const Wanted wanted{.first = from, .count = count, .from = marked_from, .at_once = MiB(8)};
     const Result<FillReport> filled = fill_cache(wanted, source, fetcher, cache, observer, stop);
     if (cache.error()) return {};
     if (!filled) return filled.error();
