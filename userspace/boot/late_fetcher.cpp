@@ -21,6 +21,7 @@ class LateFetcher final : public net::Fetcher {
         if (Result<void> waited = wait_for(url); !waited) return waited;
         return fetcher_->get_ranges(url, ranges);
     }
+    bool refute(const net::Url& url) override { return fetcher_->refute(url); }
     net::Totals totals() const override { return fetcher_->totals(); }
 
   private:

@@ -63,6 +63,9 @@ class Fetcher {
     // The same where all are known: their numbers are their places in `ranges`.
     Result<void> get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
                             const Moved& moved);
+    // What came from here has led to bytes that are wrong wherever they are asked for: somebody else is asked
+    // for it the next time. False: there is nobody who has not been refuted.
+    virtual bool refute(const Url&) { return false; }
     virtual Totals totals() const = 0;
 };
 

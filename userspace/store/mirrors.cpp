@@ -86,18 +86,32 @@ class MirroredFetcher final : public net::Fetcher {
         });
     }
 
+    bool refute(const net::Url& url) override {
+        Resource& resource = resources_[url.with_credentials()];
+        if (++resource.refuted >= documents_.size()) return false;
+        resource.first = (resource.first + 1) % documents_.size();
+        return true;
+    }
+
     net::Totals totals() const override { return fetcher_->totals(); }
 
   private:
+    struct Resource {
+        std::size_t first = 0;  // the mirror that gave it last, or the next one if that was refuted
+        unsigned refuted = 0;   // times
+    };
+
     template <class Ask>
     Result<void> from_each(const net::Url& url, Ask ask) {
         std::optional<Error> all;
+        Resource& resource = resources_[url.with_credentials()];
+        const std::size_t first = resource.refuted > 0 ? resource.first : first_;
         for (std::size_t i = 0; i < documents_.size(); ++i) {
-            const std::size_t number = (first_ + i) % documents_.size();
+            const std::size_t number = (first + i) % documents_.size();
             const Result<net::Url> at = at_mirror(url, number);
             Result<void> asked = at ? ask(*at) : Result<void>(at.error());
             if (asked) {
-                first_ = number;
+                first_ = resource.first = number;
                 return asked;
             }
             const Error& why = asked.error();
@@ -130,6 +144,7 @@ class MirroredFetcher final : public net::Fetcher {
     const std::vector<net::Url> documents_;
     Observer& observer_;
     std::size_t first_ = 0;
+    std::map<std::string, Resource> resources_;  // a handful for each version
 };
 
 }  // namespace

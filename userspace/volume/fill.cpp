@@ -5,6 +5,7 @@
 #include "store/frame_locator.hpp"
 #include "store/tree_reader.hpp"
 #include "volume/fetched.hpp"
+#include "volume/next_index.hpp"
 
 namespace regild::volume {
 namespace {
@@ -23,7 +24,6 @@ class Filling {
           cache_(cache),
           observer_(observer),
           stop_(stop),
-          frames_(source, fetcher),
           verifier_(source.manifest),
           verifiers_(source.manifest) {}
 
@@ -32,10 +32,11 @@ class Filling {
     Result<FillReport> run() {
         for (unsigned pass = 0; pass < most_passes && !full_ && !report_.whole; ++pass) {
             const Bytes before = cache_.all_written();
-            report_.wanted = Blocks(0);
-            kept_ = Bytes(0);
             renew_ = pass % 2 == 1;
-            if (Result<void> passed = run_once(); !passed) return passed.error();
+            Result<void> passed = run_once();
+            while (has_next_index(passed, source_, fetcher_, observer_))
+                passed = run_once();
+            if (!passed) return passed.error();
             report_.whole = !full_ && cache_.all_written() == before;
         }
         return report_;
@@ -43,6 +44,9 @@ class Filling {
 
   private:
     Result<void> run_once() {
+        report_.wanted = Blocks(0);
+        kept_ = Bytes(0);
+        frames_.emplace(source_, fetcher_);
         Progress progress(observer_, "filling the cache",
                           source_.manifest.block_size.bytes_of(wanted_.count));
         progress_ = &progress;
@@ -70,9 +74,9 @@ class Filling {
             }
         }
         progress_->add(source_.manifest.block_size.bytes_of(wanted.count(range) - missing.count()));
-        if (Result<void> found = frames_.load(missing); !found) return found;
+        if (Result<void> found = frames_->load(missing); !found) return found;
         const auto content_of = [&](BlockIndex block) {
-            return BlockContent{Step::Kind::fetch, tree_->digest(block), frames_.frame(block)};
+            return BlockContent{Step::Kind::fetch, tree_->digest(block), frames_->frame(block)};
         };
         for (BlockIndex at = range.first; at < range.end() && !full_;) {
             Batch batch;
@@ -126,7 +130,7 @@ class Filling {
     Observer& observer_;
     const StopFlag& stop_;
     std::optional<store::TreeReader> tree_;  // anew in each pass: the cache must have it as well
-    store::FrameLocator frames_;
+    std::optional<store::FrameLocator> frames_;
     store::FrameVerifier verifier_;
     FrameVerifiers verifiers_;
     Progress* progress_ = nullptr;  // of this pass

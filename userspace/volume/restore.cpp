@@ -9,6 +9,7 @@
 #include "volume/apply.hpp"
 #include "volume/compare.hpp"
 #include "volume/fit.hpp"
+#include "volume/next_index.hpp"
 #include "volume/prefetch.hpp"
 #include "volume/state.hpp"
 
@@ -72,10 +73,11 @@ Result<void> Restore::run() {
     if (Result<void> few = check_need(); !few) return few;
     // Twice: a log unit that cannot be read when its marks are to be cleared leaves others marked.
     for (int run = 0; run < 2 && bitmap.marked() > Blocks(0); ++run) {
-        if (!pass_) pass_ = std::make_unique<Pass>(*this);
-        Result<void> brought = bring(*pass_);
-        // After an error of the disk only the log can say what is left.
-        if (brought || brought.error().kind == Failure::disk) pass_.reset();
+        Result<void> brought = bring();
+        while (has_next_index(brought, source_, fetcher_, observer_)) {
+            pass_.reset();
+            brought = bring();
+        }
         if (!brought) return brought;
     }
     if (bitmap.marked() > Blocks(0))
@@ -136,9 +138,17 @@ Result<void> Restore::check_need() {
     return {};
 }
 
+Result<void> Restore::bring() {
+    if (!pass_) pass_ = std::make_unique<Pass>(*this);
+    Result<void> brought = bring_by(*pass_);
+    // After an error of the disk only the log can say what is left.
+    if (brought || brought.error().kind == Failure::disk) pass_.reset();
+    return brought;
+}
+
 // On an error what has arrived is put in place all the same, where the record says already that the disk is a
 // mixture.
-Result<void> Restore::bring(Pass& pass) {
+Result<void> Restore::bring_by(Pass& pass) {
     Loader& loader = pass.loader;
     Result<void> loaded;
     if (target_.log.record()->state == format::VolumeState::golden) {

@@ -59,7 +59,8 @@ class Restore {
     Result<void> run();
     Result<void> clear_what_is_right();
     Result<void> check_need();
-    Result<void> bring(Pass& pass);
+    Result<void> bring();
+    Result<void> bring_by(Pass& pass);
 
     RestoreTarget target_;
     const store::Source& source_;

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// An index is not verified: what one mirror has wrong of it is found out by the blocks that it leads to.
+#include <catch2/catch.hpp>
+
+#include "store/mirrors.hpp"
+#include "volume/fill.hpp"
+#include "volume_fixture.hpp"
+
+namespace regild::volume {
+namespace {
+
+using test::blocks;
+using test::FakeFetcher;
+using test::GoldenImage;
+using test::MemoryStorage;
+
+// The first mirror, which has the image as well, says of blocks of the session where others are.
+struct WrongIndex {
+    WrongIndex() {
+        auto fetcher = std::make_unique<FakeFetcher>(image);
+        fake = fetcher.get();
+        fake->files["http://mirror/1/image.zst"] = image.frames;
+        fake->files["http://mirror/1/image.verity"] = image.tree_file;
+        fake->files["http://mirror/1/image.index"] = image.index_file;
+        ByteVector& index = fake->files["http://store/1/image.index"];
+        index[std::size_t{200} / 32 * 104] ^= std::byte{1};
+        mirrored = store::make_mirrored_fetcher(
+            std::move(fetcher),
+            {test::url("http://store/stable.json"), test::url("http://mirror/stable.json")}, observer);
+    }
+    std::size_t requests_for(const std::string& at) const {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(fake->requests, [&](const auto& request) { return request.url == at; }));
+    }
+
+    GoldenImage image = test::image_of_300_blocks();
+    store::Source source = image.source();
+    test::SilentObserver observer;
+    StopFlag stop;
+    FakeFetcher* fake = nullptr;
+    std::unique_ptr<net::Fetcher> mirrored;
+};
+
+}  // namespace
+
+TEST_CASE("where one mirror says wrongly where frames are, the next one is asked") {
+    WrongIndex at;
+    const auto volume = test::make_session_volume(at.image, test::usual_session);
+    Restore restore({volume->log(), volume->data}, at.source, *at.mirrored, at.observer, at.stop);
+    REQUIRE(restore.attempt().ok());
+    CHECK(test::is_golden(volume->data.content(), at.image));
+    CHECK(volume->bitmap().marked() == Blocks(0));
+    CHECK(at.observer.lines.find("block 200 does not match") != std::string::npos);
+    CHECK(at.observer.lines.find("asking the next mirror where the frames are") != std::string::npos);
+    const std::size_t asked = at.requests_for("http://store/1/image.index");
+    CHECK(asked > 0);
+
+    // It is not asked again.
+    const auto other = test::make_session_volume(at.image, test::usual_session);
+    Restore again({other->log(), other->data}, at.source, *at.mirrored, at.observer, at.stop);
+    REQUIRE(again.attempt().ok());
+    CHECK(at.requests_for("http://store/1/image.index") == asked);
+}
+
+TEST_CASE("a cache is filled in spite of a mirror that says wrongly where frames are") {
+    WrongIndex at;
+    MemoryStorage device(MiB(8));
+    store::Cache cache = store::Cache::open(device).value();
+    const Result<FillReport> filled = fill_cache(at.source, *at.mirrored, cache, at.observer, at.stop);
+    REQUIRE(filled.ok());
+    CHECK(filled->whole);
+}
+
+TEST_CASE("where all mirrors have the same wrong image each index is asked for once more at the most") {
+    WrongIndex at;
+    ByteVector wrong = at.image.frames;
+    for (std::byte& byte : wrong)
+        byte ^= std::byte{1};
+    at.fake->files["http://store/1/image.zst"] = at.fake->files["http://mirror/1/image.zst"] = wrong;
+    const auto volume = test::make_session_volume(at.image, test::usual_session);
+    Restore restore({volume->log(), volume->data}, at.source, *at.mirrored, at.observer, at.stop);
+    const Result<void> done = restore.attempt();
+    REQUIRE_FALSE(done.ok());
+    CHECK(done.error().kind == Failure::source);
+    CHECK(volume->journal.entries.empty());
+    CHECK(at.requests_for("http://store/1/image.zst") <= 2);
+}
+
+}  // namespace regild::volume

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// An index is not verified: a mirror that has it wrong makes image.zst look wrong at every mirror.
+#pragma once
+
+#include "base/observer.hpp"
+#include "net/fetcher.hpp"
+#include "store/source.hpp"
+
+namespace regild::volume {
+
+// Whether `brought` failed by wrong bytes and there is a mirror whose index has not been tried. It is what a
+// new FrameLocator asks.
+bool has_next_index(const Result<void>& brought, const store::Source& source, net::Fetcher& fetcher,
+                    Observer& observer);
+
+}  // namespace regild::volume
