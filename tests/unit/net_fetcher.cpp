@@ -293,23 +293,24 @@ TEST_CASE("a redirect within the scheme is followed, to another one it is refuse
 
 TEST_CASE("what is secret goes to the named servers alone, and not where they redirect to") {
     std::string elsewhere_heads;
-    std::string last_url;
+    std::string return_url;
     HttpServer elsewhere([&](const HttpRequest& request) {
         elsewhere_heads += request.head;
-        if (request.path == "/back") return status_only("302 Found\r\nLocation: " + last_url);
+        if (request.path == "/back") return status_only("302 Found\r\nLocation: " + return_url);
         return partial_content(file, request);
     });
     std::string heads;
     HttpServer server([&](const HttpRequest& request) {
         heads += request.head;
-        if (request.path == "/here") return status_only("302 Found\r\nLocation: /last");
+        if (request.path == "/here" || request.path == "/return")
+            return status_only("302 Found\r\nLocation: /last");
         if (request.path == "/away") return status_only("302 Found\r\nLocation: " + elsewhere.url("/"));
         if (request.path == "/both")
             return status_only("302 Found\r\nLocation: /last\r\nLocation: " + elsewhere.url("/"));
         if (request.path == "/back") return status_only("302 Found\r\nLocation: " + elsewhere.url("/back"));
         return partial_content(file, request);
     });
-    last_url = server.url("/last");
+    return_url = server.url("/return");
     FetchOptions options{.patience_seconds = 1};
     options.transport.credentials = {{"Authorization: Bearer hunter2", "X-Key: hunter3"},
                                      {test::url(server.url("/")).origin()}};
