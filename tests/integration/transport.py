@@ -36,12 +36,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start_nginx(folder, more, store=None):
-    """An nginx that serves the store of the tests, with `more` in its server block: port and process."""
+def start_nginx(folder, more, store=None, http=""):
+    """An nginx that serves the store of the tests, with `more` in its server block and `http` before it: the ports
+    that stand for @TLS@ and without TLS."""
     store = store or Path(os.environ["REGILD_NGINX_ROOT"])
     for _ in range(10):
         port, other = free_port(), free_port()
-        text = NGINX_CONF.read_text().replace("@FOLDER@/store", str(store))
+        text = NGINX_CONF.read_text().replace("@FOLDER@/store", str(store)).replace("\tserver {", http + "\tserver {")
         for name, value in (("MORE", more.replace("@TLS@", str(port))), ("PORT", other), ("FOLDER", folder)):
             text = text.replace(f"@{name}@", str(value))
         (folder / "nginx.conf").write_text(text)

@@ -19,6 +19,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t max_connections = 16;
+// Over HTTP/2, where requests share a connection: so many as libcurl sends over one, and so many of their
+// bytes. Large ones fill the line as they are.
+constexpr std::size_t max_streams = 100;
+constexpr Bytes max_streamed = MiB(4);
 // To the server that redirects, and to the one that it redirects to.
 constexpr long most_kept_alive = 2 * max_connections;
 // A range whose bytes are wrong so often is wrong at the source.
@@ -71,6 +75,7 @@ class HttpFetcher final : public Fetcher {
     Result<void> loop(Fetch& fetch);
     Result<void> check_patience(Fetch& fetch);
     Result<void> start_some(Fetch& fetch);
+    bool may_start_another() const;
     Result<void> start(const Url& url, Job& job, std::size_t number);
     void count_progress(Fetch& fetch);
     Result<bool> take_ended(Fetch& fetch);
@@ -87,6 +92,7 @@ class HttpFetcher final : public Fetcher {
     Totals totals_;
     // The multi handle keeps the connections alive; the transfers' handles must be gone before it.
     MultiHandle multi_;
+    bool multiplexes_ = false;  // the server, as far as its last answer tells
     std::vector<std::unique_ptr<Transfer>> transfers_;
     std::vector<Transfer*> idle_;
     std::vector<Transfer*> active_;
@@ -118,6 +124,7 @@ Result<void> HttpFetcher::run(const Url& url, Ranges& ranges, const std::optiona
         if (global == CURLE_OK) multi_.reset(curl_multi_init());
         if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
         curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, most_kept_alive);
+        curl_multi_setopt(multi_.get(), CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(max_connections));
     }
     Verifiers verifiers(ranges, [this] { curl_multi_wakeup(multi_.get()); });
     Fetch fetch(url, ranges, seconds(options_.patience_seconds), verifiers);
@@ -182,8 +189,7 @@ bool HttpFetcher::resume_held() {
 }
 
 Result<void> HttpFetcher::start_some(Fetch& fetch) {
-    while (active_.size() < limit_.connections(max_connections) &&
-           Clock::now() >= fetch.back_off.not_before()) {
+    while (may_start_another() && Clock::now() >= fetch.back_off.not_before()) {
         if (fetch.again.empty()) {
             const std::optional<Range> range = fetch.ranges.next();
             if (!range) return {};
@@ -197,6 +203,15 @@ Result<void> HttpFetcher::start_some(Fetch& fetch) {
         if (Result<void> started = start(fetch.url, fetch.jobs.at(number), number); !started) return started;
     }
     return {};
+}
+
+bool HttpFetcher::may_start_another() const {
+    if (active_.size() < limit_.connections(max_connections)) return true;
+    if (!multiplexes_ || active_.size() >= max_streams) return false;
+    Bytes under_way;
+    for (const Transfer* transfer : active_)
+        under_way += transfer->job().range ? transfer->job().range->length : Bytes(0);
+    return under_way < max_streamed;
 }
 
 void HttpFetcher::count_progress(Fetch& fetch) {
@@ -282,6 +297,7 @@ std::optional<std::pair<Transfer*, CURLcode>> HttpFetcher::next_ended() {
     curl_easy_getinfo(message->easy_handle, CURLINFO_REDIRECT_COUNT, &redirects);
     totals_.requests += static_cast<std::uint64_t>(redirects);
     totals_.received += Bytes(transfer->received());
+    multiplexes_ = transfer->was_multiplexed();
     curl_multi_remove_handle(multi_.get(), transfer->handle());
     std::erase(active_, transfer);
     idle_.push_back(transfer);

@@ -14,7 +14,7 @@ constexpr Bytes share = KiB(64);
 }  // namespace
 
 void RateLimit::received(Clock::time_point now, Bytes bytes) {
-    if (per_second_ == Bytes(0)) return;
+    if (!is_set()) return;
     constexpr std::uint64_t second = std::nano::den;
     const std::uint64_t whole = bytes.count() / per_second_.count();
     const std::uint64_t rest = bytes.count() % per_second_.count();
@@ -23,7 +23,7 @@ void RateLimit::received(Clock::time_point now, Bytes bytes) {
 }
 
 std::size_t RateLimit::connections(std::size_t most) const {
-    if (per_second_ == Bytes(0)) return most;
+    if (!is_set()) return most;
     return std::clamp<std::size_t>(per_second_.count() / share.count(), 1, most);
 }
 

@@ -15,6 +15,7 @@ class RateLimit {
     // Bytes a second; 0: no limit.
     explicit RateLimit(Bytes per_second) : per_second_(per_second) {}
 
+    bool is_set() const { return per_second_ > Bytes(0); }
     // Whether bytes may be taken at `now`. As many as come at once may be: they are paid for afterwards.
     bool allows(Clock::time_point now) const { return now >= paid_until_; }
     void received(Clock::time_point now, Bytes bytes);

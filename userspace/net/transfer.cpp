@@ -23,6 +23,8 @@ bool may_pass(CURLcode code) {
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_CONNECT:
         case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_HTTP2:
+        case CURLE_HTTP2_STREAM:
         case CURLE_PARTIAL_FILE:
         case CURLE_OPERATION_TIMEDOUT:
         case CURLE_SSL_CONNECT_ERROR:
@@ -60,7 +62,6 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit&
     const bool all_set = set_transport(easy, options.transport) && set(CURLOPT_NOSIGNAL, 1L) &&
                          set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
                          set(CURLOPT_MAXREDIRS, max_redirects) &&
-                         set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)) &&
                          set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
                          set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
                          set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
@@ -90,6 +91,11 @@ void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
     choose_headers(origin_);
     curl_easy_setopt(handle(), CURLOPT_URL, url.with_credentials().c_str());
     curl_easy_setopt(handle(), CURLOPT_REDIR_PROTOCOLS_STR, url.scheme().c_str());
+    // A request that waits for room under the limit would hold up all that share its connection.
+    const bool may_share = url.scheme() == "https" && !limit_.is_set();
+    curl_easy_setopt(handle(), CURLOPT_HTTP_VERSION,
+                     static_cast<long>(may_share ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(handle(), CURLOPT_PIPEWAIT, may_share ? 1L : 0L);
     // What spoilt an answer may sit at the other end of the connection that brought it.
     curl_easy_setopt(handle(), CURLOPT_FRESH_CONNECT, job.wrong > 0 ? 1L : 0L);
     if (job.range) {
@@ -197,6 +203,12 @@ bool Transfer::take_body(std::string_view bytes) {
 // May end in being held again.
 void Transfer::resume() {
     if (std::exchange(held_, false)) curl_easy_pause(handle(), CURLPAUSE_CONT);
+}
+
+bool Transfer::was_multiplexed() const {
+    long version = CURL_HTTP_VERSION_NONE;
+    curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);
+    return version == CURL_HTTP_VERSION_2_0;
 }
 
 Bytes Transfer::take_progress() {

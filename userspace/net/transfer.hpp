@@ -50,6 +50,8 @@ class Transfer {
     // Whether it waits until the limit allows more; then resume() lets it go on.
     bool is_held() const { return held_; }
     void resume();
+    // Whether its answer came over HTTP/2. For one that has ended.
+    bool was_multiplexed() const;
     // How much farther than all tries before it this one has got since the last call.
     Bytes take_progress();
 
