@@ -92,9 +92,9 @@ def fastest_peer(results, rate):
 
 def scattered(results):
     case = "scattered, 1 Gbit/s, 20 ms"
-    if results.has(case, "regild"):
-        yield most("restore, 1000 blocks scattered, 1 Gbit/s, 20 ms", results.median(case, "regild"),
-                   SCATTERED_SECONDS, "s")
+    if results.has(case, "regild, HTTP/2"):
+        yield most("restore, 1000 blocks scattered, 1 Gbit/s, 20 ms, over HTTP/2",
+                   results.median(case, "regild, HTTP/2"), SCATTERED_SECONDS, "s")
 
 
 def warm_cache(results):

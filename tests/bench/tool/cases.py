@@ -78,7 +78,7 @@ def links(results, golden, rounds):
     with serving("links") as server:
         disk = provisioned("regild", golden, server)
     scattered = Scattered("scattered", golden, 1000, random.Random(7))
-    ours = [Regild(disk), Floor(disk, raw=False)]
+    ours = [Regild(disk), Floor(disk, raw=False), Regild(disk, "regild, HTTP/2", tls=True)]
     for name, (rate, trip) in LINKS.items():
         with Link(name, rate, trip) as link:
             take_turns(results, f"medium, {name}", ours, link, session, rounds)

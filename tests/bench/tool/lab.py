@@ -22,7 +22,7 @@ MORE = """sendfile on;
 		tcp_nopush on;
 		access_log @FOLDER@/wire.log wire;
 		@LISTEN@
-		listen @ADDRESS@:@TLS_PORT@ ssl;
+		listen @ADDRESS@:@TLS_PORT@ ssl http2;
 		ssl_certificate @FOLDER@/certificate.pem;
 		ssl_certificate_key @FOLDER@/key.pem;"""
 LOOPBACK = "127.0.0.1"
