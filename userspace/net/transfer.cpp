@@ -95,7 +95,6 @@ void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
     const bool may_share = url.scheme() == "https" && !limit_.is_set();
     curl_easy_setopt(handle(), CURLOPT_HTTP_VERSION,
                      static_cast<long>(may_share ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(handle(), CURLOPT_PIPEWAIT, may_share ? 1L : 0L);
     // What spoilt an answer may sit at the other end of the connection that brought it.
     curl_easy_setopt(handle(), CURLOPT_FRESH_CONNECT, job.wrong > 0 ? 1L : 0L);
     if (job.range) {
