@@ -9,7 +9,6 @@
 namespace regild::volume {
 namespace {
 
-using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
 using test::MemoryStorage;

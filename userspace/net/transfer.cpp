@@ -59,19 +59,18 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit&
     const auto set = [easy](CURLoption option, auto value) {
         return curl_easy_setopt(easy, option, value) == CURLE_OK;
     };
-    const bool all_set = set_transport(easy, options.transport) && set(CURLOPT_NOSIGNAL, 1L) &&
-                         set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
-                         set(CURLOPT_MAXREDIRS, max_redirects) &&
-                         set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
-                         set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
-                         set(CURLOPT_LOW_SPEED_TIME, stall_seconds) &&
-                         set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
-                         set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
-                         set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
-                         set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
-                         set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
-                         set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
-                         set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
+    const bool all_set =
+        set_transport(easy, options.transport) && set(CURLOPT_NOSIGNAL, 1L) &&
+        set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
+        set(CURLOPT_MAXREDIRS, max_redirects) && set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
+        set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
+        set(CURLOPT_LOW_SPEED_TIME, stall_seconds) && set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
+        set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
+        set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
+        set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
+        set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
+        set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
+        set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
     return all_set ? std::move(transfer) : nullptr;
 }
 
