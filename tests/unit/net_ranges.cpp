@@ -67,6 +67,29 @@ TEST_CASE("a range is told when its turn comes, which may be when another has ar
     CHECK(fetch.server.connections() == 1);
 }
 
+TEST_CASE("while no range has come, as many are told as there are connections") {
+    class Counting final : public Told {
+      public:
+        using Told::Told;
+        std::optional<Range> next() override {
+            ++asked;
+            return Told::next();
+        }
+        std::atomic<std::size_t> asked = 0;
+    };
+    Counting ranges(64);
+    std::optional<std::size_t> asked_at_first;
+    HttpServer server([&](const HttpRequest& request) {
+        if (!asked_at_first) asked_at_first = ranges.asked;
+        return partial_content(file, request);
+    });
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 5}, stop);
+    REQUIRE(fetcher->get_ranges(test::url(server.url("/image.zst")), ranges).ok());
+    CHECK(ranges.numbers.size() == 64);
+    CHECK(asked_at_first == 16);
+}
+
 TEST_CASE("the network goes on while a range is verified") {
     class Slow final : public Told {
       public:
