@@ -67,31 +67,34 @@ bool is_of_sources(const std::string& source, const format::Configuration& confi
            });
 }
 
+// What `parse` makes of the secret in the file that is the value of `key`.
+template <class Parsed>
+Result<Parsed> parse_secret(const std::string& key, const std::string& path, std::size_t limit,
+                            Result<Parsed> (*parse)(std::string_view)) {
+    const Result<std::string> text = read_secret(path, limit);
+    if (!text) return text.error().context(key + " " + path);
+    Result<Parsed> parsed = parse(*text);
+    if (!parsed) return parsed.error().context(key + " " + path);
+    return parsed;
+}
+
 // To be sent to the sources of the configuration.
 Result<net::Credentials> read_credentials(const format::Configuration& configuration) {
     net::Credentials credentials;
     if (!configuration.headers_file.empty()) {
-        const auto wrong = [&](const Error& error) {
-            return error.context("headers_file " + configuration.headers_file);
-        };
-        const Result<std::string> text =
-            read_secret(configuration.headers_file, format::max_headers_size + 1);
-        if (!text) return wrong(text.error());
-        Result<std::vector<std::string>> headers = format::parse_request_headers(*text);
-        if (!headers) return wrong(headers.error());
+        Result<std::vector<std::string>> headers =
+            parse_secret("headers_file", configuration.headers_file, format::max_headers_size + 1,
+                         &format::parse_request_headers);
+        if (!headers) return headers.error();
         credentials.headers = *std::move(headers);
     }
-    if (!configuration.bearer_token_file.empty()) {
-        const auto wrong = [&](const Error& error) {
-            return error.context("bearer_token_file " + configuration.bearer_token_file);
-        };
-        const Result<std::string> text =
-            read_secret(configuration.bearer_token_file, format::max_token_size + 2);
-        if (!text) return wrong(text.error());
-        Result<std::string> header = format::parse_bearer_token(*text);
-        if (!header) return wrong(header.error());
+    if (const std::string& path = configuration.bearer_token_file; !path.empty()) {
+        Result<std::string> header =
+            parse_secret("bearer_token_file", path, format::max_token_size + 2, &format::parse_bearer_token);
+        if (!header) return header.error();
         if (std::ranges::any_of(credentials.headers, format::is_authorization))
-            return wrong({Failure::usage, "headers_file has an Authorization, too"});
+            return Error{Failure::usage,
+                         "bearer_token_file " + path + ": headers_file has an Authorization, too"};
         credentials.headers.push_back(*std::move(header));
     }
     if (credentials.headers.empty()) return credentials;
