@@ -15,8 +15,9 @@ namespace regild::format {
 
 inline constexpr std::size_t max_configuration_size = 65536;  // bytes
 inline constexpr std::size_t max_mirrors = 15;
-
 inline constexpr std::size_t max_offline_message = 400;  // bytes
+// The least keeps what a request brings coming in.
+inline constexpr Bytes least_limit_rate = KiB(16);
 
 // What to do when blocks are to be restored and the server cannot give them.
 enum class OfflinePolicy {
@@ -34,8 +35,6 @@ struct OfflineRules {
     std::string message;            // for whoever stands before the screen; "": none
     std::optional<std::chrono::seconds> reboot;  // how long after it has given up the machine starts anew
 };
-// The least keeps what a request brings coming in.
-inline constexpr Bytes least_limit_rate = KiB(16);
 
 struct Configuration {
     std::string data;                  // required: a path or a tag (PARTLABEL=, PARTUUID=, UUID=, LABEL=)
