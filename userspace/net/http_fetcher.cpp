@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The fetcher's one loop: a libcurl multi handle, a few connections, many requests in line.
+// The fetcher's one loop: libcurl's multi interface, a few connections, many requests in line.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -79,7 +80,9 @@ class HttpFetcher final : public Fetcher {
     Result<void> start(const Url& url, Job& job, std::size_t number);
     void count_progress(Fetch& fetch);
     Result<bool> take_ended(Fetch& fetch);
-    static Result<void> take_verdict(Fetch& fetch, const Verifiers::Verdict& verdict);
+    Result<void> take_verdict(Fetch& fetch, const Verifiers::Verdict& verdict);
+    void fall_back(Fetch& fetch);
+    CURLM* multi() const { return plain_ ? plain_multi_.get() : multi_.get(); }
     // Lets go on what the limit has held, as far as it allows. Whether it still holds something.
     bool resume_held();
     // The next transfer that ended, taken out of the multi handle.
@@ -92,7 +95,10 @@ class HttpFetcher final : public Fetcher {
     Totals totals_;
     // The multi handle keeps the connections alive; the transfers' handles must be gone before it.
     MultiHandle multi_;
-    bool multiplexes_ = false;  // the server, as far as its last answer tells
+    // One of its own for plain connections: of a shared one libcurl would not let go.
+    MultiHandle plain_multi_;
+    std::atomic<bool> plain_ = false;  // something went wrong over HTTP/2: read by threads that wake the loop
+    std::optional<bool> multiplexes_;  // whether answers come over HTTP/2; nothing: none has come
     std::vector<std::unique_ptr<Transfer>> transfers_;
     std::vector<Transfer*> idle_;
     std::vector<Transfer*> active_;
@@ -121,12 +127,15 @@ Result<void> HttpFetcher::get_ranges(const Url& url, Ranges& ranges) {
 Result<void> HttpFetcher::run(const Url& url, Ranges& ranges, const std::optional<Job>& whole) {
     if (!multi_) {
         static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
-        if (global == CURLE_OK) multi_.reset(curl_multi_init());
+        if (global == CURLE_OK) plain_multi_.reset(curl_multi_init());
+        if (plain_multi_) multi_.reset(curl_multi_init());
         if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
-        curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, most_kept_alive);
-        curl_multi_setopt(multi_.get(), CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(max_connections));
+        for (CURLM* each : {multi_.get(), plain_multi_.get()}) {
+            curl_multi_setopt(each, CURLMOPT_MAXCONNECTS, most_kept_alive);
+            curl_multi_setopt(each, CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(max_connections));
+        }
     }
-    Verifiers verifiers(ranges, [this] { curl_multi_wakeup(multi_.get()); });
+    Verifiers verifiers(ranges, [this] { curl_multi_wakeup(multi()); });
     Fetch fetch(url, ranges, seconds(options_.patience_seconds), verifiers);
     if (whole) {
         fetch.jobs.emplace(0, *whole);
@@ -149,7 +158,7 @@ Result<void> HttpFetcher::loop(Fetch& fetch) {
         if (fetch.jobs.empty()) return {};
 
         int running = 0;
-        if (const CURLMcode code = curl_multi_perform(multi_.get(), &running); code != CURLM_OK)
+        if (const CURLMcode code = curl_multi_perform(multi(), &running); code != CURLM_OK)
             return Error{Failure::failed, std::string("libcurl: ") + curl_multi_strerror(code)};
         count_progress(fetch);
         const Result<bool> ended_any = take_ended(fetch);
@@ -161,7 +170,7 @@ Result<void> HttpFetcher::loop(Fetch& fetch) {
             wait = std::min(wait, std::chrono::ceil<milliseconds>(fetch.back_off.not_before() - now));
         if (std::ranges::any_of(active_, &Transfer::is_held))
             wait = std::clamp(std::chrono::ceil<milliseconds>(limit_.next() - now), milliseconds(0), wait);
-        curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
+        curl_multi_poll(multi(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
     }
 }
 
@@ -207,7 +216,7 @@ Result<void> HttpFetcher::start_some(Fetch& fetch) {
 
 bool HttpFetcher::may_start_another() const {
     if (active_.size() < limit_.connections(max_connections)) return true;
-    if (!multiplexes_ || active_.size() >= max_streams) return false;
+    if (multiplexes_ != true || active_.size() >= max_streams) return false;
     Bytes under_way;
     for (const Transfer* transfer : active_)
         under_way += transfer->job().range ? transfer->job().range->length : Bytes(0);
@@ -239,6 +248,7 @@ Result<bool> HttpFetcher::take_ended(Fetch& fetch) {
             fetch.last_error = conclusion.error;
             fetch.again.push_back(transfer->job_number());
             fetch.back_off.failed(Clock::now(), conclusion.retry_after);
+            fall_back(fetch);
             continue;
         }
         fetch.back_off.succeeded();
@@ -262,7 +272,19 @@ Result<void> HttpFetcher::take_verdict(Fetch& fetch, const Verifiers::Verdict& v
         return taken.error().context(fetch.url.shown() + ": wrong " + std::to_string(job.wrong) + " times");
     job.farthest = 0;
     fetch.again.push_back(verdict.number);
+    fall_back(fetch);
     return {};
+}
+
+// A connection that is shared and stalls, or brings wrong bytes, does so for all its requests. From the first
+// failure on there are only plain ones, and what is under way is asked for again over them.
+void HttpFetcher::fall_back(Fetch& fetch) {
+    if (plain_ || multiplexes_ == false || fetch.url.scheme() != "https") return;
+    for (const Transfer* transfer : active_)
+        fetch.again.push_back(transfer->job_number());
+    abandon_active();
+    plain_ = true;
+    multiplexes_ = false;
 }
 
 Result<void> HttpFetcher::start(const Url& url, Job& job, std::size_t number) {
@@ -276,17 +298,17 @@ Result<void> HttpFetcher::start(const Url& url, Job& job, std::size_t number) {
     }
     Transfer* transfer = idle_.back();
     idle_.pop_back();
-    transfer->prepare(url, job, number);
+    transfer->prepare(url, job, number, plain_ || limit_.is_set());
     active_.push_back(transfer);
     ++totals_.requests;
-    if (const CURLMcode code = curl_multi_add_handle(multi_.get(), transfer->handle()); code != CURLM_OK)
+    if (const CURLMcode code = curl_multi_add_handle(multi(), transfer->handle()); code != CURLM_OK)
         return Error{Failure::failed, std::string("libcurl: ") + curl_multi_strerror(code)};
     return {};
 }
 
 std::optional<std::pair<Transfer*, CURLcode>> HttpFetcher::next_ended() {
     int left = 0;
-    const CURLMsg* message = curl_multi_info_read(multi_.get(), &left);
+    const CURLMsg* message = curl_multi_info_read(multi(), &left);
     if (!message) return std::nullopt;
     // The message does not outlive the handle's removal.
     const CURLcode code = message->data.result;
@@ -297,8 +319,8 @@ std::optional<std::pair<Transfer*, CURLcode>> HttpFetcher::next_ended() {
     curl_easy_getinfo(message->easy_handle, CURLINFO_REDIRECT_COUNT, &redirects);
     totals_.requests += static_cast<std::uint64_t>(redirects);
     totals_.received += Bytes(transfer->received());
-    multiplexes_ = transfer->was_multiplexed();
-    curl_multi_remove_handle(multi_.get(), transfer->handle());
+    if (const auto shared = transfer->was_shared(); shared && multiplexes_ != true) multiplexes_ = shared;
+    curl_multi_remove_handle(multi(), transfer->handle());
     std::erase(active_, transfer);
     idle_.push_back(transfer);
     return std::pair(transfer, code);
@@ -308,7 +330,7 @@ std::optional<std::pair<Transfer*, CURLcode>> HttpFetcher::next_ended() {
 void HttpFetcher::abandon_active() {
     for (Transfer* transfer : active_) {
         totals_.received += Bytes(transfer->received());
-        curl_multi_remove_handle(multi_.get(), transfer->handle());
+        curl_multi_remove_handle(multi(), transfer->handle());
         idle_.push_back(transfer);
     }
     active_.clear();

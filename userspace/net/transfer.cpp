@@ -74,7 +74,7 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit&
     return all_set ? std::move(transfer) : nullptr;
 }
 
-void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
+void Transfer::prepare(const Url& url, Job& job, std::size_t job_number, bool plain) {
     job_ = &job;
     job_number_ = job_number;
     if (job.text) job.text->clear();
@@ -90,8 +90,8 @@ void Transfer::prepare(const Url& url, Job& job, std::size_t job_number) {
     choose_headers(origin_);
     curl_easy_setopt(handle(), CURLOPT_URL, url.with_credentials().c_str());
     curl_easy_setopt(handle(), CURLOPT_REDIR_PROTOCOLS_STR, url.scheme().c_str());
-    // A request that waits for room under the limit would hold up all that share its connection.
-    const bool may_share = url.scheme() == "https" && !limit_.is_set();
+    // A request that waits for room under a limit would hold up all that share its connection.
+    const bool may_share = url.scheme() == "https" && !plain;
     curl_easy_setopt(handle(), CURLOPT_HTTP_VERSION,
                      static_cast<long>(may_share ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     // What spoilt an answer may sit at the other end of the connection that brought it.
@@ -203,9 +203,10 @@ void Transfer::resume() {
     if (std::exchange(held_, false)) curl_easy_pause(handle(), CURLPAUSE_CONT);
 }
 
-bool Transfer::was_multiplexed() const {
+std::optional<bool> Transfer::was_shared() const {
     long version = CURL_HTTP_VERSION_NONE;
     curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);
+    if (version == CURL_HTTP_VERSION_NONE) return std::nullopt;
     return version == CURL_HTTP_VERSION_2_0;
 }
 

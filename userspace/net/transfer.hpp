@@ -33,8 +33,8 @@ class Transfer {
     // The limit outlives it.
     static std::unique_ptr<Transfer> make(const FetchOptions& options, RateLimit& limit);
 
-    // Prepares the handle for `job` at `url`.
-    void prepare(const Url& url, Job& job, std::size_t job_number);
+    // Prepares the handle for `job` at `url`. `plain`: over HTTP/1.1 in any case.
+    void prepare(const Url& url, Job& job, std::size_t job_number, bool plain);
     // After libcurl reported the end of the transfer.
     struct Conclusion {
         Outcome outcome = Outcome::done;
@@ -50,8 +50,8 @@ class Transfer {
     // Whether it waits until the limit allows more; then resume() lets it go on.
     bool is_held() const { return held_; }
     void resume();
-    // Whether its answer came over HTTP/2. For one that has ended.
-    bool was_multiplexed() const;
+    // Whether its answer came over HTTP/2; nothing: none came. For one that has ended.
+    std::optional<bool> was_shared() const;
     // How much farther than all tries before it this one has got since the last call.
     Bytes take_progress();
 
