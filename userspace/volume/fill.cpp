@@ -24,6 +24,7 @@ class Filling {
           cache_(cache),
           observer_(observer),
           stop_(stop),
+          frames_(std::in_place, source, fetcher),
           verifier_(source.manifest),
           verifiers_(source.manifest) {}
 
@@ -34,8 +35,10 @@ class Filling {
             const Bytes before = cache_.all_written();
             renew_ = pass % 2 == 1;
             Result<void> passed = run_once();
-            while (has_next_index(passed, source_, fetcher_, observer_))
+            while (has_next_index(passed, source_, fetcher_, observer_)) {
+                frames_.emplace(source_, fetcher_);
                 passed = run_once();
+            }
             if (!passed) return passed.error();
             report_.whole = !full_ && cache_.all_written() == before;
         }
@@ -46,7 +49,6 @@ class Filling {
     Result<void> run_once() {
         report_.wanted = Blocks(0);
         kept_ = Bytes(0);
-        frames_.emplace(source_, fetcher_);
         Progress progress(observer_, "filling the cache",
                           source_.manifest.block_size.bytes_of(wanted_.count));
         progress_ = &progress;
@@ -129,8 +131,8 @@ class Filling {
     store::Cache& cache_;
     Observer& observer_;
     const StopFlag& stop_;
-    std::optional<store::TreeReader> tree_;  // anew in each pass: the cache must have it as well
-    std::optional<store::FrameLocator> frames_;
+    std::optional<store::TreeReader> tree_;      // anew in each pass: the cache must have it as well
+    std::optional<store::FrameLocator> frames_;  // anew when the index is wrong
     store::FrameVerifier verifier_;
     FrameVerifiers verifiers_;
     Progress* progress_ = nullptr;  // of this pass

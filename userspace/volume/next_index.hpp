@@ -8,8 +8,8 @@
 
 namespace regild::volume {
 
-// Whether `brought` failed by wrong bytes and there is a mirror whose index has not been tried. It is what a
-// new FrameLocator asks.
+// Whether `brought` failed by what the mirrors gave, which their index may be to blame for, and there is
+// another one to try. It is what a new FrameLocator asks.
 bool has_next_index(const Result<void>& brought, const store::Source& source, net::Fetcher& fetcher,
                     Observer& observer);
 
