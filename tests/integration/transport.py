@@ -13,6 +13,12 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ports import free_port
+
+# In a server block, with what make_certificates() has put into its folder.
+HTTP2 = """listen 127.0.0.1:@TLS@ ssl http2;
+		ssl_certificate @FOLDER@/server.pem;
+		ssl_certificate_key @FOLDER@/server.key;"""
 NGINX_CONF = Path(__file__).resolve().parent.parent / "kit" / "nginx.conf"
 
 
@@ -28,12 +34,6 @@ def make_certificates(folder):
         openssl("req", "-x509", *key, "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-subj", f"/CN={name}",
                 "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE",
                 "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start_nginx(folder, more, store=None, http=""):
