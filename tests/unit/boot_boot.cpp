@@ -173,6 +173,21 @@ TEST_CASE("a cache that is no good is said and gone on without") {
     if (!content.empty()) CHECK((read_file(kiosk.configuration.cache) == content));
 }
 
+TEST_CASE("a boot takes from the golden copy what it has, and goes on without one that is missing") {
+    ProvisionedKiosk kiosk;
+    kiosk.configuration.golden_copy = kiosk.directory / "copy";
+    const bool there = GENERATE(true, false);
+    if (there) std::filesystem::copy_file(kiosk.configuration.data, kiosk.configuration.golden_copy);
+    kiosk.dirty(7);
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(kiosk.is_golden());
+    CHECK(report->restore.copied == Blocks(there ? 1 : 0));
+    CHECK(report->restore.fetched == Blocks(there ? 0 : 1));
+    INFO(kiosk.observer.lines);
+    CHECK((kiosk.observer.lines.find("going on without a golden copy") != std::string::npos) == !there);
+}
+
 TEST_CASE("a missing image is said and asked for again, and the boot goes on when it is there") {
     ProvisionedKiosk kiosk;
     kiosk.dirty(7);

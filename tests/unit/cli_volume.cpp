@@ -352,6 +352,22 @@ TEST_CASE_METHOD(Workplace, "the document in the record is cut to its room and h
     CHECK(url.starts_with(document.substr(0, 150)));
 }
 
+TEST_CASE_METHOD(Workplace, "an image in a file serves as a golden copy") {
+    const std::string copy = directory / "golden.img";
+    REQUIRE(on_volume("provision", {"--golden-copy", copy}) == 0);
+    CHECK(is_golden());
+    CHECK(says(" 0 fetched, 0 of the cache, "));
+    REQUIRE(on_log("mark", {"7"}) == 0);
+    overwrite(data(), 7 * 4096, "dirty");
+    CHECK(on_volume("restore", {"--golden-copy", copy, "--json"}) == 0);
+    CHECK(json::parse(out)["copied_blocks"] == 1);
+    CHECK(is_golden());
+
+    REQUIRE(on_log("mark", {"7"}) == 0);
+    CHECK(on_volume("restore", {"--golden-copy", copy + ".gone"}) == 1);
+    CHECK(says("golden copy: "));
+}
+
 TEST_CASE_METHOD(Workplace, "a cache is filled, shown and dropped") {
     const std::string cache = directory / "cache";
     write_file(cache, std::string(std::size_t{4} << 20, '\0'));

@@ -35,6 +35,7 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->source == "file:/srv/store/kiosk/7/manifest.json");
     CHECK(c->mirrors == std::vector<std::string>{"https://images.example/kiosk/7/manifest.json"});
     CHECK(c->cache == "PARTLABEL=kiosk-cache");
+    CHECK(c->golden_copy == "PARTLABEL=kiosk-rescue");
     CHECK(c->offline.policy == OfflinePolicy::boot);
     CHECK(c->offline.patience == std::chrono::seconds(300));
     CHECK(c->offline.most_boots == 3);
@@ -65,7 +66,8 @@ TEST_CASE("what is wrong with a configuration is named and is the user's to mend
          {Case{"unknown-key", "'adpot' is not a known key"}, Case{"duplicate-key", "'data' comes twice"},
           Case{"missing-log", "'log' is missing"}, Case{"wrong-type", "'adopt' must be true or false"},
           Case{"name", "'name'"}, Case{"no-sources", "'source' must be one URL, or a list of 1 to 16"},
-          Case{"cache", "'cache' must be a device of its own"}, Case{"offline", "'offline'"},
+          Case{"cache", "'cache' must be a device of its own"},
+          Case{"golden-copy", "'golden_copy' must be a device of its own"}, Case{"offline", "'offline'"},
           Case{"tls", "'tls_ca' must not be empty"}, Case{"timeout", "'device_timeout'"},
           Case{"not-json", "not JSON"}}) {
         const auto configuration =

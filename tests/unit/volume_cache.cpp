@@ -24,7 +24,7 @@ Result<RestoreReport> restore_with(store::Cache* cache, TestVolume& volume, cons
     const store::Source source = image.source();
     test::SilentObserver observer;
     const StopFlag stop;
-    Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop, cache);
+    Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop, {.cache = cache});
     if (Result<void> done = restore.attempt(); !done) return done.error();
     CHECK(observer.last_done == observer.last_total);
     return restore.report();

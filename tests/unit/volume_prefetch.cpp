@@ -60,7 +60,7 @@ Run restore(TestVolume& volume, net::Fetcher& fetcher, store::Cache& cache) {
     const store::Source source = large_image().source();
     test::SilentObserver observer;
     const StopFlag stop;
-    Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop, &cache);
+    Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop, {.cache = &cache});
     Result<void> done = restore.attempt();
     return {std::move(done), restore.report(), observer.lines};
 }

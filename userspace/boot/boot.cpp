@@ -10,7 +10,7 @@
 #include "boot/late_fetcher.hpp"
 #include "boot/missing_device.hpp"
 #include "boot/policy.hpp"
-#include "volume/cache_device.hpp"
+#include "volume/nearby_devices.hpp"
 
 namespace regild::boot {
 namespace {
@@ -56,7 +56,7 @@ class Boot {
     void say_owners_message();
 
     net::Fetcher& fetcher();
-    void open_cache();
+    void open_nearby();
     // Calls `attempt` until it succeeds or the policy says to give up.
     template <class Attempt>
     auto with_patience(Attempt attempt) -> decltype(attempt());
@@ -66,6 +66,7 @@ class Boot {
     const Surroundings& in_;
     std::unique_ptr<net::Fetcher> fetcher_;
     volume::OpenCache cache_;
+    std::unique_ptr<block::Device> golden_copy_;
     BootReport report_;
 };
 
@@ -173,25 +174,30 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     return source;
 }
 
-// A boot goes on without a cache that is no good.
-void Boot::open_cache() {
-    if (configuration_.cache.empty()) return;
-    Result<volume::OpenCache> opened = volume::open_cache(configuration_.cache);
-    if (opened)
-        cache_ = *std::move(opened);
-    else
-        in_.observer.event(opened.error().message + ": going on without a cache");
+// A boot goes on without those that are no good.
+void Boot::open_nearby() {
+    const auto take = [this](const std::string& device, auto open, auto& into, const char* what) {
+        if (device.empty()) return;
+        auto opened = open(device);
+        if (opened)
+            into = *std::move(opened);
+        else
+            in_.observer.event(opened.error().message + ": going on without a " + what);
+    };
+    take(configuration_.cache, volume::open_cache, cache_, "cache");
+    take(configuration_.golden_copy, volume::open_golden_copy, golden_copy_, "golden copy");
 }
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
-    open_cache();
+    open_nearby();
     const Blocks marked = volume.log().bitmap().marked();
     if (marked > Blocks(0) && !options_.no_network)
-        in_.observer.event(
-            std::string(cache_.cache ? "what the cache does not have is fetched from " : "fetching from ") +
-            source.data_url.shown());
+        in_.observer.event(std::string(cache_.cache || golden_copy_
+                                           ? "what no local device has is fetched from "
+                                           : "fetching from ") +
+                           source.data_url.shown());
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
-                            cache_.cache.get(), configuration_.max_fetch);
+                            {cache_.cache.get(), golden_copy_.get()}, configuration_.max_fetch);
     Result<void> done = with_patience([&] { return restore.attempt(); });
     if (cache_.cache && cache_.cache->error())
         in_.observer.event(cache_.cache->error()->message + ": the cache is not used");

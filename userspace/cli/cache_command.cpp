@@ -7,8 +7,8 @@
 #include "cli/progress.hpp"
 #include "cli/transport.hpp"
 #include "log/write_log.hpp"
-#include "volume/cache_device.hpp"
 #include "volume/fill.hpp"
+#include "volume/nearby_devices.hpp"
 
 namespace regild::cli {
 namespace {

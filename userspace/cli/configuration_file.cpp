@@ -50,6 +50,7 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     take(source_option, configuration.source);
     if (arguments.has(source_option.name)) configuration.mirrors.clear();
     take(cache_option, configuration.cache);
+    take(golden_copy_option, configuration.golden_copy);
     if (arguments.has(max_fetch_option.name)) {
         const Result<Bytes> most = parse_size(arguments.value(max_fetch_option.name));
         if (!most) return most.error().context("--max-fetch");

@@ -19,6 +19,8 @@ inline constexpr Option log_option{"log", "DEV", "its write log, likewise", Need
 inline constexpr Option source_option{"source", "URL", "the manifest or channel (http, https or file)",
                                       Need::here_or_in_configuration};
 inline constexpr Option cache_option{"cache", "DEV", "where fetched blocks are kept (default: none)"};
+inline constexpr Option golden_copy_option{
+    "golden-copy", "DEV", "a device or file with the image as it is, read before the network"};
 inline constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
 inline constexpr Option allow_downgrade_option{"allow-downgrade", nullptr,
                                                "go below the log's version floor"};

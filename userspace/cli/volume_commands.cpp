@@ -7,7 +7,7 @@
 #include "cli/progress.hpp"
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
-#include "volume/cache_device.hpp"
+#include "volume/nearby_devices.hpp"
 
 namespace regild::cli {
 namespace {
@@ -83,8 +83,14 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
         if (!opened) return opened.error();
         cache = *std::move(opened);
     }
+    std::unique_ptr<block::Device> copy;
+    if (!configuration_.golden_copy.empty()) {
+        Result<std::unique_ptr<block::Device>> opened = volume::open_golden_copy(configuration_.golden_copy);
+        if (!opened) return opened.error();
+        copy = *std::move(opened);
+    }
     volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
-                            cache.cache.get(), configuration_.max_fetch);
+                            {cache.cache.get(), copy.get()}, configuration_.max_fetch);
     Result<void> done = restore.attempt();
     if (cache.cache && cache.cache->error())
         observer().event(cache.cache->error()->message + ": the cache is not used");
@@ -179,8 +185,9 @@ const Command provision_command{
     .description =
         "Formats the log where there is none for this disk, then restores every block.\n"
         "Interrupted, it goes on where it was when it is run again.",
-    .options = with_transport_options({config_option, data_option, log_option, source_option, cache_option},
-                                      {adopt_option, allow_downgrade_option, json_option}),
+    .options = with_transport_options(
+        {config_option, data_option, log_option, source_option, cache_option, golden_copy_option},
+        {adopt_option, allow_downgrade_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_provision>};
@@ -191,8 +198,9 @@ const Command restore_command{
     .description =
         "Fetches, verifies and writes every marked block of the version that the disk\n"
         "holds. Without a marked block no request is made.",
-    .options = with_transport_options({config_option, data_option, log_option, source_option, cache_option},
-                                      {max_fetch_option, json_option}),
+    .options = with_transport_options(
+        {config_option, data_option, log_option, source_option, cache_option, golden_copy_option},
+        {max_fetch_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_restore>};

@@ -39,6 +39,7 @@ void add_restore(ordered_json& json, BlockSize block_size, const volume::Restore
     json["marked_bytes"] = block_size.bytes_of(report.marked).count();
     json["fetched_blocks"] = report.fetched.count();
     json["cached_blocks"] = report.cached.count();
+    json["copied_blocks"] = report.copied.count();
     json["zeroed_blocks"] = report.zeroed.count();
     json["already_right_blocks"] = report.already_right.count();
     json["bytes_fetched"] = report.bytes_fetched.count();
@@ -64,8 +65,8 @@ void print_restore(std::ostream& out, bool as_json, volume::Volume& volume, cons
     out << image_text(volume.record()) << ": golden\n"
         << "restored   " << blocks_text(report.marked, block_size) << " in " << seconds << " s\n"
         << "written    " << report.fetched.count() << " fetched, " << report.cached.count()
-        << " of the cache, " << report.zeroed.count() << " zeroed; " << report.already_right.count()
-        << " were right already\n"
+        << " of the cache, " << report.copied.count() << " of the golden copy, " << report.zeroed.count()
+        << " zeroed; " << report.already_right.count() << " were right already\n"
         << "received   " << format_size(report.bytes_fetched) << " in " << report.requests << " requests\n";
 }
 

@@ -105,6 +105,10 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (reader.has("cache")) configuration.cache = take_required(reader, "cache");
     if (configuration.cache == configuration.data || configuration.cache == configuration.log)
         reader.fail("cache", "must be a device of its own");
+    if (reader.has("golden_copy")) configuration.golden_copy = take_required(reader, "golden_copy");
+    for (const std::string* other : {&configuration.data, &configuration.log, &configuration.cache})
+        if (configuration.golden_copy == *other && !other->empty())
+            reader.fail("golden_copy", "must be a device of its own");
     configuration.offline = take_offline(reader);
     take_transport(reader, configuration);
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");

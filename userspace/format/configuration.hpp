@@ -43,6 +43,7 @@ struct Configuration {
     std::vector<std::string> mirrors;  // URLs of the same elsewhere, in the order in which they are asked
     std::string name;                  // required: of the mapped device below /dev/mapper
     std::string cache;                 // a path or a tag; "": none
+    std::string golden_copy;           // likewise: a device or file that holds the image as it is
     OfflineRules offline;
     // How the source is reached. Files in PEM, and the URL of a proxy; "": none.
     std::string tls_ca;

@@ -5,7 +5,6 @@
 #include "codec/sha256.hpp"
 #include "codec/zstd.hpp"
 #include "format/manifest.hpp"
-#include "store/cache.hpp"
 
 namespace regild::store {
 
@@ -14,14 +13,6 @@ class FrameVerifier {
   public:
     explicit FrameVerifier(const format::Manifest& manifest)
         : hash_(manifest.salt), block_(manifest.block_size.bytes().count()) {}
-
-    // The frame that the cache has under this digest, if it is that block's; what is not is forgotten there.
-    std::optional<ByteVector> take(Cache& cache, const Digest& digest) {
-        std::optional<ByteVector> frame = cache.get(digest, codec::longest_frame(Bytes(block_.size())));
-        if (frame && (*this)(*frame, digest)) return frame;
-        cache.forget(digest);
-        return std::nullopt;
-    }
 
     // Whether `frame` gives a block with this digest.
     bool operator()(ConstByteSpan frame, const Digest& digest) {

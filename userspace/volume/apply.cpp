@@ -17,6 +17,20 @@ constexpr Bytes zero_piece = MiB(64);
 constexpr std::chrono::seconds commit_interval{10};
 constexpr std::size_t max_uncommitted = 65536;  // ranges
 
+Blocks& counter_of(RestoreReport& report, Step::Kind kind) {
+    switch (kind) {
+        case Step::Kind::cached:
+            return report.cached;
+        case Step::Kind::copied:
+            return report.copied;
+        case Step::Kind::zero:
+            return report.zeroed;
+        case Step::Kind::fetch:
+            break;
+    }
+    return report.fetched;
+}
+
 }  // namespace
 
 Applier::Applier(RestoreTarget target, const format::Manifest& manifest, Progress& progress,
@@ -97,8 +111,8 @@ Result<void> Applier::write_piece(BlockRange piece, Step::Kind kind) {
     Result<void> written =
         target_.data.write(manifest_.block_size.offset_of(piece.first), buffer_.span(0, length.count()));
     if (!written) return written;
-    if (kind == Step::Kind::cached) progress_.add(manifest_.block_size.bytes_of(piece.count));
-    (kind == Step::Kind::cached ? uncommitted_.cached : uncommitted_.fetched) += piece.count;
+    if (kind != Step::Kind::fetch) progress_.add(manifest_.block_size.bytes_of(piece.count));
+    uncommitted_.blocks[kind] += piece.count;
     return added(piece);
 }
 
@@ -110,7 +124,7 @@ Result<void> Applier::zero(Step& step) {
         const Bytes length = length_on_disk(manifest_, piece);
         Result<void> zeroed = target_.data.zero(manifest_.block_size.offset_of(piece.first), length);
         if (!zeroed) return zeroed;
-        uncommitted_.zeroed += piece.count;
+        uncommitted_.blocks[Step::Kind::zero] += piece.count;
         progress_.add(manifest_.block_size.bytes_of(piece.count));
         step.blocks = {piece.end(), step.blocks.count - piece.count};
         if (Result<void> committed = added(piece); !committed) return committed;
@@ -135,9 +149,8 @@ Result<void> Applier::commit() {
     if (uncommitted_.ranges.empty()) return {};
     if (Result<void> flushed = target_.data.flush(); !flushed) return flushed;
     if (Result<void> cleared = target_.log.bitmap().clear(uncommitted_.ranges); !cleared) return cleared;
-    report_.fetched += uncommitted_.fetched;
-    report_.cached += uncommitted_.cached;
-    report_.zeroed += uncommitted_.zeroed;
+    for (const auto& [kind, blocks] : uncommitted_.blocks)
+        counter_of(report_, kind) += blocks;
     uncommitted_ = {};
     return {};
 }

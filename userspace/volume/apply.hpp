@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 
 #include "base/stop.hpp"
 #include "volume/load.hpp"
@@ -47,9 +48,7 @@ class Applier {
     // Written or zeroed, but still marked.
     struct {
         std::vector<BlockRange> ranges;
-        Blocks fetched;
-        Blocks cached;
-        Blocks zeroed;
+        std::map<Step::Kind, Blocks> blocks;
     } uncommitted_;
 };
 

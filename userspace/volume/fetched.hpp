@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "store/cache.hpp"
 #include "store/frame_verifier.hpp"
 #include "volume/plan.hpp"
 

@@ -16,16 +16,16 @@ constexpr unsigned most_passes = 7;
 
 class Filling {
   public:
-    Filling(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
+    Filling(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher, store::Nearby& nearby,
             Observer& observer, const StopFlag& stop)
         : wanted_(wanted),
           source_(source),
           fetcher_(fetcher),
-          cache_(cache),
+          nearby_(nearby),
+          cache_(*nearby.cache()),
           observer_(observer),
           stop_(stop),
           frames_(std::in_place, source, fetcher),
-          verifier_(source.manifest),
           verifiers_(source.manifest) {}
 
     // What is put into the ring may take the place of what a pass has found. So it has all when one pass
@@ -72,7 +72,7 @@ class Filling {
                 const Digest digest = tree_->digest(block);
                 if (digest == tree_->zero_digest()) continue;
                 report_.wanted += Blocks(1);
-                if (!is_there(digest)) missing.insert({block, Blocks(1)});
+                if (!is_there(block, digest)) missing.insert({block, Blocks(1)});
             }
         }
         progress_->add(source_.manifest.block_size.bytes_of(wanted.count(range) - missing.count()));
@@ -94,14 +94,15 @@ class Filling {
     }
 
     // The table of a cache promises more than it keeps: it is read.
-    bool is_there(const Digest& digest) {
-        const std::optional<ByteVector> frame = verifier_.take(cache_, digest);
-        if (!frame) return false;
+    bool is_there(BlockIndex block, const Digest& digest) {
+        const std::optional<store::Nearby::Found> found = nearby_.take(block, digest);
+        if (!found) return false;
+        if (found->place != store::Nearby::Place::cache) return true;
         if (renew_ && cache_.is_old(digest)) {
             cache_.forget(digest);
-            cache_.put(digest, *frame);
+            cache_.put(digest, found->frame);
         }
-        kept_ += Bytes(frame->size());
+        kept_ += Bytes(found->frame.size());
         return true;
     }
 
@@ -128,12 +129,12 @@ class Filling {
     const Wanted& wanted_;
     const store::Source& source_;
     net::Fetcher& fetcher_;
+    store::Nearby& nearby_;
     store::Cache& cache_;
     Observer& observer_;
     const StopFlag& stop_;
     std::optional<store::TreeReader> tree_;      // anew in each pass: the cache must have it as well
     std::optional<store::FrameLocator> frames_;  // anew when the index is wrong
-    store::FrameVerifier verifier_;
     FrameVerifiers verifiers_;
     Progress* progress_ = nullptr;  // of this pass
     FillReport report_;
@@ -145,9 +146,9 @@ class Filling {
 }  // namespace
 
 Result<FillReport> fill_cache(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher,
-                              store::Cache& cache, Observer& observer, const StopFlag& stop) {
-    Result<FillReport> filled = Filling(wanted, source, fetcher, cache, observer, stop).run();
-    cache.finish();
+                              store::Nearby& nearby, Observer& observer, const StopFlag& stop) {
+    Result<FillReport> filled = Filling(wanted, source, fetcher, nearby, observer, stop).run();
+    nearby.cache()->finish();
     return filled;
 }
 
@@ -157,7 +158,8 @@ Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher
     const auto all_from = [&](BlockIndex at) { return BlockSet({at, std::min(piece, end - at)}, true); };
     const Wanted whole{
         .first = BlockIndex(), .count = source.manifest.blocks(), .from = all_from, .at_once = MiB(4)};
-    return fill_cache(whole, source, fetcher, cache, observer, stop);
+    store::Nearby nearby(source.manifest, {.cache = &cache});
+    return fill_cache(whole, source, fetcher, nearby, observer, stop);
 }
 
 }  // namespace regild::volume

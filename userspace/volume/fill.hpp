@@ -8,12 +8,12 @@
 #include "base/block_set.hpp"
 #include "base/observer.hpp"
 #include "base/stop.hpp"
-#include "store/cache.hpp"
+#include "store/nearby.hpp"
 #include "store/source.hpp"
 
 namespace regild::volume {
 
-// The blocks that the cache is to have.
+// The blocks that the cache is to have, unless they are elsewhere nearby.
 struct Wanted {
     BlockIndex first;  // none before it
     Blocks count;
@@ -25,13 +25,14 @@ struct Wanted {
 struct FillReport {
     Blocks wanted;       // that are not zero
     Blocks fetched;      // of them, now
-    bool whole = false;  // the cache has them all, each was read and verified; else it is too small
+    bool whole = false;  // they are all nearby, each was read and verified; else the cache is too small
 };
 
-// Fetches and verifies what the cache does not have, in the order of the image, until it has all or is nine
-// tenths full. What has come is kept, whatever ends it: called again it goes on. Failure::disk: the cache.
+// Fetches into the cache, which there is, and verifies what is not nearby, in the order of the image, until
+// all is or it is nine tenths full. What has come is kept, whatever ends it: called again it goes on.
+// Failure::disk: the cache.
 Result<FillReport> fill_cache(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher,
-                              store::Cache& cache, Observer& observer, const StopFlag& stop);
+                              store::Nearby& nearby, Observer& observer, const StopFlag& stop);
 // With the whole version.
 Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
                               Observer& observer, const StopFlag& stop);

@@ -15,14 +15,13 @@ static_assert(limits.steps <= std::size_t{1} << step_bits);
 }  // namespace
 
 Loader::Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
-               store::Cache* cache, store::TreeReader& tree, Progress& progress)
+               store::Nearby& nearby, store::TreeReader& tree, Progress& progress)
     : bitmap_(bitmap),
       source_(source),
       fetcher_(fetcher),
-      cache_(cache),
+      nearby_(nearby),
       tree_(tree),
       frames_(source, fetcher),
-      is_right_(source.manifest),
       verifiers_(source.manifest),
       progress_(progress),
       end_(BlockIndex() + source.manifest.blocks()) {
@@ -86,7 +85,7 @@ Result<void> Loader::prepare() {
     return frames_known_until_ < tree_loaded_until_ ? find_frames() : Result<void>();
 }
 
-// Of all blocks whose digests are known and which the cache does not have; once it has broken a promise, of
+// Of all blocks whose digests are known and which are not nearby; once one was not that should be, of
 // all: to come back for each block would cost a request each.
 Result<void> Loader::find_frames() {
     const BlockRange range{planned_until_, tree_loaded_until_ - planned_until_};
@@ -94,7 +93,7 @@ Result<void> Loader::find_frames() {
     for (const BlockRange& run : runs_of(marks_, range))
         for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
             if (const Digest digest = tree_.digest(block);
-                digest != tree_.zero_digest() && !(cache_ && promises_kept_ && cache_->has(digest)))
+                digest != tree_.zero_digest() && !(promises_kept_ && nearby_.may_have(block, digest)))
                 located_.insert({block, Blocks(1)});
     if (Result<void> loaded = frames_.load(located_); !loaded) return loaded;
     frames_known_until_ = tree_loaded_until_;
@@ -127,7 +126,7 @@ void Loader::close_batch() {
 std::optional<BlockContent> Loader::content_of(BlockIndex block) {
     BlockContent content{Step::Kind::zero, tree_.digest(block), {}};
     if (content.digest == tree_.zero_digest()) return content;
-    if (cache_ && cache_->has(content.digest) && take_from_cache(content)) return content;
+    if (nearby_.may_have(block, content.digest) && take_nearby(block, content)) return content;
     if (located_.test(block)) {
         content.kind = Step::Kind::fetch;
         content.frame = frames_.frame(block);
@@ -138,14 +137,16 @@ std::optional<BlockContent> Loader::content_of(BlockIndex block) {
 }
 
 // Puts the frame behind those that the batch holds.
-bool Loader::take_from_cache(BlockContent& content) {
-    const std::optional<ByteVector> frame = is_right_.take(*cache_, content.digest);
-    if (!frame) return false;
-    cache_->put(content.digest, *frame);
-    content.kind = Step::Kind::cached;
-    content.frame = {open_->batch.size, Bytes(frame->size())};
+bool Loader::take_nearby(BlockIndex block, BlockContent& content) {
+    const std::optional<store::Nearby::Found> found = nearby_.take(block, content.digest);
+    if (!found) return false;
+    const ByteVector& frame = found->frame;
+    const bool cached = found->place == store::Nearby::Place::cache;
+    if (cached) nearby_.cache()->put(content.digest, frame);
+    content.kind = cached ? Step::Kind::cached : Step::Kind::copied;
+    content.frame = {open_->batch.size, Bytes(frame.size())};
     open_->frames.resize(open_->batch.size.count());
-    open_->frames.insert(open_->frames.end(), frame->begin(), frame->end());
+    open_->frames.insert(open_->frames.end(), frame.begin(), frame.end());
     return true;
 }
 
@@ -186,7 +187,7 @@ Result<void> Loader::verify(std::size_t number) {
 Result<void> Loader::arrived(std::size_t number) {
     const auto [batch, i] = step_of(number);
     const Step& step = batch.batch.steps[i];
-    if (cache_) keep(batch.batch, step, batch.frames, *cache_);
+    if (nearby_.cache()) keep(batch.batch, step, batch.frames, *nearby_.cache());
     batch.states[i] = LoadedBatch::State::ready;
     --batch.missing;
     const Bytes blocks = source_.manifest.block_size.bytes_of(step.blocks.count);

@@ -10,6 +10,7 @@
 #include "base/progress.hpp"
 #include "log/bitmap.hpp"
 #include "store/frame_locator.hpp"
+#include "store/nearby.hpp"
 #include "store/tree_reader.hpp"
 #include "volume/fetched.hpp"
 #include "volume/plan.hpp"
@@ -34,8 +35,8 @@ struct LoadedBatch {
 class Loader final : net::Ranges {
   public:
     // All must outlive it.
-    Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Cache* cache,
-           store::TreeReader& tree, Progress& progress);
+    Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
+           store::Nearby& nearby, store::TreeReader& tree, Progress& progress);
 
     // Goes on until all marked blocks are in memory or have been, or there is no room; then every batch in
     // memory is whole, but for the last one planned if there is room. On an error what has arrived stays, and
@@ -73,9 +74,9 @@ class Loader final : net::Ranges {
     Result<void> find_frames();
     LoadedBatch* open_batch();
     void close_batch();
-    // Nothing for a block that was to be in the cache and is not.
+    // Nothing for a block that was to be nearby and is not.
     std::optional<BlockContent> content_of(BlockIndex block);
-    bool take_from_cache(BlockContent& content);
+    bool take_nearby(BlockIndex block, BlockContent& content);
     void ask_for_missing();
 
     // The ranges that are fetched: each is a fetch step of a batch.
@@ -89,10 +90,9 @@ class Loader final : net::Ranges {
     const log::Bitmap& bitmap_;
     const store::Source& source_;
     net::Fetcher& fetcher_;
-    store::Cache* const cache_;
+    store::Nearby& nearby_;
     store::TreeReader& tree_;
     store::FrameLocator frames_;
-    store::FrameVerifier is_right_;
     FrameVerifiers verifiers_;
     Progress& progress_;
     const BlockIndex end_;
@@ -102,7 +102,7 @@ class Loader final : net::Ranges {
     BlockIndex frames_known_until_;
     BlockSet located_;           // blocks that `frames_` was asked for
     bool unlocated_ = false;     // planning stopped at a block that it should be asked for as well
-    bool promises_kept_ = true;  // what the cache said that it has it had, in this part of the tree
+    bool promises_kept_ = true;  // what was said to be nearby was, in this part of the tree
 
     std::array<LoadedBatch, slots> batches_;
     LoadedBatch* open_ = nullptr;       // is being planned

@@ -11,14 +11,13 @@ constexpr Blocks piece{1 << 14};
 
 }  // namespace
 
-Need::Need(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Cache* cache,
-           store::TreeReader& tree)
+Need::Need(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
+           store::Nearby& nearby, store::TreeReader& tree)
     : bitmap_(bitmap),
       fetcher_(fetcher),
-      cache_(cache),
+      nearby_(nearby),
       tree_(tree),
       frames_(source, fetcher),
-      verifier_(source.manifest),
       end_(BlockIndex() + source.manifest.blocks()) {}
 
 Result<void> Need::check(Bytes most, Bytes before) {
@@ -51,7 +50,7 @@ Result<void> Need::add(const BlockSet& marks, BlockRange range) {
     for (const BlockRange& run : runs_of(marks, range))
         for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
             if (const Digest digest = tree_.digest(block);
-                digest != tree_.zero_digest() && !(cache_ && verifier_.take(*cache_, digest)))
+                digest != tree_.zero_digest() && !nearby_.take(block, digest))
                 missing.insert({block, Blocks(1)});
     if (Result<void> loaded = frames_.load(missing); !loaded) return loaded;
     for (const BlockRange& run : runs_of(missing, range))

@@ -5,7 +5,7 @@
 
 #include "log/bitmap.hpp"
 #include "store/frame_locator.hpp"
-#include "store/frame_verifier.hpp"
+#include "store/nearby.hpp"
 #include "store/tree_reader.hpp"
 
 namespace regild::volume {
@@ -13,13 +13,13 @@ namespace regild::volume {
 class Need {
   public:
     // All must outlive it.
-    Need(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Cache* cache,
+    Need(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Nearby& nearby,
          store::TreeReader& tree);
 
-    // Adds up the frames of all marked blocks that are not zero and that the cache does not have, which it
-    // reads for that. Failure::refused as soon as they and all that was fetched since the fetcher had
-    // received `before`, which has the index pages and hash blocks that tell of them, are more than `most`.
-    // After another error the next call goes on.
+    // Adds up the frames of all marked blocks that are not zero and not nearby, where it reads them.
+    // Failure::refused as soon as they and all that was fetched since the fetcher had received `before`,
+    // which has the index pages and hash blocks that tell of them, are more than `most`. After another error
+    // the next call goes on.
     Result<void> check(Bytes most, Bytes before);
 
   private:
@@ -27,10 +27,9 @@ class Need {
 
     const log::Bitmap& bitmap_;
     net::Fetcher& fetcher_;
-    store::Cache* const cache_;
+    store::Nearby& nearby_;
     store::TreeReader& tree_;
     store::FrameLocator frames_;
-    store::FrameVerifier verifier_;
     const BlockIndex end_;
     BlockIndex at_;
     Bytes frames_length_;

@@ -15,7 +15,8 @@ namespace regild::volume {
 struct Step {
     enum class Kind {
         fetch,   // get these blocks with one request, verify and write them
-        cached,  // their frames are in memory and verified: write them
+        cached,  // their frames are in memory, from the cache, and verified: write them
+        copied,  // the same from a golden copy
         zero,    // zero in the image: known without a request
     };
     Kind kind = Kind::fetch;

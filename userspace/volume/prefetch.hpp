@@ -5,16 +5,17 @@
 #include "base/observer.hpp"
 #include "base/stop.hpp"
 #include "log/bitmap.hpp"
-#include "store/cache.hpp"
+#include "store/nearby.hpp"
 #include "store/source.hpp"
 
 namespace regild::volume {
 
-// Goes through the marked blocks from `from` on: what the cache has of them is read and verified, what it has
-// not is fetched into it. Afterwards the restore of these blocks needs no network, unless the cache is too
-// small for them or fails, which is no error: a cache that is too small is said to the observer, and has what
-// it has room for. An error is one of the source, the network or a stop; what has come until then is kept.
+// Goes through the marked blocks from `from` on: what is nearby of them is read and verified, what is not
+// is fetched into the cache, which there is. Afterwards the restore of these blocks needs no network, unless
+// the cache is too small for them or fails, which is no error: a cache that is too small is said to the
+// observer, and has what it has room for. An error is one of the source, the network or a stop; what has come
+// until then is kept.
 Result<void> prefetch(const log::Bitmap& bitmap, BlockIndex from, const store::Source& source,
-                      net::Fetcher& fetcher, store::Cache& cache, Observer& observer, const StopFlag& stop);
+                      net::Fetcher& fetcher, store::Nearby& nearby, Observer& observer, const StopFlag& stop);
 
 }  // namespace regild::volume

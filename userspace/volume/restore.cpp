@@ -20,7 +20,7 @@ struct Restore::Pass {
     explicit Pass(Restore& of)
         : progress(of.observer_, "restoring",
                    of.source_.manifest.block_size.bytes_of(of.target_.log.bitmap().marked())),
-          loader(of.target_.log.bitmap(), of.source_, of.fetcher_, of.cache_, of.tree_, progress),
+          loader(of.target_.log.bitmap(), of.source_, of.fetcher_, of.nearby_, of.tree_, progress),
           applier(of.target_, of.source_.manifest, progress, of.stop_, of.report_) {}
 
     Progress progress;  // in bytes of marked blocks
@@ -29,16 +29,16 @@ struct Restore::Pass {
 };
 
 Restore::Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-                 const StopFlag& stop, store::Cache* cache, std::optional<Bytes> max_fetch)
+                 const StopFlag& stop, store::NearbyDevices nearby, std::optional<Bytes> max_fetch)
     : target_(target),
       source_(source),
       fetcher_(fetcher),
       observer_(observer),
       stop_(stop),
-      cache_(cache),
+      nearby_(source.manifest, nearby),
       max_fetch_(max_fetch),
       totals_before_(fetcher.totals()),
-      tree_(source, fetcher, cache) {
+      tree_(source, fetcher, nearby.cache) {
     report_.marked = target.log.bitmap().marked();
 }
 
@@ -56,8 +56,8 @@ Result<void> Restore::attempt() {
     if (Result<void> fits = check_fit(target_.log, target_.data, source_); !fits) return fits;
     if (is_clean(facts_of(target_.log))) return {};
     Result<void> done = run();
-    if (cache_ && done) cache_->renew();
-    if (cache_) cache_->finish();
+    if (nearby_.cache() && done) nearby_.cache()->renew();
+    if (nearby_.cache()) nearby_.cache()->finish();
     if (done || done.error().kind != Failure::interrupted) return done;
     const auto size_of = [&](Blocks blocks) {
         return format_size(source_.manifest.block_size.bytes_of(blocks));
@@ -132,7 +132,7 @@ Result<void> Restore::clear_what_is_right() {
 // Whoever provisions a disk means to fetch what that takes.
 Result<void> Restore::check_need() {
     if (!max_fetch_ || target_.log.record()->state == format::VolumeState::provisioning) return {};
-    if (!need_) need_ = std::make_unique<Need>(target_.log.bitmap(), source_, fetcher_, cache_, tree_);
+    if (!need_) need_ = std::make_unique<Need>(target_.log.bitmap(), source_, fetcher_, nearby_, tree_);
     if (Result<void> few = need_->check(*max_fetch_, totals_before_.received); !few) return few;
     max_fetch_.reset();
     return {};
@@ -153,8 +153,8 @@ Result<void> Restore::bring_by(Pass& pass) {
     Result<void> loaded;
     if (target_.log.record()->state == format::VolumeState::golden) {
         loaded = loader.load();
-        if (loaded && cache_)
-            loaded = prefetch(target_.log.bitmap(), loader.loaded_until(), source_, fetcher_, *cache_,
+        if (loaded && nearby_.cache())
+            loaded = prefetch(target_.log.bitmap(), loader.loaded_until(), source_, fetcher_, nearby_,
                               observer_, stop_);
         if (loaded && stop_.requested()) loaded = Error{Failure::interrupted, "interrupted"};
         if (!loaded) return loaded;

@@ -17,6 +17,7 @@ struct RestoreReport {
     Blocks marked;         // when it began
     Blocks fetched;        // written with fetched bytes
     Blocks cached;         // written with bytes of the cache
+    Blocks copied;         // written with bytes of a golden copy
     Blocks zeroed;         // zero in the image: zeroed, not fetched
     Blocks already_right;  // unknown blocks whose content hashed right: not written
     Bytes bytes_fetched;   // bodies of all requests, data and hash tree
@@ -31,10 +32,11 @@ struct RestoreTarget {
 // One restore in as many attempts as it takes. Nothing else changes disk or log between them.
 class Restore {
   public:
-    // All must outlive it. The cache, if there is one, is asked first and gets what is fetched. Where more
-    // than `max_fetch` would have to be fetched nothing is written, unless the volume is being provisioned.
+    // All must outlive it. What is nearby is taken from there, and the cache, if there is one, gets what is
+    // fetched. Where more than `max_fetch` would have to be fetched nothing is written, unless the volume is
+    // being provisioned.
     Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-            const StopFlag& stop, store::Cache* cache = nullptr, std::optional<Bytes> max_fetch = {});
+            const StopFlag& stop, store::NearbyDevices nearby = {}, std::optional<Bytes> max_fetch = {});
     ~Restore();
     Restore(const Restore&) = delete;
     Restore& operator=(const Restore&) = delete;
@@ -67,7 +69,7 @@ class Restore {
     net::Fetcher& fetcher_;
     Observer& observer_;
     const StopFlag& stop_;
-    store::Cache* const cache_;
+    store::Nearby nearby_;
     std::optional<Bytes> max_fetch_;  // nothing, too, once it is known to suffice
     const net::Totals totals_before_;
     store::TreeReader tree_;

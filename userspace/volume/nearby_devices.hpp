@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The device that holds the cache: found, and used only where it is one or may become one (invariant 10).
+// The devices that serve a restore before the network does: found, and a cache used only where it is one or
+// may become one (invariant 10).
 #pragma once
 
 #include <memory>
@@ -19,5 +20,8 @@ struct OpenCache {
 // `path_or_tag` as block::resolve takes it. Failure::refused: it is in use, too small, or holds what regild
 // did not put there and is not a partition of its type. Nothing is written where it is refused.
 Result<OpenCache> open_cache(const std::string& path_or_tag);
+
+// To be read only; somebody else may have it, or write to it.
+Result<std::unique_ptr<block::Device>> open_golden_copy(const std::string& path_or_tag);
 
 }  // namespace regild::volume

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "volume/cache_device.hpp"
+#include "volume/nearby_devices.hpp"
 
 #include <regild/regild_format.h>
 #include "block/identity.hpp"
@@ -38,6 +38,14 @@ Result<OpenCache> open_cache(const std::string& path_or_tag) {
     Result<store::Cache> cache = store::Cache::open(**device);
     if (!cache) return cache.error().context("cache");
     return OpenCache{*std::move(device), std::make_unique<store::Cache>(*std::move(cache))};
+}
+
+Result<std::unique_ptr<block::Device>> open_golden_copy(const std::string& path_or_tag) {
+    const Result<std::string> path = block::resolve(path_or_tag);
+    if (!path) return path.error().context("golden copy");
+    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, block::Access::read);
+    if (!device) return device.error().context("golden copy");
+    return device;
 }
 
 }  // namespace regild::volume
