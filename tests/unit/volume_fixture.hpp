@@ -186,6 +186,8 @@ class FakeFetcher final : public net::Fetcher {
 
     using net::Fetcher::get_ranges;
     Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
+        if (!down.empty() && url.with_credentials().starts_with(down))
+            return Error{Failure::network, url.shown() + ": no answer"};
         const auto file = files.find(url.with_credentials());
         if (file == files.end()) return Error{Failure::source, url.shown() + ": there is no such file"};
         for (;;) {
@@ -217,6 +219,7 @@ class FakeFetcher final : public net::Fetcher {
     std::optional<std::uint64_t> fail_in;  // so many ranges arrive before one fails
     Error failure{Failure::network, "the network is gone"};
     std::function<void()> before_range;
+    std::string down;  // a host, as URLs begin with it
 
   private:
     Result<void> answer(const net::Url& url, const ByteVector& file, const net::Range& range,

@@ -64,7 +64,7 @@ class Fetcher {
     Result<void> get_ranges(const Url& url, std::span<const Range> ranges, const Arrived& arrived,
                             const Moved& moved);
     // What came from here has led to bytes that are wrong wherever they are asked for: somebody else is asked
-    // for it the next time. False: there is nobody who has not been refuted.
+    // for it the next time. False: there is nobody who has not been refuted, or only he gives anything.
     virtual bool refute(const Url&) { return false; }
     virtual Totals totals() const = 0;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 
 namespace regild::store {
 namespace {
@@ -88,35 +89,43 @@ class MirroredFetcher final : public net::Fetcher {
 
     bool refute(const net::Url& url) override {
         Resource& resource = resources_[url.with_credentials()];
-        if (++resource.refuted >= documents_.size()) return false;
-        resource.first = (resource.first + 1) % documents_.size();
-        return true;
+        return resource.refuted.insert(resource.giver).second && resource.refuted.size() < documents_.size();
     }
 
     net::Totals totals() const override { return fetcher_->totals(); }
 
   private:
     struct Resource {
-        std::size_t first = 0;  // the mirror that gave it last, or the next one if that was refuted
-        unsigned refuted = 0;   // times
+        std::size_t giver = 0;  // the mirror that gave it last
+        std::set<std::size_t> refuted;
     };
+
+    // Who gave something last is the first, and who gave this and was refuted comes last: he may have been
+    // mended since.
+    std::vector<std::size_t> order_for(const Resource& resource) const {
+        std::vector<std::size_t> order;
+        for (std::size_t i = 0; i < documents_.size(); ++i)
+            order.push_back((first_ + i) % documents_.size());
+        std::ranges::stable_partition(order,
+                                      [&](std::size_t number) { return !resource.refuted.contains(number); });
+        return order;
+    }
 
     template <class Ask>
     Result<void> from_each(const net::Url& url, Ask ask) {
         std::optional<Error> all;
         Resource& resource = resources_[url.with_credentials()];
-        const std::size_t first = resource.refuted > 0 ? resource.first : first_;
-        for (std::size_t i = 0; i < documents_.size(); ++i) {
-            const std::size_t number = (first + i) % documents_.size();
+        const std::vector<std::size_t> order = order_for(resource);
+        for (const std::size_t number : order) {
             const Result<net::Url> at = at_mirror(url, number);
             Result<void> asked = at ? ask(*at) : Result<void>(at.error());
             if (asked) {
-                first_ = resource.first = number;
+                first_ = resource.giver = number;
                 return asked;
             }
             const Error& why = asked.error();
             if (why.kind != Failure::source && why.kind != Failure::network) return asked;
-            if (i + 1 < documents_.size()) observer_.event(why.message + ": trying the next mirror");
+            if (number != order.back()) observer_.event(why.message + ": trying the next mirror");
             if (!all)
                 all = why;
             else

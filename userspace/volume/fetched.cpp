@@ -20,15 +20,7 @@ void for_each_block(const Batch& batch, const Step& step, ConstByteSpan frames, 
 }  // namespace
 
 Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstByteSpan frames) {
-    std::unique_ptr<store::FrameVerifier> is_right;
-    {
-        const std::lock_guard lock(mutex_);
-        if (!idle_.empty()) {
-            is_right = std::move(idle_.back());
-            idle_.pop_back();
-        }
-    }
-    if (!is_right) is_right = std::make_unique<store::FrameVerifier>(manifest_);
+    std::unique_ptr<store::FrameVerifier> is_right = take_idle();
     Result<void> verified;
     for_each_block(batch, step, frames, [&](BlockIndex block, const Digest& digest, ConstByteSpan frame) {
         if ((*is_right)(frame, digest)) return true;
@@ -39,7 +31,24 @@ Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstB
     });
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(is_right));
+    if (verified)
+        wrong_.erase(step.blocks.first);
+    else
+        wrong_.insert(step.blocks.first);
     return verified;
+}
+
+std::unique_ptr<store::FrameVerifier> FrameVerifiers::take_idle() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return std::make_unique<store::FrameVerifier>(manifest_);
+    std::unique_ptr<store::FrameVerifier> taken = std::move(idle_.back());
+    idle_.pop_back();
+    return taken;
+}
+
+bool FrameVerifiers::take_found_wrong() {
+    const std::lock_guard lock(mutex_);
+    return !std::exchange(wrong_, {}).empty();
 }
 
 void keep(const Batch& batch, const Step& step, ConstByteSpan frames, store::Cache& cache) {

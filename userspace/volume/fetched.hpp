@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <set>
 
 #include "store/cache.hpp"
 #include "store/frame_verifier.hpp"
@@ -21,11 +22,16 @@ class FrameVerifiers {
 
     // Failure::source names the first block of the step whose frame is not that block's.
     Result<void> verify(const Batch& batch, const Step& step, ConstByteSpan frames);
+    // Whether, since this was last asked, frames of some step were wrong and no right ones came afterwards.
+    bool take_found_wrong();
 
   private:
+    std::unique_ptr<store::FrameVerifier> take_idle();
+
     const format::Manifest& manifest_;
     std::mutex mutex_;  // guards what follows
     std::vector<std::unique_ptr<store::FrameVerifier>> idle_;
+    std::set<BlockIndex> wrong_;  // first blocks of steps
 };
 
 // Puts the frames of the step, which were verified, into the cache.

@@ -17,7 +17,7 @@ constexpr unsigned most_passes = 7;
 class Filling {
   public:
     Filling(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher, store::Nearby& nearby,
-            Observer& observer, const StopFlag& stop)
+            FrameVerifiers& verifiers, Observer& observer, const StopFlag& stop)
         : wanted_(wanted),
           source_(source),
           fetcher_(fetcher),
@@ -26,7 +26,7 @@ class Filling {
           observer_(observer),
           stop_(stop),
           frames_(std::in_place, source, fetcher),
-          verifiers_(source.manifest) {}
+          verifiers_(verifiers) {}
 
     // What is put into the ring may take the place of what a pass has found. So it has all when one pass
     // found all and put nothing.
@@ -34,16 +34,12 @@ class Filling {
         for (unsigned pass = 0; pass < most_passes && !full_ && !report_.whole; ++pass) {
             const Bytes before = cache_.all_written();
             renew_ = pass % 2 == 1;
-            Result<void> passed = run_once();
-            while (has_next_index(passed, source_, fetcher_, observer_)) {
-                frames_.emplace(source_, fetcher_);
-                passed = run_once();
-            }
-            if (!passed) return passed.error();
+            if (Result<void> passed = run_once(); !passed) return passed.error();
             report_.whole = !full_ && cache_.all_written() == before;
         }
         return report_;
     }
+    void forget_frames() { frames_.emplace(source_, fetcher_); }
 
   private:
     Result<void> run_once() {
@@ -135,7 +131,7 @@ class Filling {
     const StopFlag& stop_;
     std::optional<store::TreeReader> tree_;      // anew in each pass: the cache must have it as well
     std::optional<store::FrameLocator> frames_;  // anew when the index is wrong
-    FrameVerifiers verifiers_;
+    FrameVerifiers& verifiers_;
     Progress* progress_ = nullptr;  // of this pass
     FillReport report_;
     Bytes kept_;  // chunks of this version in the cache
@@ -146,8 +142,9 @@ class Filling {
 }  // namespace
 
 Result<FillReport> fill_cache(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher,
-                              store::Nearby& nearby, Observer& observer, const StopFlag& stop) {
-    Result<FillReport> filled = Filling(wanted, source, fetcher, nearby, observer, stop).run();
+                              store::Nearby& nearby, FrameVerifiers& verifiers, Observer& observer,
+                              const StopFlag& stop) {
+    Result<FillReport> filled = Filling(wanted, source, fetcher, nearby, verifiers, observer, stop).run();
     nearby.cache()->finish();
     return filled;
 }
@@ -159,7 +156,16 @@ Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher
     const Wanted whole{
         .first = BlockIndex(), .count = source.manifest.blocks(), .from = all_from, .at_once = MiB(4)};
     store::Nearby nearby(source.manifest, {.cache = &cache});
-    return fill_cache(whole, source, fetcher, nearby, observer, stop);
+    FrameVerifiers verifiers(source.manifest);
+    Filling filling(whole, source, fetcher, nearby, verifiers, observer, stop);
+    Result<FillReport> filled = filling.run();
+    while (!filled &&
+           has_next_index({filled.error(), verifiers.take_found_wrong()}, source, fetcher, observer)) {
+        filling.forget_frames();
+        filled = filling.run();
+    }
+    cache.finish();
+    return filled;
 }
 
 }  // namespace regild::volume

@@ -10,6 +10,7 @@
 #include "base/stop.hpp"
 #include "store/nearby.hpp"
 #include "store/source.hpp"
+#include "volume/fetched.hpp"
 
 namespace regild::volume {
 
@@ -32,8 +33,9 @@ struct FillReport {
 // all is or it is nine tenths full. What has come is kept, whatever ends it: called again it goes on.
 // Failure::disk: the cache.
 Result<FillReport> fill_cache(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher,
-                              store::Nearby& nearby, Observer& observer, const StopFlag& stop);
-// With the whole version.
+                              store::Nearby& nearby, FrameVerifiers& verifiers, Observer& observer,
+                              const StopFlag& stop);
+// With the whole version, in spite of a mirror whose index is wrong.
 Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
                               Observer& observer, const StopFlag& stop);
 

@@ -15,14 +15,14 @@ static_assert(limits.steps <= std::size_t{1} << step_bits);
 }  // namespace
 
 Loader::Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
-               store::Nearby& nearby, store::TreeReader& tree, Progress& progress)
+               store::Nearby& nearby, store::TreeReader& tree, FrameVerifiers& verifiers, Progress& progress)
     : bitmap_(bitmap),
       source_(source),
       fetcher_(fetcher),
       nearby_(nearby),
       tree_(tree),
       frames_(source, fetcher),
-      verifiers_(source.manifest),
+      verifiers_(verifiers),
       progress_(progress),
       end_(BlockIndex() + source.manifest.blocks()) {
     for (LoadedBatch& batch : batches_)

@@ -36,7 +36,7 @@ class Loader final : net::Ranges {
   public:
     // All must outlive it.
     Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
-           store::Nearby& nearby, store::TreeReader& tree, Progress& progress);
+           store::Nearby& nearby, store::TreeReader& tree, FrameVerifiers& verifiers, Progress& progress);
 
     // Goes on until all marked blocks are in memory or have been, or there is no room; then every batch in
     // memory is whole, but for the last one planned if there is room. On an error what has arrived stays, and
@@ -93,7 +93,7 @@ class Loader final : net::Ranges {
     store::Nearby& nearby_;
     store::TreeReader& tree_;
     store::FrameLocator frames_;
-    FrameVerifiers verifiers_;
+    FrameVerifiers& verifiers_;
     Progress& progress_;
     const BlockIndex end_;
     BlockSet marks_;  // of the piece that is being planned, before any of it was cleared

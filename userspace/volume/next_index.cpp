@@ -3,10 +3,12 @@
 
 namespace regild::volume {
 
-bool has_next_index(const Result<void>& brought, const store::Source& source, net::Fetcher& fetcher,
+bool has_next_index(const Unbrought& why, const store::Source& source, net::Fetcher& fetcher,
                     Observer& observer) {
-    if (brought || brought.error().kind != Failure::source || !fetcher.refute(source.index_url)) return false;
-    observer.event(brought.error().message + ": asking the next mirror where the frames are");
+    const bool may_be =
+        why.error.kind == Failure::source || (why.error.kind == Failure::network && why.found_wrong);
+    if (!may_be || !fetcher.refute(source.index_url)) return false;
+    observer.event(why.error.message + ": asking the next mirror where the frames are");
     return true;
 }
 

@@ -8,9 +8,14 @@
 
 namespace regild::volume {
 
-// Whether `brought` failed by what the mirrors gave, which their index may be to blame for, and there is
-// another one to try. It is what a new FrameLocator asks.
-bool has_next_index(const Result<void>& brought, const store::Source& source, net::Fetcher& fetcher,
+// What bringing blocks failed by.
+struct Unbrought {
+    const Error& error;
+    bool found_wrong = false;  // a mirror gave what is wrong, and none what is right
+};
+// Whether the index may be to blame for it, and there is another one to try, which is what a new FrameLocator
+// asks. It need not be the fault of all mirrors: one of them may be down.
+bool has_next_index(const Unbrought& why, const store::Source& source, net::Fetcher& fetcher,
                     Observer& observer);
 
 }  // namespace regild::volume

@@ -6,8 +6,8 @@
 namespace regild::volume {
 
 Result<void> prefetch(const log::Bitmap& bitmap, BlockIndex from, const store::Source& source,
-                      net::Fetcher& fetcher, store::Nearby& nearby, Observer& observer,
-                      const StopFlag& stop) {
+                      net::Fetcher& fetcher, store::Nearby& nearby, FrameVerifiers& verifiers,
+                      Observer& observer, const StopFlag& stop) {
     const BlockIndex end = BlockIndex() + source.manifest.blocks();
     const auto marked_from = [&](BlockIndex at) {
         BlockSet marked = bitmap.read(at).marked;
@@ -23,7 +23,7 @@ Result<void> prefetch(const log::Bitmap& bitmap, BlockIndex from, const store::S
     if (count == Blocks(0)) return {};
     const Wanted wanted{.first = from, .count = count, .from = marked_from, .at_once = MiB(8)};
     store::Cache& cache = *nearby.cache();
-    const Result<FillReport> filled = fill_cache(wanted, source, fetcher, nearby, observer, stop);
+    const Result<FillReport> filled = fill_cache(wanted, source, fetcher, nearby, verifiers, observer, stop);
     if (cache.error()) return {};
     if (!filled) return filled.error();
     if (!filled->whole)

@@ -7,6 +7,7 @@
 #include "log/bitmap.hpp"
 #include "store/nearby.hpp"
 #include "store/source.hpp"
+#include "volume/fetched.hpp"
 
 namespace regild::volume {
 
@@ -16,6 +17,7 @@ namespace regild::volume {
 // observer, and has what it has room for. An error is one of the source, the network or a stop; what has come
 // until then is kept.
 Result<void> prefetch(const log::Bitmap& bitmap, BlockIndex from, const store::Source& source,
-                      net::Fetcher& fetcher, store::Nearby& nearby, Observer& observer, const StopFlag& stop);
+                      net::Fetcher& fetcher, store::Nearby& nearby, FrameVerifiers& verifiers,
+                      Observer& observer, const StopFlag& stop);
 
 }  // namespace regild::volume

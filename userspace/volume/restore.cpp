@@ -20,7 +20,8 @@ struct Restore::Pass {
     explicit Pass(Restore& of)
         : progress(of.observer_, "restoring",
                    of.source_.manifest.block_size.bytes_of(of.target_.log.bitmap().marked())),
-          loader(of.target_.log.bitmap(), of.source_, of.fetcher_, of.nearby_, of.tree_, progress),
+          loader(of.target_.log.bitmap(), of.source_, of.fetcher_, of.nearby_, of.tree_, of.verifiers_,
+                 progress),
           applier(of.target_, of.source_.manifest, progress, of.stop_, of.report_) {}
 
     Progress progress;  // in bytes of marked blocks
@@ -38,7 +39,8 @@ Restore::Restore(RestoreTarget target, const store::Source& source, net::Fetcher
       nearby_(source.manifest, nearby),
       max_fetch_(max_fetch),
       totals_before_(fetcher.totals()),
-      tree_(source, fetcher, nearby.cache) {
+      tree_(source, fetcher, nearby.cache),
+      verifiers_(source.manifest) {
     report_.marked = target.log.bitmap().marked();
 }
 
@@ -74,7 +76,8 @@ Result<void> Restore::run() {
     // Twice: a log unit that cannot be read when its marks are to be cleared leaves others marked.
     for (int run = 0; run < 2 && bitmap.marked() > Blocks(0); ++run) {
         Result<void> brought = bring();
-        while (has_next_index(brought, source_, fetcher_, observer_)) {
+        while (!brought && has_next_index({brought.error(), verifiers_.take_found_wrong()}, source_, fetcher_,
+                                          observer_)) {
             pass_.reset();
             brought = bring();
         }
@@ -155,7 +158,7 @@ Result<void> Restore::bring_by(Pass& pass) {
         loaded = loader.load();
         if (loaded && nearby_.cache())
             loaded = prefetch(target_.log.bitmap(), loader.loaded_until(), source_, fetcher_, nearby_,
-                              observer_, stop_);
+                              verifiers_, observer_, stop_);
         if (loaded && stop_.requested()) loaded = Error{Failure::interrupted, "interrupted"};
         if (!loaded) return loaded;
     }

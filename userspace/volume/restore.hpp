@@ -9,6 +9,7 @@
 #include "base/stop.hpp"
 #include "log/write_log.hpp"
 #include "store/tree_reader.hpp"
+#include "volume/fetched.hpp"
 #include "volume/need.hpp"
 
 namespace regild::volume {
@@ -75,6 +76,7 @@ class Restore {
     store::TreeReader tree_;
     BlockIndex compared_until_;
     Blocks unreadable_;
+    FrameVerifiers verifiers_;
     std::unique_ptr<Need> need_;
     std::unique_ptr<Pass> pass_;
     RestoreReport report_;
