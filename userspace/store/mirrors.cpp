@@ -106,8 +106,8 @@ class MirroredFetcher final : public net::Fetcher {
         std::vector<std::size_t> order;
         for (std::size_t i = 0; i < documents_.size(); ++i)
             order.push_back((first_ + i) % documents_.size());
-        std::ranges::stable_partition(order,
-                                      [&](std::size_t number) { return !resource.refuted.contains(number); });
+        std::stable_partition(order.begin(), order.end(),
+                              [&](std::size_t number) { return !resource.refuted.contains(number); });
         return order;
     }
 
