@@ -126,7 +126,7 @@ void Loader::close_batch() {
 std::optional<BlockContent> Loader::content_of(BlockIndex block) {
     BlockContent content{Step::Kind::zero, tree_.digest(block), {}};
     if (content.digest == tree_.zero_digest()) return content;
-    if (nearby_.may_have(block, content.digest) && take_nearby(block, content)) return content;
+    if (take_nearby(block, content)) return content;
     if (located_.test(block)) {
         content.kind = Step::Kind::fetch;
         content.frame = frames_.frame(block);
