@@ -15,8 +15,10 @@ class FrameVerifier {
         : hash_(manifest.salt), block_(manifest.block_size.bytes().count()) {}
 
     // Whether `frame` gives a block with this digest.
-    bool operator()(ConstByteSpan frame, const Digest& digest) {
-        return decompressor_.decompress(frame, block_) && hash_(block_) == digest;
+    bool operator()(ConstByteSpan frame, const Digest& digest) { return (*this)(frame, digest, block_); }
+    // The same; if so `into` has the block.
+    bool operator()(ConstByteSpan frame, const Digest& digest, ByteSpan into) {
+        return decompressor_.decompress(frame, into) && hash_(into) == digest;
     }
 
   private:

@@ -83,7 +83,7 @@ Result<void> Applier::apply(LoadedBatch& batch) {
         if (Result<void> done = is_zero ? zero(step) : write(step, batch); !done) return done;
         if (!is_zero || step.blocks.count == Blocks(0)) batch.states[i] = LoadedBatch::State::applied;
     }
-    return {};
+    return commit_when_due();
 }
 
 Result<void> Applier::write(const Step& step, LoadedBatch& from) {
@@ -107,13 +107,19 @@ Result<void> Applier::write(const Step& step, LoadedBatch& from) {
 
 // What is at the start of the buffer.
 Result<void> Applier::write_piece(BlockRange piece, Step::Kind kind) {
-    const Bytes length = length_on_disk(manifest_, piece);
-    Result<void> written =
-        target_.data.write(manifest_.block_size.offset_of(piece.first), buffer_.span(0, length.count()));
-    if (!written) return written;
+    if (Result<void> written = write(piece, buffer_.span()); !written) return written;
     if (kind != Step::Kind::fetch) progress_.add(manifest_.block_size.bytes_of(piece.count));
-    uncommitted_.blocks[kind] += piece.count;
-    return added(piece);
+    add(piece, kind);
+    return commit_when_due();
+}
+
+Result<void> Applier::write(BlockRange blocks, ConstByteSpan content) {
+    return target_.data.write(manifest_.block_size.offset_of(blocks.first),
+                              content.first(length_on_disk(manifest_, blocks).count()));
+}
+
+void Applier::written(BlockRange blocks) {
+    add(blocks, Step::Kind::fetch);
 }
 
 // Piece by piece, until a stop is asked for: what is left stays in the step.
@@ -124,34 +130,48 @@ Result<void> Applier::zero(Step& step) {
         const Bytes length = length_on_disk(manifest_, piece);
         Result<void> zeroed = target_.data.zero(manifest_.block_size.offset_of(piece.first), length);
         if (!zeroed) return zeroed;
-        uncommitted_.blocks[Step::Kind::zero] += piece.count;
+        add(piece, Step::Kind::zero);
         progress_.add(manifest_.block_size.bytes_of(piece.count));
         step.blocks = {piece.end(), step.blocks.count - piece.count};
-        if (Result<void> committed = added(piece); !committed) return committed;
+        if (Result<void> committed = commit_when_due(); !committed) return committed;
     }
     return {};
 }
 
-// To what is uncommitted, which is committed when it is time.
-Result<void> Applier::added(BlockRange piece) {
+// To what is uncommitted.
+void Applier::add(BlockRange piece, Step::Kind kind) {
+    const std::lock_guard lock(mutex_);
+    uncommitted_.blocks[kind] += piece.count;
     std::vector<BlockRange>& ranges = uncommitted_.ranges;
     if (!ranges.empty() && ranges.back().end() == piece.first)
         ranges.back().count += piece.count;
     else
         ranges.push_back(piece);
-    const bool is_time = std::chrono::steady_clock::now() - committed_ >= commit_interval;
-    return is_time || ranges.size() >= max_uncommitted ? commit() : Result<void>();
+}
+
+Result<void> Applier::commit_when_due() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (std::chrono::steady_clock::now() - committed_ < commit_interval &&
+            uncommitted_.ranges.size() < max_uncommitted)
+            return {};
+    }
+    return commit();
 }
 
 // Invariant 2: the content is on stable storage before its marks go.
 Result<void> Applier::commit() {
     committed_ = std::chrono::steady_clock::now();
-    if (uncommitted_.ranges.empty()) return {};
+    Uncommitted done;
+    {
+        const std::lock_guard lock(mutex_);
+        done = std::exchange(uncommitted_, {});
+    }
+    if (done.ranges.empty()) return {};
     if (Result<void> flushed = target_.data.flush(); !flushed) return flushed;
-    if (Result<void> cleared = target_.log.bitmap().clear(uncommitted_.ranges); !cleared) return cleared;
-    for (const auto& [kind, blocks] : uncommitted_.blocks)
+    if (Result<void> cleared = target_.log.bitmap().clear(done.ranges); !cleared) return cleared;
+    for (const auto& [kind, blocks] : done.blocks)
         counter_of(report_, kind) += blocks;
-    uncommitted_ = {};
     return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <map>
+#include <mutex>
 
 #include "base/stop.hpp"
 #include "volume/load.hpp"
@@ -11,7 +12,7 @@
 
 namespace regild::volume {
 
-class Applier {
+class Applier final : public WriteThrough {
   public:
     // All must outlive it. What is durable is counted in `report`.
     Applier(RestoreTarget target, const format::Manifest& manifest, Progress& progress, const StopFlag& stop,
@@ -23,6 +24,9 @@ class Applier {
     // Applies whole batches as they come, until the loader is closed, and closes it on an error or when a
     // stop is asked for.
     Result<void> run(Loader& loader);
+    // What the loader writes through, at the same time.
+    Result<void> write(BlockRange blocks, ConstByteSpan content) override;
+    void written(BlockRange blocks) override;
     // Applies what has arrived of all other batches, when the loader is closed.
     Result<void> apply_rest(Loader& loader);
 
@@ -34,7 +38,8 @@ class Applier {
     Result<void> write(const Step& step, LoadedBatch& from);
     Result<void> write_piece(BlockRange piece, Step::Kind kind);
     Result<void> zero(Step& step);
-    Result<void> added(BlockRange piece);
+    void add(BlockRange piece, Step::Kind kind);
+    Result<void> commit_when_due();
     Result<void> commit();
 
     RestoreTarget target_;
@@ -46,10 +51,12 @@ class Applier {
     block::AlignedBuffer buffer_;
     std::chrono::steady_clock::time_point committed_;  // at last
     // Written or zeroed, but still marked.
-    struct {
+    struct Uncommitted {
         std::vector<BlockRange> ranges;
         std::map<Step::Kind, Blocks> blocks;
-    } uncommitted_;
+    };
+    std::mutex mutex_;  // guards what follows
+    Uncommitted uncommitted_;
 };
 
 }  // namespace regild::volume

@@ -4,6 +4,8 @@
 namespace regild::volume {
 namespace {
 
+constexpr Bytes sink_size = MiB(1);
+
 // Calls `take(block, digest, frame)` for each block of the step until it returns false.
 template <class Take>
 void for_each_block(const Batch& batch, const Step& step, ConstByteSpan frames, Take take) {
@@ -19,29 +21,55 @@ void for_each_block(const Batch& batch, const Step& step, ConstByteSpan frames, 
 
 }  // namespace
 
-Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstByteSpan frames) {
-    std::unique_ptr<store::FrameVerifier> is_right = take_idle();
-    Result<void> verified;
-    for_each_block(batch, step, frames, [&](BlockIndex block, const Digest& digest, ConstByteSpan frame) {
-        if ((*is_right)(frame, digest)) return true;
-        verified = Error{Failure::source,
-                         "block " + std::to_string(block.value()) +
-                             " does not match the hash tree: check the server and the caches before it"};
-        return false;
-    });
+Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstByteSpan frames,
+                                    BlockSink* sink) {
+    std::unique_ptr<Hand> hand = take_idle();
+    Result<void> verified = verify(batch, step, frames, sink, *hand);
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(is_right));
+    idle_.push_back(std::move(hand));
     if (verified)
         wrong_.erase(step.blocks.first);
-    else
+    else if (verified.error().kind == Failure::source)
         wrong_.insert(step.blocks.first);
     return verified;
 }
 
-std::unique_ptr<store::FrameVerifier> FrameVerifiers::take_idle() {
+Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstByteSpan frames,
+                                    BlockSink* sink, Hand& hand) {
+    const std::size_t block_bytes = manifest_.block_size.bytes().count();
+    if (sink && hand.blocks.size() == 0) hand.blocks = block::AlignedBuffer(sink_size.count());
+    BlockRange held{step.blocks.first, Blocks(0)};  // verified, and not in the sink yet
+    Result<void> verified;
+    const auto empty = [&] {
+        if (sink && held.count > Blocks(0))
+            verified = sink->write(held, hand.blocks.span(0, held.count.count() * block_bytes));
+        held = {held.end(), Blocks(0)};
+        return verified.ok();
+    };
+    for_each_block(batch, step, frames, [&](BlockIndex block, const Digest& digest, ConstByteSpan frame) {
+        const bool is_right =
+            sink ? hand.is_right(frame, digest,
+                                 hand.blocks.span(held.count.count() * block_bytes, block_bytes))
+                 : hand.is_right(frame, digest);
+        if (!is_right) {
+            if (empty())
+                verified =
+                    Error{Failure::source,
+                          "block " + std::to_string(block.value()) +
+                              " does not match the hash tree: check the server and the caches before it"};
+            return false;
+        }
+        held.count += Blocks(1);
+        return held.count.count() * block_bytes < sink_size.count() || empty();
+    });
+    if (verified) empty();
+    return verified;
+}
+
+std::unique_ptr<FrameVerifiers::Hand> FrameVerifiers::take_idle() {
     const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<store::FrameVerifier>(manifest_);
-    std::unique_ptr<store::FrameVerifier> taken = std::move(idle_.back());
+    if (idle_.empty()) return std::make_unique<Hand>(manifest_);
+    std::unique_ptr<Hand> taken = std::move(idle_.back());
     idle_.pop_back();
     return taken;
 }

@@ -181,14 +181,15 @@ std::optional<net::Range> Loader::next() {
 
 Result<void> Loader::verify(std::size_t number) {
     const auto [batch, i] = step_of(number);
-    return verifiers_.verify(batch.batch, batch.batch.steps[i], batch.frames);
+    return verifiers_.verify(batch.batch, batch.batch.steps[i], batch.frames, sink_);
 }
 
 Result<void> Loader::arrived(std::size_t number) {
     const auto [batch, i] = step_of(number);
     const Step& step = batch.batch.steps[i];
     if (nearby_.cache()) keep(batch.batch, step, batch.frames, *nearby_.cache());
-    batch.states[i] = LoadedBatch::State::ready;
+    batch.states[i] = sink_ ? LoadedBatch::State::applied : LoadedBatch::State::ready;
+    if (sink_) sink_->written(step.blocks);
     --batch.missing;
     const Bytes blocks = source_.manifest.block_size.bytes_of(step.blocks.count);
     settled_ += blocks;

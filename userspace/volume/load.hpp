@@ -17,6 +17,12 @@
 
 namespace regild::volume {
 
+class WriteThrough : public BlockSink {
+  public:
+    // All of these are written; on the thread that loads.
+    virtual void written(BlockRange blocks) = 0;
+};
+
 // A batch in memory, compressed as it came.
 struct LoadedBatch {
     enum class State : std::uint8_t { missing, ready, applied };
@@ -37,6 +43,10 @@ class Loader final : net::Ranges {
     // All must outlive it.
     Loader(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher,
            store::Nearby& nearby, store::TreeReader& tree, FrameVerifiers& verifiers, Progress& progress);
+
+    // From the next load() on what is fetched goes there as soon as it is verified, and is told to it when it
+    // has arrived whole: it needs not be decompressed once more.
+    void write_through(WriteThrough& sink) { sink_ = &sink; }
 
     // Goes on until all marked blocks are in memory or have been, or there is no room; then every batch in
     // memory is whole, but for the last one planned if there is room. On an error what has arrived stays, and
@@ -94,6 +104,7 @@ class Loader final : net::Ranges {
     store::TreeReader& tree_;
     store::FrameLocator frames_;
     FrameVerifiers& verifiers_;
+    WriteThrough* sink_ = nullptr;
     Progress& progress_;
     const BlockIndex end_;
     BlockSet marks_;  // of the piece that is being planned, before any of it was cleared

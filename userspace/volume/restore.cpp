@@ -164,6 +164,7 @@ Result<void> Restore::bring_by(Pass& pass) {
     }
     if (Result<void> declared = pass.applier.declare(); !declared) return declared;
     loader.reopen();
+    loader.write_through(pass.applier);
     std::future<Result<void>> applying =
         std::async(std::launch::async, [&] { return pass.applier.run(loader); });
     do
