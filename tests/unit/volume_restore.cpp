@@ -533,6 +533,26 @@ TEST_CASE("when the network dies in the middle of a large restore, what had arri
     REQUIRE(requests_for(second, image.source().data_url.with_credentials()) == 192);
 }
 
+TEST_CASE("a wrong block of a large restore, which is written as it arrives, is not written") {
+    const GoldenImage image =
+        make_golden_image(test::block_size_of(65536), Bytes(96 << 20), [](std::uint64_t) { return false; });
+    const auto volume = make_provisioning_volume(image, ByteVector(96 << 20));
+    const std::uint64_t wrong = 1530;
+    FakeFetcher fetcher(image);
+    fetcher.files[image.source().data_url.with_credentials()][image.frame(wrong).offset.count() + 50] ^=
+        std::byte{1};
+    const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().message.find("block 1530") != std::string::npos);
+    const ByteVector& content = volume->data.content();
+    const auto at = content.begin() + static_cast<std::ptrdiff_t>(wrong * 65536);
+    CHECK(std::all_of(at, at + 65536, [](std::byte byte) { return byte == std::byte{0}; }));
+    CHECK(volume->bitmap().marked() > Blocks(0));
+    FakeFetcher second(image);
+    REQUIRE(run_restore(*volume, image, second).ok());
+    require_done(*volume, image);
+}
+
 TEST_CASE("progress ends at all of the marked bytes") {
     const GoldenImage image = usual_image();
     const auto volume = make_session_volume(image, usual_session);
