@@ -32,7 +32,8 @@ BlockRange Bitmap::blocks_of(Units units) const {
                               Blocks((units.end - units.first) * blocks_per_unit)});
 }
 
-Marks Bitmap::read_units_of(Units units) const {
+// A sector that was found to mark nothing is not looked at again, unless `all` are wanted.
+Marks Bitmap::read_units_of(Units units, bool all) const {
     const BlockRange range = blocks_of(units);
     Marks marks{BlockSet(range), BlockSet(range)};
     const Bytes start = superblock_.geometry.bitmap_offset();
@@ -47,6 +48,7 @@ Marks Bitmap::read_units_of(Units units) const {
         [&](Bytes offset, ByteSpan bytes) {
             for (std::size_t at = 0; at < bytes.size(); at += WRITELOG_SECTOR_SIZE) {
                 const std::uint64_t index = index_at(offset + Bytes(at));
+                if (!all && sectors_[index].marked == 0) continue;
                 if (!format::read_log_sector(bytes.subspan(at).first<WRITELOG_SECTOR_SIZE>(),
                                              superblock_.uuid, index, marks.marked) ||
                     sectors_[index].untrusted)
@@ -78,7 +80,7 @@ void Bitmap::count(Units units, const Marks& marks) {
 
 void Bitmap::scan() {
     for (std::uint64_t next = 0; next < units(); next = piece_at(next).end)
-        count(piece_at(next), read_units_of(piece_at(next)));
+        count(piece_at(next), read_units_of(piece_at(next), true));
 }
 
 Marks Bitmap::read(BlockIndex from) const {
@@ -134,8 +136,8 @@ Result<void> Bitmap::change(std::span<const BlockRange> ranges, bool to_marked) 
             const BlockRange here = intersection(marks.range(), range);
             to_marked ? marks.marked.insert(here) : marks.marked.erase(here);
         }
-        const BlockSet all(marks.range(), true);
-        std::for_each(first, last, [&](Units run) { count(run, {all, all}); });
+        const Marks all{BlockSet(marks.range(), true), BlockSet(marks.range(), true)};
+        std::for_each(first, last, [&](Units run) { count(run, all); });
         for (auto run = first; run != last; ++run)
             if (Result<void> r = write(*run, marks.marked); !r) return r;
         if (Result<void> r = flush(); !r) return r;
