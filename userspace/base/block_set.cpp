@@ -50,8 +50,7 @@ void for_each_run(const BlockSet& set, BlockRange within, Visit visit) {
 
 }  // namespace
 
-BlockSet::BlockSet(BlockRange range, bool all)
-    : range_(range), words_(divide_up(range.count.count(), word_bits)) {
+BlockSet::BlockSet(BlockRange range, bool all) : range_(range) {
     if (all) insert(range);
 }
 
@@ -61,6 +60,7 @@ bool BlockSet::contains(BlockRange range) const {
 
 Blocks BlockSet::count(BlockRange within) const {
     assert(contains(within));
+    if (words_.empty()) return Blocks(0);
     std::uint64_t count = 0;
     for_words(words_, (within.first - range_.first).count(), (within.end() - range_.first).count(),
               [&count](const std::uint64_t& word, std::uint64_t mask) {
@@ -71,29 +71,38 @@ Blocks BlockSet::count(BlockRange within) const {
 
 bool BlockSet::test(BlockIndex block) const {
     assert(contains({block, Blocks(1)}));
+    if (words_.empty()) return false;
     const std::uint64_t bit = (block - range_.first).count();
     return (words_[bit / word_bits] >> (bit % word_bits) & 1) != 0;
 }
 
 void BlockSet::insert(BlockRange range) {
     assert(contains(range));
+    if (range.count == Blocks(0)) return;
+    if (words_.empty()) words_.resize(divide_up(range_.count.count(), word_bits));
     for_words(words_, (range.first - range_.first).count(), (range.end() - range_.first).count(),
               [](std::uint64_t& word, std::uint64_t mask) { word |= mask; });
 }
 
 void BlockSet::erase(BlockRange range) {
     assert(contains(range));
+    if (words_.empty()) return;
     for_words(words_, (range.first - range_.first).count(), (range.end() - range_.first).count(),
               [](std::uint64_t& word, std::uint64_t mask) { word &= ~mask; });
 }
 
 std::optional<BlockRange> BlockSet::next_run(BlockRange within) const {
     assert(contains(within));
+    if (words_.empty()) return std::nullopt;
     const std::uint64_t end = (within.end() - range_.first).count();
     const std::uint64_t first = find_bit(words_, (within.first - range_.first).count(), end, 0);
     if (first == end) return std::nullopt;
     const std::uint64_t stop = find_bit(words_, first, end, ~std::uint64_t{0});
     return BlockRange{range_.first + Blocks(first), Blocks(stop - first)};
+}
+
+bool BlockSet::operator==(const BlockSet& other) const {
+    return range_ == other.range_ && runs_of(*this, range_) == runs_of(other, range_);
 }
 
 BlockSet difference(const BlockSet& set, const BlockSet& without, BlockRange within) {

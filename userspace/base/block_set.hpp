@@ -26,13 +26,13 @@ class BlockSet {
     void erase(BlockRange range);
     // The first run of members within `within`, and of it what lies there.
     std::optional<BlockRange> next_run(BlockRange within) const;
-    bool operator==(const BlockSet&) const = default;
+    bool operator==(const BlockSet& other) const;
 
   private:
     bool contains(BlockRange range) const;
 
     BlockRange range_;
-    std::vector<std::uint64_t> words_;
+    std::vector<std::uint64_t> words_;  // none until there is a member
 };
 
 // The members of `set` within `within` that are not in `without`, which covers that range too.
