@@ -32,10 +32,13 @@ BlockRange Bitmap::blocks_of(Units units) const {
                               Blocks((units.end - units.first) * blocks_per_unit)});
 }
 
-// A sector that was found to mark nothing is not looked at again, unless `all` are wanted.
-Marks Bitmap::read_units_of(Units units, bool all) const {
+Marks Bitmap::none(Units units) const {
     const BlockRange range = blocks_of(units);
-    Marks marks{BlockSet(range), BlockSet(range)};
+    return {BlockSet(range), BlockSet(range)};
+}
+
+// A sector that was found to mark nothing is not looked at again, unless `all` are wanted.
+void Bitmap::add_marks_of(Units units, Marks& marks, bool all) const {
     const Bytes start = superblock_.geometry.bitmap_offset();
     const auto index_at = [start](Bytes offset) { return (offset - start).count() / WRITELOG_SECTOR_SIZE; };
     const auto doubt = [&](std::uint64_t index) {
@@ -61,7 +64,6 @@ Marks Bitmap::read_units_of(Units units, bool all) const {
                 doubt(index_at(offset) + i);
             return true;
         });
-    return marks;
 }
 
 void Bitmap::count(Units units, const Marks& marks) {
@@ -79,16 +81,29 @@ void Bitmap::count(Units units, const Marks& marks) {
 }
 
 void Bitmap::scan() {
-    for (std::uint64_t next = 0; next < units(); next = piece_at(next).end)
-        count(piece_at(next), read_units_of(piece_at(next), true));
+    for (std::uint64_t next = 0; next < units(); next = piece_at(next).end) {
+        const Units piece = piece_at(next);
+        Marks marks = none(piece);
+        add_marks_of(piece, marks, true);
+        count(piece, marks);
+    }
 }
 
 Marks Bitmap::read(BlockIndex from) const {
     const Units piece = piece_at(from.value() / blocks_per_unit);
-    for (std::uint64_t index = piece.first * WRITELOG_SECTORS_PER_UNIT;
-         index < piece.end * WRITELOG_SECTORS_PER_UNIT; ++index)
-        if (sectors_[index].marked > 0) return read_units_of(piece);
-    return {BlockSet(blocks_of(piece)), BlockSet(blocks_of(piece))};
+    Marks marks = none(piece);
+    const auto has_marks = [this](std::uint64_t unit) {
+        const auto first = sectors_.begin() + static_cast<std::ptrdiff_t>(unit * WRITELOG_SECTORS_PER_UNIT);
+        return std::any_of(first, first + WRITELOG_SECTORS_PER_UNIT,
+                           [](const SectorTally& tally) { return tally.marked > 0; });
+    };
+    Units some = piece;
+    while (some.first < some.end && !has_marks(some.first))
+        ++some.first;
+    while (some.first < some.end && !has_marks(some.end - 1))
+        --some.end;
+    add_marks_of(some, marks);
+    return marks;
 }
 
 Result<void> Bitmap::mark(std::span<const BlockRange> ranges) {
@@ -131,7 +146,9 @@ Result<void> Bitmap::change(std::span<const BlockRange> ranges, bool to_marked) 
         const std::uint64_t piece_end = piece_at(first->first).end;
         const auto last =
             std::find_if(first, runs.end(), [&](const Units& run) { return run.first >= piece_end; });
-        Marks marks = read_units_of({first->first, (last - 1)->end});
+        const Units units{first->first, (last - 1)->end};
+        Marks marks = none(units);
+        add_marks_of(units, marks);
         for (const BlockRange range : sorted) {
             const BlockRange here = intersection(marks.range(), range);
             to_marked ? marks.marked.insert(here) : marks.marked.erase(here);

@@ -60,7 +60,8 @@ class Bitmap {
 
     Units piece_at(std::uint64_t unit) const;
     BlockRange blocks_of(Units units) const;
-    Marks read_units_of(Units units, bool all = false) const;
+    Marks none(Units units) const;
+    void add_marks_of(Units units, Marks& marks, bool all = false) const;
     std::vector<Units> units_of(std::span<const BlockRange> sorted) const;
     Result<void> change(std::span<const BlockRange> ranges, bool to_marked);
     Result<void> write(Units units, const BlockSet& marked);
