@@ -124,7 +124,7 @@ const Command publish_command{
                 {"image", "NAME", "name of the image: small letters, digits and ._-", Need::here},
                 {"version", "N", "number of this version, from 1", Need::here},
                 {"block-size", "SIZE", "what is marked and restored as one, 4K to 512K (default 64K)"},
-                {"zstd-level", "N", "1 (fast) to 19 (small) (default 9)"},
+                {"zstd-level", "N", "1 (fast) to 19 (small) (default 14)"},
                 {"raw", nullptr, "write image.raw as well, for other tools"},
                 {"channel", "CHANNEL", "point this channel at the version (default: none)"},
                 json_option},

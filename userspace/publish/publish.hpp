@@ -14,7 +14,7 @@
 
 namespace regild::publish {
 
-inline constexpr int default_zstd_level = 9;
+inline constexpr int default_zstd_level = 14;
 
 struct PublishRequest {
     std::filesystem::path image_file;  // a file or a block device; its size is a multiple of 512 bytes
