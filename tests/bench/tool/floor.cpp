@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What no restore can beat by much: it is told which bytes of a URL go where, fetches just those over at most
-// 16 connections, verifies nothing, writes, and flushes once at the end.
+// 16 connections, compares nothing with anything, writes, and flushes once at the end.
 //
-//   floor URL TARGET raw|zstd <PLAN
+//   floor URL TARGET raw|hashed|zstd <PLAN
 //
 // PLAN has one order a line:
 //   zero AT LENGTH     a hole in TARGET, in bytes
 //   get BEGIN LENGTH   a range of URL, of which the lines that follow tell where its pieces go
 //   put LENGTH AT      the next LENGTH bytes of the range; with zstd they are a frame of at most 1 MiB
+// With hashed each piece's SHA-256 is taken, as who verifies raw bytes cannot spare it.
 // It tells its requests and the bytes of their bodies on the standard output.
 #include <fcntl.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include <curl/curl.h>
+#include <openssl/evp.h>
 #include <zstd.h>
 
 namespace {
@@ -68,7 +70,12 @@ void put(int target, const void* bytes, size_t length, off_t at) {
     if (pwrite(target, bytes, length, at) != static_cast<ssize_t>(length)) die("cannot write");
 }
 
-void land(int target, const Transfer& transfer, bool compressed) {
+void hash(const char* bytes, size_t length) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+    if (EVP_Digest(bytes, length, digest.data(), nullptr, EVP_sha256(), nullptr) != 1) die("cannot hash");
+}
+
+void land(int target, const Transfer& transfer, bool compressed, bool hashed) {
     static std::array<char, largest_block> block;
     long status = 0;
     curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
@@ -81,6 +88,7 @@ void land(int target, const Transfer& transfer, bool compressed) {
             if (ZSTD_isError(size)) die("a frame that is none");
             put(target, block.data(), size, piece.at);
         } else {
+            if (hashed) hash(bytes, piece.length);
             put(target, bytes, piece.length, piece.at);
         }
         bytes += piece.length;
@@ -90,8 +98,8 @@ void land(int target, const Transfer& transfer, bool compressed) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) die("usage: floor URL TARGET raw|zstd <PLAN");
-    const bool compressed = std::string(argv[3]) == "zstd";
+    if (argc != 4) die("usage: floor URL TARGET raw|hashed|zstd <PLAN");
+    const bool compressed = std::string(argv[3]) == "zstd", hashed = std::string(argv[3]) == "hashed";
     std::vector<Request> requests;
     std::vector<Hole> holes;
     std::string order;
@@ -131,7 +139,7 @@ int main(int argc, char** argv) {
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
             if (message->data.result != CURLE_OK) die(curl_easy_strerror(message->data.result));
             bytes += transfer->body.size();
-            land(target, *transfer, compressed);
+            land(target, *transfer, compressed, hashed);
             curl_multi_remove_handle(multi, transfer->easy);
             if (next != requests.end()) {
                 start(multi, *transfer, *next++);

@@ -45,26 +45,27 @@ class Regild(Method):
 
 
 class Floor(Method):
-    """Fetches exactly the bytes that regild needs, or with `raw` those of an uncompressed image."""
+    """Fetches exactly the bytes that regild needs, or those of an uncompressed image: raw, or hashed besides."""
+    names = {"zstd": "floor", "raw": "floor, raw", "hashed": "floor, raw, hashed"}
 
-    def __init__(self, disk, raw):
-        super().__init__("floor, raw" if raw else "floor", disk)
-        self.raw = raw
+    def __init__(self, disk, mode="zstd"):
+        super().__init__(self.names[mode], disk)
+        self.mode = mode
 
     def prepare(self, session):
         super().prepare(session)
         self.write_plan(session.blocks)
 
     def write_plan(self, blocks):
-        (WORK / "plan").write_text(self.disk.golden.plan(blocks, not self.raw))
+        (WORK / "plan").write_text(self.disk.golden.plan(blocks, self.mode == "zstd"))
 
     def stdin(self):
         return open(WORK / "plan", "rb")
 
     def command(self, server):
         golden = self.disk.golden
-        path = f"{golden.name}.img" if self.raw else f"{golden.name}/1/image.zst"
-        return [WORK / "bin" / "floor", f"{server.url}/{path}", self.disk.path, "raw" if self.raw else "zstd"]
+        path = f"{golden.name}/1/image.zst" if self.mode == "zstd" else f"{golden.name}.img"
+        return [WORK / "bin" / "floor", f"{server.url}/{path}", self.disk.path, self.mode]
 
 
 class Curl(Method):

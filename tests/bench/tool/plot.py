@@ -7,7 +7,8 @@ from xml.sax.saxutils import escape
 from cases import SESSIONS
 
 WIDTH, HEIGHT, LEFT, TOP, GAP, LEGEND = 420, 320, 60, 40, 70, 150
-COLOURS = {"regild": "#c00000", "floor": "#000000", "floor, raw": "#888888", "curl | dd": "#1f77b4",
+COLOURS = {"regild": "#c00000", "floor": "#000000", "floor, raw": "#888888",
+           "floor, raw, hashed": "#bbbbbb", "curl | dd": "#1f77b4",
            "curl zst | zstd | dd": "#17becf", "bmaptool": "#2ca02c", "rsync": "#9467bd", "casync": "#ff7f0e",
            "zsync": "#8c564b"}
 

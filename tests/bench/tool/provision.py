@@ -48,7 +48,7 @@ def cipher_speed():
 def provision(results, golden, rounds):
     disk = Disk("provision", golden)
     methods = [Provision("regild", disk), Provision("regild, https", disk, tls=True),
-               ProvisionFloor(disk, raw=False), ProvisionCurlZstd("curl zst | zstd | dd", disk, sparse=True),
+               ProvisionFloor(disk), ProvisionCurlZstd("curl zst | zstd | dd", disk, sparse=True),
                ProvisionBmaptool("bmaptool", disk, whole=False)]
     with serving("provision") as server:
         take_turns(results, "provision", methods, server, None, rounds)

@@ -10,7 +10,7 @@ from volume import BLOCK, MIB, Golden, Session
 
 PEERS = CACHE / "peers"
 BINARIES = WORK / "bin"
-LEVELS = [1, 3, 9, 19]
+LEVELS = [1, 3, 9, 14, 19]
 # zstd's own default.
 PEERS_LEVEL = 3
 
@@ -18,7 +18,7 @@ PEERS_LEVEL = 3
 def programs():
     """Those that are the bench's own."""
     BINARIES.mkdir(parents=True, exist_ok=True)
-    for name, libraries in ("floor", ["-lcurl", "-lzstd"]), ("link", []), ("meter", []):
+    for name, libraries in ("floor", ["-lcurl", "-lcrypto", "-lzstd"]), ("link", []), ("meter", []):
         run("g++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-o", BINARIES / name, HERE / f"{name}.cpp",
             *libraries)
 
@@ -82,9 +82,11 @@ def fill(golden, peers_folder=PEERS):
 
 
 def publish(results, golden, rounds):
-    """Against what gives the same: a compressed image, a hash tree, a block map."""
+    """Against what gives the same: a compressed image, a hash tree, a block map. Of an eighth of the image, which has
+    what it costs a MiB."""
     level = default_level()
     folder = WORK / "publish"
+    golden = eighth(golden)
     for turn in range(rounds):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -95,19 +97,30 @@ def publish(results, golden, rounds):
         if turn == 0 and not results.quick:
             results.add("publish", "casync make", measure(casync_command(golden, folder)))
     shutil.rmtree(folder)
+    golden.image.unlink()
+
+
+def eighth(golden):
+    """Each eighth MiB of the image, as an image."""
+    return sample_of(golden, [(at, MIB) for at in range(0, golden.size, 8 * MIB)])
+
+
+def sample_of(golden, places):
+    sample = Golden("sample", WORK / "sample.img")
+    with open(golden.image, "rb") as image, open(sample.image, "wb") as file:
+        for at, length in places:
+            file.write(os.pread(image.fileno(), length, at))
+    return sample
 
 
 def levels(results, golden):
     """What a level costs a publisher, of each eighth MiB of the image, and what a medium session has to fetch: the
     frames of its blocks. The MB are those of the frames."""
-    blocks = [block for block in Session("medium").blocks if not golden.is_zero(block)]
-    parts = {"an eighth of the image": range(0, golden.size, 8 * MIB), "blocks of a medium session": None}
-    for part, starts in parts.items():
-        places = [(at, MIB) for at in starts] if starts else [(block * BLOCK, BLOCK) for block in blocks]
-        sample = Golden("levels", WORK / "levels.img")
-        with open(golden.image, "rb") as image, open(sample.image, "wb") as file:
-            for at, length in places:
-                file.write(os.pread(image.fileno(), length, at))
+    needed = [(block * BLOCK, BLOCK) for block in Session("medium").blocks if not golden.is_zero(block)]
+    parts = {"an eighth of the image": lambda: eighth(golden),
+             "blocks of a medium session": lambda: sample_of(golden, needed)}
+    for part, make in parts.items():
+        sample = make()
         for level in LEVELS:
             cost = sample.publish("--zstd-level", str(level))
             cost.wire = (sample.version / "image.zst").stat().st_size
