@@ -400,7 +400,7 @@ TEST_CASE("a channel follows its image's versions, but never back") {
         CHECK_FALSE(fs::exists(publisher.version_path(6)));
     }
     SECTION("the channel of another image is refused") {
-        write_file(first->channel_path, format::serialize_channel({.image = "other", .version = 1}));
+        write_file(first->channel_path, format::serialize_channel({"other", 1, "stable", 1}));
         request.version = 6;
         CHECK_FALSE(publisher.publish(request).ok());
         CHECK_FALSE(fs::exists(publisher.version_path(6)));

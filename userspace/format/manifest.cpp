@@ -168,15 +168,17 @@ Result<Channel> parse_channel(std::string_view text) {
     Channel channel;
     channel.image = take_image(reader);
     channel.version = reader.number("version", 1, max_version);
+    channel.name = reader.text("channel");
+    if (!is_valid_name(channel.name)) reader.fail("channel", "must be the name of the channel");
+    channel.serial = reader.number("serial", 1, max_version);
     if (const Result<void> result = reader.so_far(); !result) return channel_error(result.error());
     return channel;
 }
 
 std::string serialize_channel(const Channel& channel) {
-    const ordered_json document = {{"type", channel_type},
-                                   {"format", format_number},
-                                   {"image", channel.image},
-                                   {"version", channel.version}};
+    const ordered_json document = {{"type", channel_type},     {"format", format_number},
+                                   {"image", channel.image},   {"channel", channel.name},
+                                   {"serial", channel.serial}, {"version", channel.version}};
     return document.dump(4) + "\n";
 }
 

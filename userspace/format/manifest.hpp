@@ -44,6 +44,8 @@ std::string serialize_manifest(
 struct Channel {
     std::string image;
     std::uint64_t version = 0;
+    std::string name;          // of the channel itself: its file is <name>.json
+    std::uint64_t serial = 0;  // 1 to max_version: higher each time that the channel is written
     bool operator==(const Channel&) const = default;
 };
 Result<Channel> parse_channel(std::string_view json);

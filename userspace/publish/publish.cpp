@@ -71,9 +71,10 @@ Result<void> check_size(const PublishRequest& request, Bytes size) {
     return {};
 }
 
-// A client that follows a channel must never be led back to an older version.
-Result<void> check_channel(const std::filesystem::path& path, const PublishRequest& request) {
-    if (!std::filesystem::exists(path)) return {};
+// What the channel at `path` becomes. A client that follows it must never be led back to an older version.
+Result<format::Channel> next_channel(const std::filesystem::path& path, const PublishRequest& request) {
+    format::Channel next{request.image, request.version, *request.channel, 1};
+    if (!std::filesystem::exists(path)) return next;
     const Result<std::string> text = read_file(path, format::max_channel_size + 1);
     if (!text) return text.error().context("channel");
     const Result<format::Channel> current = format::parse_channel(*text);
@@ -85,7 +86,10 @@ Result<void> check_channel(const std::filesystem::path& path, const PublishReque
         return Error{Failure::refused,
                      "channel " + path.string() + " is at version " + std::to_string(current->version) +
                          " already and never goes back to " + std::to_string(request.version)};
-    return {};
+    if (current->serial == format::max_version)
+        return Error{Failure::refused, "channel " + path.string() + " has used up its serial numbers"};
+    next.serial = current->serial + 1;
+    return next;
 }
 
 // Runs of blocks that are not zero; the others stay holes.
@@ -217,9 +221,12 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
                                            " exists; a version is never overwritten: publish under the next "
                                            "number"};
     std::filesystem::path channel_path;
+    format::Channel channel;
     if (request.channel) {
         channel_path = folder->path() / (*request.channel + ".json");
-        if (Result<void> valid = check_channel(channel_path, request); !valid) return valid.error();
+        Result<format::Channel> next = next_channel(channel_path, request);
+        if (!next) return next.error();
+        channel = *std::move(next);
     }
     if (Result<void> removed = folder->remove_leftovers(); !removed) return removed.error();
 
@@ -251,7 +258,6 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
     if (Result<void> committed = partial->commit(); !committed) return committed.error();
 
     if (request.channel) {
-        const format::Channel channel{.image = request.image, .version = request.version};
         if (Result<void> written =
                 replace_file(channel_path, format::serialize_channel(channel), channel_mode);
             !written)

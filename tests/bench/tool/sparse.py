@@ -72,7 +72,8 @@ class SparseImage:
                              "salt": SALT.hex(), "uuid": "4c0e1f6a-9d43-4d5b-8a57-1d2b6e5f7a90",
                              "root_hash": root.hex()}}
         (self.folder / "manifest.json").write_text(json.dumps(manifest))
-        channel = {"type": "regild-channel", "format": 1, "image": self.name, "version": 1}
+        channel = {"type": "regild-channel", "format": 1, "image": self.name, "channel": "stable", "serial": 1,
+                   "version": 1}
         (self.folder.parent / "stable.json").write_text(json.dumps(channel))
 
     def _tree(self, count, digests):
