@@ -47,7 +47,9 @@ struct writelog_record {
 	__le32	signature_length;	/* 308: bytes that follow the manifest */
 	__u8	document[160];		/* 312: URL the manifest was found by, or "" */
 	__le32	unrestored_boots;	/* 472: in a row, by the owner's policy */
-	__u8	zero[36];		/* 476 */
+	__u8	zero[4];		/* 476 */
+	__le64	channel_serial;		/* 480: of the channel that was believed last */
+	__u8	zero2[24];		/* 488 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 };
 
@@ -92,6 +94,7 @@ WRITELOG_AT(writelog_record, image, 48);
 WRITELOG_AT(writelog_record, start_sector, 288);
 WRITELOG_AT(writelog_record, document, 312);
 WRITELOG_AT(writelog_record, unrestored_boots, 472);
+WRITELOG_AT(writelog_record, channel_serial, 480);
 WRITELOG_AT(writelog_record, text, 512);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);

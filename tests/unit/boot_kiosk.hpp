@@ -196,7 +196,8 @@ class Kiosk {
                  [this](std::chrono::milliseconds longest) {
                      longest_jitter = longest;
                      return jitter;
-                 }});
+                 },
+             .trust = trust});
     }
 
     bool is_golden() {
@@ -248,6 +249,7 @@ class Kiosk {
     TemporaryDirectory directory;
     format::Configuration configuration;
     BootOptions options;
+    store::Trust trust;
     MapperTrace trace;
     SilentObserver observer;
     StopFlag stop;

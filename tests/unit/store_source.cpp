@@ -29,7 +29,7 @@ void put(FakeFetcher& fetcher, const std::string& url, const std::string& text) 
 TEST_CASE("a manifest's URL tells where its files are") {
     FakeFetcher fetcher;
     put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
-    const Result<Source> source = offered_source(fetcher, url("http://h/kiosk/3/manifest.json"));
+    const Result<Source> source = offered_source(fetcher, url("http://h/kiosk/3/manifest.json"), {});
     REQUIRE(source.ok());
     REQUIRE(source->manifest == manifest_of(3));
     REQUIRE(source->manifest_text == format::serialize_manifest(manifest_of(3)));
@@ -39,33 +39,33 @@ TEST_CASE("a manifest's URL tells where its files are") {
 
 TEST_CASE("a channel is followed to its version") {
     FakeFetcher fetcher;
-    put(fetcher, "http://u:p@h/kiosk/stable.json", format::serialize_channel({"kiosk", 3}));
+    put(fetcher, "http://u:p@h/kiosk/stable.json", format::serialize_channel({"kiosk", 3, "stable", 5}));
     put(fetcher, "http://u:p@h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
-    const Result<Source> source = offered_source(fetcher, url("http://u:p@h/kiosk/stable.json"));
+    const Result<Source> source = offered_source(fetcher, url("http://u:p@h/kiosk/stable.json"), {});
     REQUIRE(source.ok());
     REQUIRE(source->data_url.with_credentials() == "http://u:p@h/kiosk/3/image.zst");
 }
 
 TEST_CASE("a channel that points at another version's manifest is an error") {
     FakeFetcher fetcher;
-    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"kiosk", 3}));
+    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"kiosk", 3, "stable", 5}));
     put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(2)));
-    const Result<Source> version = offered_source(fetcher, url("http://h/kiosk/stable.json"));
+    const Result<Source> version = offered_source(fetcher, url("http://h/kiosk/stable.json"), {});
     REQUIRE_FALSE(version.ok());
     REQUIRE(version.error().message.find("version 2") != std::string::npos);
 
-    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"other", 2}));
+    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"other", 2, "stable", 5}));
     put(fetcher, "http://h/kiosk/2/manifest.json", format::serialize_manifest(manifest_of(2)));
-    REQUIRE_FALSE(offered_source(fetcher, url("http://h/kiosk/stable.json")).ok());
+    REQUIRE_FALSE(offered_source(fetcher, url("http://h/kiosk/stable.json"), {}).ok());
 }
 
 TEST_CASE("a manifest under another name, or a channel under its, is refused before anything is formatted") {
     FakeFetcher fetcher;
     put(fetcher, "http://h/kiosk/3/golden.json", format::serialize_manifest(manifest_of(3)));
-    put(fetcher, "http://h/kiosk/manifest.json", format::serialize_channel({"kiosk", 3}));
+    put(fetcher, "http://h/kiosk/manifest.json", format::serialize_channel({"kiosk", 3, "stable", 5}));
     put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
     for (const char* where : {"http://h/kiosk/3/golden.json", "http://h/kiosk/manifest.json"}) {
-        const Result<Source> source = offered_source(fetcher, url(where));
+        const Result<Source> source = offered_source(fetcher, url(where), {});
         REQUIRE_FALSE(source.ok());
         CHECK(source.error().message.find(where) != std::string::npos);
     }
@@ -73,15 +73,16 @@ TEST_CASE("a manifest under another name, or a channel under its, is refused bef
 
 TEST_CASE("a channel cannot lead to another channel") {
     FakeFetcher fetcher;
-    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"kiosk", 3}));
-    put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_channel({"kiosk", 3}));
-    REQUIRE_FALSE(offered_source(fetcher, url("http://h/kiosk/stable.json")).ok());
+    put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"kiosk", 3, "stable", 5}));
+    put(fetcher, "http://h/kiosk/3/manifest.json", format::serialize_channel({"kiosk", 3, "stable", 5}));
+    REQUIRE_FALSE(offered_source(fetcher, url("http://h/kiosk/stable.json"), {}).ok());
 }
 
 TEST_CASE("a source that is neither manifest nor channel is an error without its credentials") {
     FakeFetcher fetcher;
     put(fetcher, "http://user:secret@h/x.json?token=secret", "{\"hello\": 1}");
-    const Result<Source> source = offered_source(fetcher, url("http://user:secret@h/x.json?token=secret"));
+    const Result<Source> source =
+        offered_source(fetcher, url("http://user:secret@h/x.json?token=secret"), {});
     REQUIRE_FALSE(source.ok());
     REQUIRE(source.error().message.find("http://h/x.json") != std::string::npos);
     REQUIRE(source.error().message.find("secret") == std::string::npos);

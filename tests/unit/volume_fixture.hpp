@@ -54,10 +54,12 @@ struct GoldenImage {
     store::Source source() const {
         return {manifest,
                 format::serialize_manifest(manifest),
+                "",
                 url("http://store/1/image.zst"),
                 url("http://store/1/image.index"),
                 url("http://store/1/image.verity"),
-                ""};
+                "",
+                0};
     }
     // Blocks to rewrite in the tree or the data by hand need these made again.
     void make_tree();

@@ -108,7 +108,7 @@ Result<volume::Volume> Boot::wait_for_volume(block::Access access) {
     bool said = false;
     for (;;) {
         Result<volume::Volume> volume =
-            volume::Volume::open({configuration_.data, configuration_.log}, access);
+            volume::Volume::open({configuration_.data, configuration_.log}, access, in_.trust);
         if (volume || !may_appear(volume.error().kind)) return volume;
         if (steady_clock::now() >= deadline) return missing(volume.error());
         if (!said) in_.observer.event("waiting for devices: " + volume.error().message);
@@ -166,10 +166,13 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
 Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
+    if (!in_.trust.has_keys())
+        in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
     if (work != Work::provision)
         return store::installed_source(*url, volume.manifest(), volume.record().manifest);
     in_.observer.event("asking " + url->shown());
-    Result<store::Source> source = with_patience([&] { return store::offered_source(fetcher(), *url); });
+    Result<store::Source> source =
+        with_patience([&] { return store::offered_source(fetcher(), *url, in_.trust); });
     if (source) report_.document = source->document;
     return source;
 }

@@ -59,6 +59,7 @@ struct Surroundings {
     Wait wait;
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
     std::function<std::chrono::milliseconds(std::chrono::milliseconds longest)> up_to = random_delay;
+    store::Trust trust{};
 };
 
 // Mapped when it succeeds, and golden but for the last two outcomes. How long a disk that needs restoring

@@ -33,6 +33,8 @@ Result<boot::BootReport> boot(const Environment& environment, const Arguments& a
     if (!configuration) return configuration.error();
     const Result<net::FetchOptions> fetch_options = fetch_options_of(*configuration);
     if (!fetch_options) return fetch_options.error();
+    Result<store::Trust> trust = trust_of(*configuration);
+    if (!trust) return trust.error();
     const boot::BootOptions options{.no_network = arguments.has("no-network"),
                                     .skip_restore = arguments.has("skip-restore"),
                                     .no_map = arguments.has("no-map")};
@@ -42,7 +44,8 @@ Result<boot::BootReport> boot(const Environment& environment, const Arguments& a
         .mapper = *mapper,
         .observer = log,
         .stop = environment.stop,
-        .wait = boot::patient_wait(environment.stop)};
+        .wait = boot::patient_wait(environment.stop),
+        .trust = *std::move(trust)};
     return boot::boot(*configuration, options, surroundings);
 }
 

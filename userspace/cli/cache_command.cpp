@@ -55,6 +55,10 @@ Result<ExitCode> fill(const Environment& environment, const format::Configuratio
     if (!record) return record.error();
     const Result<net::Url> url = net::parse_document_url(configuration.source);
     if (!url) return url.error();
+    const Result<store::Trust> trust = trust_of(configuration);
+    if (!trust) return trust.error();
+    if (Result<void> believed = trust->check(record->manifest, record->signature); !believed)
+        return believed.error().context("the manifest in the log").as(Failure::refused);
     const Result<store::Source> source = store::installed_source(*url, record->manifest);
     if (!source) return source.error();
     Result<net::FetchOptions> options = fetch_options_of(configuration);
@@ -109,7 +113,8 @@ const Command cache_command{
          {"cache", "DEV",
           "the cache: a path or PARTLABEL=, PARTUUID=, LABEL=, UUID=", Need::here_or_in_configuration},
          {"log", "DEV", "of fill: the log of the volume, which may be mapped"},
-         {"source", "URL", "of fill: the manifest or channel"}},
+         {"source", "URL", "of fill: the manifest or channel"},
+         keys_option},
         {json_option}),
     .operands = "WHAT",
     .many_operands = false,

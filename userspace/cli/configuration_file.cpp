@@ -5,6 +5,11 @@
 #include "cli/transport.hpp"
 
 namespace regild::cli {
+namespace {
+
+constexpr std::size_t max_keys_size = 65536;  // bytes of PEM with what is written between the keys
+
+}  // namespace
 
 Result<format::Configuration> read_configuration(const std::string& path) {
     const Result<std::string> text = read_file(path, format::max_configuration_size + 1);
@@ -34,6 +39,15 @@ Result<std::vector<net::Url>> sources_of(const format::Configuration& configurat
     return urls;
 }
 
+Result<store::Trust> trust_of(const format::Configuration& configuration) {
+    if (configuration.keys.empty()) return store::Trust();
+    const Result<std::string> pem = read_file(configuration.keys, max_keys_size);
+    if (!pem) return pem.error().as(Failure::usage).context("keys");
+    Result<codec::PublicKeys> keys = codec::PublicKeys::parse(*pem);
+    if (!keys) return keys.error().context("keys " + configuration.keys);
+    return store::Trust(*std::move(keys));
+}
+
 Result<format::Configuration> configuration_of(const Arguments& arguments) {
     format::Configuration configuration;
     if (arguments.has(config_option.name)) {
@@ -51,6 +65,7 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     if (arguments.has(source_option.name)) configuration.mirrors.clear();
     take(cache_option, configuration.cache);
     take(golden_copy_option, configuration.golden_copy);
+    take(keys_option, configuration.keys);
     if (arguments.has(max_fetch_option.name)) {
         const Result<Bytes> most = parse_size(arguments.value(max_fetch_option.name));
         if (!most) return most.error().context("--max-fetch");

@@ -9,6 +9,7 @@
 #include "cli/command.hpp"
 #include "format/configuration.hpp"
 #include "net/fetcher.hpp"
+#include "store/trust.hpp"
 
 namespace regild::cli {
 
@@ -21,6 +22,8 @@ inline constexpr Option source_option{"source", "URL", "the manifest or channel 
 inline constexpr Option cache_option{"cache", "DEV", "where fetched blocks are kept (default: none)"};
 inline constexpr Option golden_copy_option{
     "golden-copy", "DEV", "a device or file with the image as it is, read before the network"};
+inline constexpr Option keys_option{"keys", "FILE",
+                                    "believe only what one of these public keys signed (PEM)"};
 inline constexpr Option adopt_option{"adopt", nullptr, "overwrite devices that hold something else"};
 inline constexpr Option allow_downgrade_option{"allow-downgrade", nullptr,
                                                "go below the log's version floor"};
@@ -35,6 +38,9 @@ Result<format::Configuration> read_configuration(const std::string& path);
 // Of the source and its mirrors, in their order. Failure::usage: one is no source, or mirrors differ in the
 // name of their file.
 Result<std::vector<net::Url>> sources_of(const format::Configuration& configuration);
+// What the file of keys says that the configuration names. Failure::usage: there are none in it, or it cannot
+// be read.
+Result<store::Trust> trust_of(const format::Configuration& configuration);
 // The configuration that --config names, or the defaults, with what the options say in its place.
 Result<format::Configuration> configuration_of(const Arguments& arguments);
 

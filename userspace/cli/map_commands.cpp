@@ -20,8 +20,10 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
     const std::string& name = arguments.operands().empty() ? configuration->name : arguments.operands()[0];
     if (Result<void> valid = check_name(name); !valid) return valid.error();
 
-    Result<volume::Volume> seen =
-        volume::Volume::open({configuration->data, configuration->log}, block::Access::read);
+    Result<store::Trust> trust = trust_of(*configuration);
+    if (!trust) return trust.error();
+    Result<volume::Volume> seen = volume::Volume::open({configuration->data, configuration->log},
+                                                       block::Access::read, *std::move(trust));
     if (!seen) return seen.error();
     if (Result<void> mappable = seen->check_mappable(); !mappable) return mappable.error();
     for (const block::Device* device : {&seen->data(), &seen->log_device()}) {
@@ -54,7 +56,7 @@ const Command map_command{
         "Maps a volume through the writelog target, which marks each block before it is\n"
         "written for the first time. Refused while the volume is half restored. With\n"
         "--config the NAME is the configuration's unless it is given.",
-    .options = {config_option, data_option, log_option, allow_discards_option},
+    .options = {config_option, data_option, log_option, keys_option, allow_discards_option},
     .operands = "NAME",
     .operand_need = Need::here_or_in_configuration,
     .many_operands = false,

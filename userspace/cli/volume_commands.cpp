@@ -16,11 +16,12 @@ namespace {
 class Run {
   public:
     Run(const Environment& environment, const Arguments& arguments, format::Configuration configuration,
-        net::FetchOptions fetch_options)
+        net::FetchOptions fetch_options, store::Trust trust)
         : environment_(environment),
           as_json_(arguments.has(json_option.name)),
           configuration_(std::move(configuration)),
           fetch_options_(std::move(fetch_options)),
+          trust_(std::move(trust)),
           observer_(make_progress(environment)),
           started_(std::chrono::steady_clock::now()) {}
 
@@ -36,7 +37,8 @@ class Run {
     }
 
     Result<volume::Volume> open_volume() const {
-        return volume::Volume::open({configuration_.data, configuration_.log}, block::Access::exclusive);
+        return volume::Volume::open({configuration_.data, configuration_.log}, block::Access::exclusive,
+                                    trust_);
     }
     // "; to ...: regild <command> --data ... --log ... --source ..."
     std::string advice(const std::string& purpose, const std::string& command) const {
@@ -47,7 +49,7 @@ class Run {
     Result<void> format(volume::Volume& volume) {
         const Result<net::Url> document = url();
         if (!document) return document.error();
-        const Result<store::Source> source = store::offered_source(fetcher(), *document);
+        const Result<store::Source> source = store::offered_source(fetcher(), *document, trust_);
         if (!source) return source.error();
         return volume.format(*source, {configuration_.adopt, configuration_.allow_downgrade});
     }
@@ -68,6 +70,7 @@ class Run {
     const bool as_json_;
     const format::Configuration configuration_;
     const net::FetchOptions fetch_options_;
+    const store::Trust trust_;
     std::unique_ptr<Observer> observer_;
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
@@ -159,7 +162,9 @@ Result<ExitCode> on_volume(const Environment& environment, const Arguments& argu
     if (!configuration) return configuration.error();
     Result<net::FetchOptions> fetch_options = fetch_options_of(*configuration);
     if (!fetch_options) return fetch_options.error();
-    Run run(environment, arguments, *std::move(configuration), *std::move(fetch_options));
+    Result<store::Trust> trust = trust_of(*configuration);
+    if (!trust) return trust.error();
+    Run run(environment, arguments, *std::move(configuration), *std::move(fetch_options), *std::move(trust));
     Result<volume::Volume> volume = run.open_volume();
     if (!volume) return volume.error();
     return command(run, *volume);
@@ -173,7 +178,7 @@ const Command format_command{
     .description =
         "Makes the log of a disk for the image version that URL offers, with every block\n"
         "marked. The disk itself is not written: 'regild provision' goes on from here.",
-    .options = with_transport_options({config_option, data_option, log_option, source_option},
+    .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option},
                                       {adopt_option, allow_downgrade_option}),
     .operands = nullptr,
     .many_operands = false,
@@ -185,9 +190,9 @@ const Command provision_command{
     .description =
         "Formats the log where there is none for this disk, then restores every block.\n"
         "Interrupted, it goes on where it was when it is run again.",
-    .options = with_transport_options(
-        {config_option, data_option, log_option, source_option, cache_option, golden_copy_option},
-        {adopt_option, allow_downgrade_option, json_option}),
+    .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option,
+                                       cache_option, golden_copy_option},
+                                      {adopt_option, allow_downgrade_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_provision>};
@@ -198,9 +203,9 @@ const Command restore_command{
     .description =
         "Fetches, verifies and writes every marked block of the version that the disk\n"
         "holds. Without a marked block no request is made.",
-    .options = with_transport_options(
-        {config_option, data_option, log_option, source_option, cache_option, golden_copy_option},
-        {max_fetch_option, json_option}),
+    .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option,
+                                       cache_option, golden_copy_option},
+                                      {max_fetch_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_restore>};
@@ -212,7 +217,8 @@ const Command verify_command{
         "Compares the whole disk with the hash tree of the version that it holds, and\n"
         "marks what is wrong or cannot be read, for the next restore. The exit code is 6\n"
         "if any block is not golden, be it marked now or before.",
-    .options = with_transport_options({config_option, data_option, log_option, source_option}, {json_option}),
+    .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option},
+                                      {json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_verify>};

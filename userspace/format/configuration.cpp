@@ -109,6 +109,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
     for (const std::string* other : {&configuration.data, &configuration.log, &configuration.cache})
         if (configuration.golden_copy == *other && !other->empty())
             reader.fail("golden_copy", "must be a device of its own");
+    if (reader.has("keys")) configuration.keys = take_required(reader, "keys");
     configuration.offline = take_offline(reader);
     take_transport(reader, configuration);
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");

@@ -44,6 +44,7 @@ struct Configuration {
     std::string name;                  // required: of the mapped device below /dev/mapper
     std::string cache;                 // a path or a tag; "": none
     std::string golden_copy;           // likewise: a device or file that holds the image as it is
+    std::string keys;                  // a file of public keys in PEM, see store/trust.hpp; "": none
     OfflineRules offline;
     // How the source is reached. Files in PEM, and the URL of a proxy; "": none.
     std::string tls_ca;

@@ -112,6 +112,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.unknown = (flags & WRITELOG_RECORD_UNKNOWN) != 0;
     record.image_version = le64toh(wire.image_version);
     record.version_floor = le64toh(wire.version_floor);
+    record.channel_serial = le64toh(wire.channel_serial);
     record.image = *image;
     record.document = *document;
     record.unrestored_boots = le32toh(wire.unrestored_boots);
@@ -132,6 +133,7 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.flags = htole32(record.unknown ? WRITELOG_RECORD_UNKNOWN : 0);
     wire.image_version = htole64(record.image_version);
     wire.version_floor = htole64(record.version_floor);
+    wire.channel_serial = htole64(record.channel_serial);
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
     wire.unrestored_boots = htole32(record.unrestored_boots);

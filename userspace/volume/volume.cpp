@@ -30,7 +30,8 @@ std::string describe(const DiskIdentity& disk) {
 
 // `log` if nothing speaks against using it for the disk at hand.
 std::variant<NoUsableLog, UsableLog> judge(log::WriteLog log, const DiskIdentity& identity,
-                                           const block::Device& data, const std::string& log_name) {
+                                           const block::Device& data, const std::string& log_name,
+                                           const store::Trust& trust) {
     const std::optional<format::ImageRecord>& record = log.record();
     if (!record) return NoUsableLog{"the log on " + log_name + " has no valid image record"};
     if (record->disk != identity) {
@@ -41,6 +42,10 @@ std::variant<NoUsableLog, UsableLog> judge(log::WriteLog log, const DiskIdentity
     if (!identity.is_proof()) {
         return NoUsableLog{"nothing proves that the log on " + log_name + " was made for " + data.name() +
                            ", which " + no_proof};
+    }
+    if (Result<void> believed = trust.check(record->manifest, record->signature); !believed) {
+        return NoUsableLog{
+            "the manifest in the log on " + log_name + " is not believed: " + believed.error().message, true};
     }
     Result<format::Manifest> manifest = format::parse_manifest(record->manifest);
     if (!manifest) {
@@ -76,7 +81,7 @@ Result<void> check_may_overwrite(block::Device& device, const std::string& own_p
 
 }  // namespace
 
-Result<Volume> Volume::open(const VolumePaths& paths, block::Access access) {
+Result<Volume> Volume::open(const VolumePaths& paths, block::Access access, store::Trust trust) {
     Result<std::string> data_path = block::resolve(paths.data);
     if (!data_path) return data_path.error().context("data device");
     Result<std::string> log_path = block::resolve(paths.log);
@@ -96,6 +101,7 @@ Result<Volume> Volume::open(const VolumePaths& paths, block::Access access) {
     if (!log_device) return log_device.error().context("log device");
 
     Volume volume;
+    volume.trust_ = std::move(trust);
     volume.data_ = std::move(*data);
     volume.log_device_ = std::move(*log_device);
     if (is_same(*volume.data_, *volume.log_device_)) {
@@ -117,13 +123,13 @@ void Volume::take(std::optional<log::WriteLog> found) {
         return;
     }
     last_record_ = found->record();
-    log_ = judge(*std::move(found), identity_, *data_, log_device_->name());
+    log_ = judge(*std::move(found), identity_, *data_, log_device_->name(), trust_);
 }
 
 Result<void> Volume::check_may_format(bool adopt) {
     if (!identity_.is_proof())
         return Error{Failure::refused, data_->name() + " " + no_proof + ": no log can be bound to it"};
-    if (adopt || usable_log()) return {};
+    if (adopt || usable_log() || std::get<NoUsableLog>(log_).is_of_this_disk) return {};
     if (Result<void> r = check_may_overwrite(*data_, WRITELOG_GPT_TYPE_DATA); !r) return r;
     Result<bool> unfinished = log::WriteLog::is_unfinished(*log_device_);
     if (!unfinished) return unfinished.error();
@@ -142,22 +148,29 @@ Result<void> Volume::check_fits(const format::Manifest& manifest) const {
     return {};
 }
 
-Result<void> Volume::check_version(const format::Manifest& manifest, bool allow_downgrade) const {
-    if (allow_downgrade || !last_record_ || last_record_->image != manifest.image ||
-        manifest.version >= last_record_->version_floor)
-        return {};
-    return Error{
-        Failure::refused,
-        "version " + std::to_string(manifest.version) + " of " + manifest.image +
-            " is offered, and the log on " + log_device_->name() + " allows none below " +
-            std::to_string(last_record_->version_floor) +
-            "; to go back all the same, allow it (--allow-downgrade, or \"allow_downgrade\": true in "
-            "the configuration)"};
+Result<void> Volume::check_version(const store::Source& source, bool allow_downgrade) const {
+    const format::Manifest& manifest = source.manifest;
+    if (allow_downgrade || !last_record_ || last_record_->image != manifest.image) return {};
+    const auto refuse = [this](const std::string& offered, const std::string& least) {
+        return Error{
+            Failure::refused,
+            offered + " is offered, and the log on " + log_device_->name() + " allows none below " + least +
+                "; to go back all the same, allow it (--allow-downgrade, or \"allow_downgrade\": true "
+                "in the configuration)"};
+    };
+    if (manifest.version < last_record_->version_floor)
+        return refuse("version " + std::to_string(manifest.version) + " of " + manifest.image,
+                      std::to_string(last_record_->version_floor));
+    if (trust_.has_keys() && source.channel_serial > 0 &&
+        source.channel_serial < last_record_->channel_serial)
+        return refuse("serial number " + std::to_string(source.channel_serial) + " of the channel",
+                      std::to_string(last_record_->channel_serial));
+    return {};
 }
 
 Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     if (Result<void> r = check_fits(source.manifest); !r) return r;
-    if (Result<void> r = check_version(source.manifest, rules.allow_downgrade); !r) return r;
+    if (Result<void> r = check_version(source, rules.allow_downgrade); !r) return r;
     if (Result<void> r = check_may_format(rules.adopt); !r) return r;
     Result<block::Content> content = block::probe_content(*data_);
     if (!content) return content.error();
@@ -171,6 +184,10 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.document = shortened(source.document);
     record.disk = identity_;
     record.manifest = source.manifest_text;
+    record.signature = source.signature;
+    record.channel_serial = source.channel_serial;
+    if (source.channel_serial == 0 && last_record_ && last_record_->image == record.image)
+        record.channel_serial = last_record_->channel_serial;
     log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};
     Result<log::WriteLog> log =
         log::WriteLog::format(*log_device_, source.manifest.log_geometry(), std::move(record));

@@ -32,16 +32,19 @@ struct UsableLog {
 };
 struct NoUsableLog {
     std::string reason;
+    bool is_of_this_disk = false;
 };
 
 class Volume {
   public:
     // Failure::refused: one device is the other, is in use, or the log's format is not known to this version.
-    static Result<Volume> open(const VolumePaths& paths, block::Access access);
+    // A log whose manifest `trust` does not vouch for is not usable (invariant 11).
+    static Result<Volume> open(const VolumePaths& paths, block::Access access, store::Trust trust = {});
 
     block::Device& data() { return *data_; }
     block::Device& log_device() { return *log_device_; }
     const DiskIdentity& identity() const { return identity_; }
+    const store::Trust& trust() const { return trust_; }
     // Nothing where no log counts for this disk; unusable_reason() then says why: "there is no log on
     // /dev/vda3", "the log on /dev/vda3 was made for another disk (...)".
     UsableLog* usable_log() { return std::get_if<UsableLog>(&log_); }
@@ -54,15 +57,16 @@ class Volume {
     VolumeFacts facts() const { return usable_log() ? facts_of(usable_log()->log) : VolumeFacts{}; }
 
     // Whether the log may be formatted (invariant 10): refused for a disk that nothing tells from others of
-    // its size, and unless `adopt`, or there is a usable log, or the data device is blank or of our own
-    // partition type and the log device is blank, of our own partition type or left by a format that was cut
-    // off.
+    // its size, and unless `adopt`, or there is a log of this disk, usable or not trusted, or the data device
+    // is blank or of our own partition type and the log device is blank, of our own partition type or left by
+    // a format that was cut off.
     Result<void> check_may_format(bool adopt);
     // Refused when the image does not fit the data device, or its log the log device.
     Result<void> check_fits(const format::Manifest& manifest) const;
     // Formats the log for `source`, after both checks: every block marked, state `provisioning`. Unless the
     // data device is blank its blocks are `unknown`: hashed before they are fetched. Failure::refused for a
-    // version below the floor in the record of the log that is there, usable or not, if it is of this image.
+    // version below the floor in the record of the log that is there, usable or not, if it is of this image;
+    // with keys, for a channel older than the one in that record.
     Result<void> format(const store::Source& source, FormatRules rules);
 
     // Failure::refused unless the volume may be mapped: a usable log and the state golden (invariant 9).
@@ -71,8 +75,9 @@ class Volume {
   private:
     Volume() = default;
     void take(std::optional<log::WriteLog> found);
-    Result<void> check_version(const format::Manifest& manifest, bool allow_downgrade) const;
+    Result<void> check_version(const store::Source& source, bool allow_downgrade) const;
 
+    store::Trust trust_;
     std::unique_ptr<block::Device> data_;
     std::unique_ptr<block::Device> log_device_;
     DiskIdentity identity_;

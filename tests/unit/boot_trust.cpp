@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A boot with keys believes neither the store nor its own log without a signature (invariant 11).
+#include "boot_kiosk.hpp"
+
+namespace regild::boot {
+namespace {
+
+using test::Kiosk;
+using test::read_file;
+using test::write_file;
+
+struct SignedKiosk : Kiosk {
+    SignedKiosk() { trust = store::Trust(codec::PublicKeys::parse(key.public_pem()).value()); }
+    std::filesystem::path channel() const { return directory / "store/kiosk/stable.json"; }
+    std::filesystem::path manifest() const { return directory / "store/kiosk/1/manifest.json"; }
+    void sign(const codec::PrivateKey& with) {
+        for (const std::filesystem::path& path : {channel(), manifest()})
+            write_file(path.string() + ".sig", with.sign(read_file(path)));
+    }
+    void sign() { sign(key); }
+
+    codec::PrivateKey key = codec::PrivateKey::generate();
+};
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a kiosk with keys is provisioned from a store that is signed, and from no other") {
+    SignedKiosk kiosk;
+    kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
+    SECTION("signed") {
+        kiosk.sign();
+        const Result<BootReport> report = kiosk.boot();
+        REQUIRE(report.ok());
+        CHECK(report->outcome == BootOutcome::provisioned);
+        CHECK(kiosk.is_golden());
+        kiosk.with_log([&](log::WriteLog& log) {
+            CHECK(log.record()->signature == kiosk.key.sign(log.record()->manifest));
+            CHECK(log.record()->channel_serial == 1);
+        });
+        CHECK_FALSE(has(kiosk.observer.lines, "names no keys"));
+        kiosk.fetchers = 0;
+        REQUIRE(kiosk.boot().ok());
+        CHECK(kiosk.fetchers == 0);
+    }
+    SECTION("not signed") {
+        const Result<BootReport> report = kiosk.boot();
+        REQUIRE_FALSE(report.ok());
+        CHECK(report.error().kind == Failure::source);
+        CHECK(kiosk.trace.activated == 0);
+        CHECK(read_file(kiosk.log()).find("WRITELOG") == std::string::npos);
+    }
+    SECTION("signed by somebody else") {
+        kiosk.sign(codec::PrivateKey::generate());
+        CHECK_FALSE(kiosk.boot().ok());
+        CHECK(kiosk.trace.activated == 0);
+    }
+}
+
+TEST_CASE("a boot without keys says so") {
+    Kiosk kiosk;
+    REQUIRE(kiosk.boot().ok());
+    CHECK(has(kiosk.observer.lines, "names no keys"));
+}
+
+TEST_CASE(
+    "a log whose manifest is not signed by a key is not believed: the volume is hashed and made golden") {
+    SignedKiosk kiosk;
+    kiosk.sign();
+    REQUIRE(kiosk.boot().ok());
+    const std::string golden = read_file(kiosk.data());
+    SECTION("the signature is gone") {
+        kiosk.with_log([](log::WriteLog& log) {
+            format::ImageRecord record = *log.record();
+            record.signature.clear();
+            REQUIRE(log.write_record(record).ok());
+        });
+    }
+    SECTION("the manifest is another one") {
+        kiosk.with_log([](log::WriteLog& log) {
+            format::ImageRecord record = *log.record();
+            record.manifest += "\n";
+            REQUIRE(log.write_record(record).ok());
+        });
+    }
+    SECTION("the key was rotated out") {
+        kiosk.key = codec::PrivateKey::generate();
+        kiosk.trust = store::Trust(codec::PublicKeys::parse(kiosk.key.public_pem()).value());
+        kiosk.sign();
+    }
+    kiosk.fetchers = 0;
+    kiosk.trace = {};
+    // Behind the log's back.
+    test::overwrite(kiosk.data(), test::block_bytes, "nothing marks this");
+    kiosk.options.no_network = true;
+    const Result<BootReport> without = kiosk.boot();
+    REQUIRE_FALSE(without.ok());
+    CHECK(without.error().kind == Failure::network);
+    CHECK(kiosk.trace.activated == 0);
+
+    kiosk.options.no_network = false;
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->outcome == BootOutcome::provisioned);
+    CHECK(has(kiosk.observer.lines, "is not believed"));
+    CHECK(report->restore.fetched == Blocks(1));
+    CHECK(read_file(kiosk.data()) == golden);
+    CHECK(kiosk.trace.activated == 1);
+}
+
+TEST_CASE("rollback: with keys a channel older than the one that was believed is refused") {
+    SignedKiosk kiosk;
+    kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
+    const auto serve = [&](std::uint64_t serial) {
+        write_file(kiosk.channel(), format::serialize_channel({"kiosk", 1, "stable", serial}));
+        kiosk.sign();
+    };
+    serve(7);
+    REQUIRE(kiosk.boot().ok());
+    // What makes it ask again.
+    kiosk.with_log([](log::WriteLog& log) {
+        format::ImageRecord record = *log.record();
+        record.signature.clear();
+        REQUIRE(log.write_record(record).ok());
+    });
+    kiosk.trace = {};
+    SECTION("an older one") {
+        serve(6);
+        const Result<BootReport> report = kiosk.boot();
+        REQUIRE_FALSE(report.ok());
+        CHECK(report.error().kind == Failure::refused);
+        CHECK(has(report.error().message, "serial number 6 of the channel"));
+        CHECK(kiosk.trace.activated == 0);
+    }
+    SECTION("an older one that the owner allows") {
+        serve(6);
+        kiosk.configuration.allow_downgrade = true;
+        CHECK(kiosk.boot().ok());
+    }
+    SECTION("the same") {
+        CHECK(kiosk.boot().ok());
+    }
+    SECTION("a newer one") {
+        serve(8);
+        REQUIRE(kiosk.boot().ok());
+        kiosk.with_log([](log::WriteLog& log) { CHECK(log.record()->channel_serial == 8); });
+    }
+}
+
+}  // namespace regild::boot

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Whose word counts for what an image is (invariant 11).
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "codec/ed25519.hpp"
+
+namespace regild::store {
+
+class Trust {
+  public:
+    // There are no keys: whatever comes is believed.
+    Trust() = default;
+    explicit Trust(codec::PublicKeys keys) : keys_(std::move(keys)) {}
+
+    bool has_keys() const { return keys_.has_value(); }
+    // Failure::source where there are keys and none of them made this signature of the text; a text without a
+    // signature has "".
+    Result<void> check(std::string_view text, std::string_view signature) const;
+
+  private:
+    std::optional<codec::PublicKeys> keys_;
+};
+
+}  // namespace regild::store
