@@ -82,11 +82,11 @@ def fill(golden, peers_folder=PEERS):
 
 
 def publish(results, golden, rounds):
-    """Against what gives the same: a compressed image, a hash tree, a block map. Of an eighth of the image, which has
-    what it costs a MiB."""
+    """Against what gives the same: a compressed image, a hash tree, a block map. Of a sixteenth of the image, which tells
+    what a MiB costs."""
     level = default_level()
     folder = WORK / "publish"
-    golden = eighth(golden)
+    golden = part_of(golden, 16)
     for turn in range(rounds):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -100,9 +100,9 @@ def publish(results, golden, rounds):
     golden.image.unlink()
 
 
-def eighth(golden):
-    """Each eighth MiB of the image, as an image."""
-    return sample_of(golden, [(at, MIB) for at in range(0, golden.size, 8 * MIB)])
+def part_of(golden, step):
+    """Each `step`th MiB of the image, as an image."""
+    return sample_of(golden, [(at, MIB) for at in range(0, golden.size, step * MIB)])
 
 
 def sample_of(golden, places):
@@ -117,7 +117,7 @@ def levels(results, golden):
     """What a level costs a publisher, of each eighth MiB of the image, and what a medium session has to fetch: the
     frames of its blocks. The MB are those of the frames."""
     needed = [(block * BLOCK, BLOCK) for block in Session("medium").blocks if not golden.is_zero(block)]
-    parts = {"an eighth of the image": lambda: eighth(golden),
+    parts = {"an eighth of the image": lambda: part_of(golden, 8),
              "blocks of a medium session": lambda: sample_of(golden, needed)}
     for part, make in parts.items():
         sample = make()
