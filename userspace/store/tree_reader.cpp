@@ -9,8 +9,6 @@
 namespace regild::store {
 namespace {
 
-// Hash blocks that are held of each level: 2 MiB a level, 4 GiB of data at 64 KiB blocks.
-constexpr std::size_t max_held = 512;
 // Reading this many unwanted hash blocks between two wanted ones costs less than a second request.
 constexpr std::uint64_t max_gap = 4;
 constexpr std::uint64_t max_request = 256;  // hash blocks: 1 MiB
@@ -21,13 +19,13 @@ constexpr std::uint64_t max_fetched = 256;
 std::vector<std::uint64_t> leaves_above(const BlockSet& wanted, BlockIndex from) {
     std::vector<std::uint64_t> leaves;
     const BlockIndex end = wanted.range().end();
-    for (BlockIndex at = from; leaves.size() < max_held;) {
+    for (BlockIndex at = from; leaves.size() < TreeReader::max_held;) {
         const std::optional<BlockRange> run = wanted.next_run({at, end - at});
         if (!run) break;
         std::uint64_t leaf = run->first.value() / format::hashes_per_block;
         if (!leaves.empty()) leaf = std::max(leaf, leaves.back() + 1);
         const std::uint64_t last = (run->end().value() - 1) / format::hashes_per_block;
-        for (; leaf <= last && leaves.size() < max_held; ++leaf)
+        for (; leaf <= last && leaves.size() < TreeReader::max_held; ++leaf)
             leaves.push_back(leaf);
         at = run->end();
     }

@@ -15,6 +15,9 @@ namespace regild::store {
 
 class TreeReader {
   public:
+    // Hash blocks that are held of each level: 2 MiB a level, 4 GiB of data at 64 KiB blocks.
+    static constexpr std::size_t max_held = 512;
+
     // All must outlive the reader. The cache, if there is one, is asked first and gets what is fetched.
     TreeReader(const Source& source, net::Fetcher& fetcher, Cache* cache = nullptr);
 
@@ -24,6 +27,13 @@ class TreeReader {
     Result<BlockIndex> load(const BlockSet& wanted, BlockIndex from);
     // Of a member of `wanted` in the range that load() covered. May be called from several threads.
     Digest digest(BlockIndex block) const;
+    // For who goes down by himself: reads these hash blocks of a level, ascending and at most max_held, whose
+    // parents were among those of the last call for the level above. Levels below are forgotten when they are
+    // read anew.
+    Result<void> load_level(unsigned level, const std::vector<std::uint64_t>& indices);
+    // Of child `child` of the level: a data block for level 0, else a hash block of the level below. Its
+    // parent was read last.
+    Digest digest(unsigned level, std::uint64_t child) const { return digest_in(levels_[level], child); }
     // Of a block of zeros.
     const Digest& zero_digest() const { return zero_digests_[0]; }
 
@@ -35,7 +45,6 @@ class TreeReader {
         std::vector<bool> known;             // as many: verified; all of them once they have been loaded
     };
 
-    Result<void> load_level(unsigned level, const std::vector<std::uint64_t>& indices);
     bool take_from_cache(const Digest& digest, HashBlock& into);
     Result<void> fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into);
     Result<void> fetch_spans(unsigned level, const std::vector<Span>& spans,
