@@ -4,8 +4,8 @@
 // itself, and a second run must finish from it.
 #include <catch2/catch.hpp>
 
+#include "power_cut.hpp"
 #include "volume/restore.hpp"
-#include "volume_fixture.hpp"
 
 namespace regild::volume {
 namespace {
@@ -15,11 +15,9 @@ using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
 using test::is_golden;
-using test::Journal;
 using test::make_golden_image;
 using test::make_provisioning_volume;
 using test::make_session_volume;
-using test::Operation;
 using test::TestVolume;
 
 constexpr std::size_t block_bytes = 4096;
@@ -62,55 +60,12 @@ void check_state(const ByteVector& disk, const ByteVector& log, const ByteVector
     REQUIRE(volume.log().record()->state == VolumeState::golden);
 }
 
-// One device of the two: what is durable, and what may or may not have landed.
-struct Cache {
-    ByteVector durable;
-    std::vector<const Operation*> pending;
-
-    void take(const Operation& operation) {
-        if (operation.kind != Operation::Kind::flush) {
-            pending.push_back(&operation);
-            return;
-        }
-        durable = with([] { return true; });
-        pending.clear();
-    }
-    // The device if each pending sector lands for which `lands` says so.
-    ByteVector with(const std::function<bool()>& lands) const {
-        ByteVector content = durable;
-        for (const Operation* operation : pending) {
-            for (std::size_t at = 0; at < operation->length.count(); at += 512) {
-                if (!lands()) continue;
-                std::byte* to = content.data() + operation->offset.count() + at;
-                if (operation->kind == Operation::Kind::zero) {
-                    std::memset(to, 0, 512);
-                } else {
-                    std::memcpy(to, operation->data.data() + at, 512);
-                }
-            }
-        }
-        return content;
-    }
-};
-
 // Cuts the power after every operation of a restore of `volume`.
 void cut_power_everywhere(TestVolume& volume, const GoldenImage& image) {
     const ByteVector disk_before = volume.data.content();
-    Cache disk{disk_before, {}};
-    Cache log{volume.log_device.content(), {}};
-    volume.journal.entries.clear();
-    REQUIRE(run_restore(volume, image).ok());
-    REQUIRE(volume.journal.entries.size() > 6);
-
-    std::mt19937 random(1);  // NOLINT: the same mixtures in every run
-    const std::vector<std::function<bool()>> mixtures{[] { return false; }, [] { return true; },
-                                                      [&] { return (random() & 1) != 0; }};
-    for (const Journal::Entry& entry : volume.journal.entries) {
-        (entry.to_log ? log : disk).take(entry.operation);
-        for (const auto& disk_lands : mixtures)
-            for (const auto& log_lands : mixtures)
-                check_state(disk.with(disk_lands), log.with(log_lands), disk_before, image);
-    }
+    test::for_each_power_cut(
+        volume, [&] { REQUIRE(run_restore(volume, image).ok()); },
+        [&](const ByteVector& disk, const ByteVector& log) { check_state(disk, log, disk_before, image); });
 }
 
 TEST_CASE("a power cut at any operation of a restore is told by the marks and the record") {
