@@ -169,7 +169,7 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     if (!in_.trust.has_keys())
         in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
     if (work != Work::provision)
-        return store::installed_source(*url, volume.manifest(), volume.record().manifest);
+        return store::installed_source(*url, volume.record().manifest);
     in_.observer.event("asking " + url->shown());
     Result<store::Source> source =
         with_patience([&] { return store::offered_source(fetcher(), *url, in_.trust); });

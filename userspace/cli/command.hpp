@@ -79,6 +79,7 @@ extern const Command sign_command;
 extern const Command format_command;
 extern const Command provision_command;
 extern const Command restore_command;
+extern const Command update_command;
 extern const Command verify_command;
 extern const Command status_command;
 extern const Command dirty_command;

@@ -8,6 +8,7 @@
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "volume/nearby_devices.hpp"
+#include "volume/update.hpp"
 
 namespace regild::cli {
 namespace {
@@ -27,6 +28,7 @@ class Run {
 
     Result<net::Url> url() const { return net::parse_document_url(configuration_.source); }
     bool as_json() const { return as_json_; }
+    std::optional<Bytes> max_fetch() const { return configuration_.max_fetch; }
     std::ostream& out() { return environment_.out; }
     Observer& observer() { return *observer_; }
     const StopFlag& stop() const { return environment_.stop; }
@@ -53,8 +55,10 @@ class Run {
         if (!source) return source.error();
         return volume.format(*source, {configuration_.adopt, configuration_.allow_downgrade});
     }
+    // Marks what is otherwise in the version that the source offers, if it is newer. False: it is not.
+    Result<bool> update(volume::Volume& volume);
     // Restores what is marked and prints what that took.
-    Result<void> restore(volume::Volume& volume, const char* outcome);
+    Result<void> restore(volume::Volume& volume, const char* outcome, std::optional<Bytes> max_fetch);
     // The source of the version that the volume holds; refused without a usable log.
     Result<store::Source> installed_source(volume::Volume& volume) const {
         if (!volume.usable_log())
@@ -62,7 +66,7 @@ class Run {
                          volume.unusable_reason() + advice("provision the disk", "provision")};
         const Result<net::Url> document = url();
         if (!document) return document.error();
-        return store::installed_source(*document, volume.manifest(), volume.record().manifest);
+        return store::installed_source(*document, volume.record().manifest);
     }
 
   private:
@@ -76,7 +80,28 @@ class Run {
     std::unique_ptr<net::Fetcher> fetcher_;
 };
 
-Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
+Result<bool> Run::update(volume::Volume& volume) {
+    const Result<store::Source> installed = installed_source(volume);
+    if (!installed) return installed.error();
+    const Result<std::optional<store::Source>> answer = store::offered_source_but(
+        fetcher(), *url(), trust_, volume.record().image, volume.record().image_version);
+    if (!answer) return answer.error();
+    if (!*answer) return false;
+    const store::Source* const offered = &**answer;
+    const volume::Offer offer = volume::judge(volume.log(), *offered, trust_);
+    if (offer == volume::Offer::same) return false;
+    if (offer != volume::Offer::newer) return volume::refusal(offer, *offered);
+    if (Result<void> repaired = volume.log().repair(); !repaired) return repaired.error();
+    const Result<volume::Update> update =
+        volume::update(volume.log(), *installed, *offered, fetcher(), nullptr, observer());
+    if (!update) return update.error();
+    const BlockSize block_size = offered->manifest.block_size;
+    observer().event(image_text(volume.record()) + ": " + blocks_text(update->marked, block_size) +
+                     " differ from version " + std::to_string(installed->manifest.version));
+    return true;
+}
+
+Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::optional<Bytes> max_fetch) {
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired;
@@ -93,7 +118,7 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome) {
         copy = *std::move(opened);
     }
     volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
-                            {cache.cache.get(), copy.get()}, configuration_.max_fetch);
+                            {cache.cache.get(), copy.get()}, max_fetch);
     Result<void> done = restore.attempt();
     if (cache.cache && cache.cache->error())
         observer().event(cache.cache->error()->message + ": the cache is not used");
@@ -131,7 +156,7 @@ Result<ExitCode> run_provision(Run& run, volume::Volume& volume) {
                                                run.advice("restore it", "restore") +
                                                run.advice("start over", "format")};
     }
-    if (Result<void> restored = run.restore(volume, "provisioned"); !restored) return restored.error();
+    if (Result<void> restored = run.restore(volume, "provisioned", {}); !restored) return restored.error();
     return ExitCode::clean;
 }
 
@@ -140,7 +165,20 @@ Result<ExitCode> run_restore(Run& run, volume::Volume& volume) {
         print_restore(run.out(), run.as_json(), volume, {"clean", {}, {}});
         return ExitCode::clean;
     }
-    if (Result<void> restored = run.restore(volume, "restored"); !restored) return restored.error();
+    if (Result<void> restored = run.restore(volume, "restored", run.max_fetch()); !restored)
+        return restored.error();
+    return ExitCode::clean;
+}
+
+Result<ExitCode> run_update(Run& run, volume::Volume& volume) {
+    const Result<bool> updated = run.update(volume);
+    if (!updated) return updated.error();
+    if (!*updated && boot::work_for(volume.facts()) == boot::Work::none) {
+        print_restore(run.out(), run.as_json(), volume, {"clean", {}, {}});
+        return ExitCode::clean;
+    }
+    if (Result<void> restored = run.restore(volume, *updated ? "updated" : "restored", {}); !restored)
+        return restored.error();
     return ExitCode::clean;
 }
 
@@ -209,6 +247,20 @@ const Command restore_command{
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_restore>};
+
+const Command update_command{
+    .name = "update",
+    .summary = "install the version that the source offers, if it is newer",
+    .description =
+        "Marks the blocks that differ between the version that the disk holds and the one\n"
+        "that URL offers, and restores them with what else is marked. Where there is\n"
+        "none that is newer it is a restore.",
+    .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option,
+                                       cache_option, golden_copy_option},
+                                      {json_option}),
+    .operands = nullptr,
+    .many_operands = false,
+    .run = on_volume<run_update>};
 
 const Command verify_command{
     .name = "verify",

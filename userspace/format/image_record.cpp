@@ -73,6 +73,12 @@ const char* to_string(VolumeState state) {
     return "unknown";
 }
 
+std::string document_field(const std::string& url) {
+    constexpr std::string_view cut = "...";
+    if (url.size() <= max_document_size) return printable(url);
+    return printable(url.substr(0, max_document_size - cut.size())) + std::string(cut);
+}
+
 Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_size> bytes,
                                        const Uuid& uuid) {
     writelog_record wire;

@@ -36,6 +36,9 @@ inline constexpr std::size_t max_document_size = 159;
 // So far that neither a step over an unreadable slot nor any number of writes comes near the end and wraps.
 inline constexpr std::uint64_t max_record_sequence = UINT64_MAX >> 1;
 
+// A URL as the record has room for it.
+std::string document_field(const std::string& url);
+
 // Failure::failed: not a record of this log. Failure::refused: unknown version, flags or state, a sequence
 // number out of range.
 Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_size> bytes, const Uuid& uuid);

@@ -74,34 +74,43 @@ Result<Source> served_source(const net::Url& manifest_url, Document document, co
     return source;
 }
 
-Result<Source> channel_source(net::Fetcher& fetcher, const net::Url& url, const std::string& text,
-                              const Trust& trust) {
+// A version that the asker has already.
+struct Known {
+    const std::string& image;
+    std::uint64_t version;
+};
+
+Result<std::optional<Source>> channel_source(net::Fetcher& fetcher, const net::Url& url,
+                                             const std::string& text, const Trust& trust,
+                                             const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
     if (Result<void> right = check_place(url, channel->image + "/" + channel->name + ".json", trust); !right)
         return right.error();
+    if (known && channel->image == known->image && channel->version == known->version)
+        return std::optional<Source>();
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
     Result<Document> manifest = get_document(fetcher, *manifest_url, format::max_manifest_size, trust);
     if (!manifest) return manifest.error();
     Result<Source> source = served_source(*manifest_url, *std::move(manifest), trust);
-    if (!source) return source;
+    if (!source) return source.error();
     source->channel_serial = channel->serial;
     if (source->manifest.image != channel->image || source->manifest.version != channel->version)
         return Error{Failure::source,
                      url.shown() + " points at version " + std::to_string(channel->version) + " of " +
                          channel->image + ", but the manifest there is of version " +
                          std::to_string(source->manifest.version) + " of " + source->manifest.image};
-    return source;
+    return std::optional<Source>(*std::move(source));
 }
 
 bool names_a_manifest(const net::Url& url) {
     return url.file_name() == manifest_name;
 }
 
-}  // namespace
-
-Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const Trust& trust) {
+// Nothing: it is a channel that names what is known.
+Result<std::optional<Source>> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
+                                  const std::optional<Known>& known) {
     Result<Document> document =
         get_document(fetcher, url, std::max(format::max_manifest_size, format::max_channel_size), trust);
     if (!document) return document.error();
@@ -114,10 +123,32 @@ Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const 
                      url.shown() + " is a " + (is_channel ? "channel" : "manifest") +
                          ", but a manifest is called manifest.json and a channel is not: publish it under "
                          "its name"};
-    Result<Source> source = is_channel ? channel_source(fetcher, url, document->text, trust)
-                                       : served_source(url, *std::move(document), trust);
+    std::optional<Source> source;
+    if (is_channel) {
+        Result<std::optional<Source>> of_channel = channel_source(fetcher, url, document->text, trust, known);
+        if (!of_channel) return of_channel.error();
+        source = *std::move(of_channel);
+    } else {
+        Result<Source> of_manifest = served_source(url, *std::move(document), trust);
+        if (!of_manifest) return of_manifest.error();
+        source = *std::move(of_manifest);
+    }
     if (source) source->document = url.shown();
     return source;
+}
+
+}  // namespace
+
+Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const Trust& trust) {
+    Result<std::optional<Source>> source = ask(fetcher, url, trust, {});
+    if (!source) return source.error();
+    return **std::move(source);
+}
+
+Result<std::optional<Source>> offered_source_but(net::Fetcher& fetcher, const net::Url& url,
+                                                 const Trust& trust, const std::string& image,
+                                                 std::uint64_t version) {
+    return ask(fetcher, url, trust, Known{image, version});
 }
 
 Result<Source> installed_source(const net::Url& url, format::Manifest manifest, std::string manifest_text) {

@@ -2,6 +2,7 @@
 // From the URL that the owner gave to the files of one image version.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "format/manifest.hpp"
@@ -26,6 +27,11 @@ struct Source {
 // where the store's layout puts it, so that what was signed for one channel or image is not taken for
 // another. A mirror that gives something else is left for the next one.
 Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const Trust& trust);
+// The same; nothing where it is a channel that still names this version of this image: one request, and one
+// for its signature.
+Result<std::optional<Source>> offered_source_but(net::Fetcher& fetcher, const net::Url& url,
+                                                 const Trust& trust, const std::string& image,
+                                                 std::uint64_t version);
 // The version that a volume holds: `manifest`, whose text is in the log's image record. `url` tells where:
 // beside a channel at <version>/, or beside a manifest at ../<version>/, as the store lays them out. No
 // request is made.

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <regild/regild_format.h>
-#include "base/text.hpp"
 #include "block/identity.hpp"
 #include "volume/fit.hpp"
 
@@ -59,14 +58,7 @@ std::variant<NoUsableLog, UsableLog> judge(log::WriteLog log, const DiskIdentity
     }
     if (data.size() < manifest->size)
         return NoUsableLog{data.name() + " is smaller than the volume in the log on " + log_name};
-    return UsableLog{std::move(log), *std::move(manifest)};
-}
-
-// A URL as the image record has room for it.
-std::string shortened(const std::string& document) {
-    constexpr std::string_view cut = "...";
-    if (document.size() <= format::max_document_size) return printable(document);
-    return printable(document.substr(0, format::max_document_size - cut.size())) + std::string(cut);
+    return UsableLog{std::move(log)};
 }
 
 Result<void> check_may_overwrite(block::Device& device, const std::string& own_partition_type) {
@@ -181,7 +173,7 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.image = source.manifest.image;
     record.image_version = source.manifest.version;
     record.version_floor = source.manifest.version;
-    record.document = shortened(source.document);
+    record.document = format::document_field(source.document);
     record.disk = identity_;
     record.manifest = source.manifest_text;
     record.signature = source.signature;

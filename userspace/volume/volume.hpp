@@ -25,10 +25,9 @@ struct VolumePaths {
     std::string log;
 };
 
-// A log that was written for the disk at hand and fits it, and what its image record says the volume holds.
+// A log that was written for the disk at hand and fits it, with a manifest in its image record.
 struct UsableLog {
     log::WriteLog log;
-    format::Manifest manifest;
 };
 struct NoUsableLog {
     std::string reason;
@@ -53,7 +52,6 @@ class Volume {
     // Only with a usable log.
     log::WriteLog& log() { return std::get<UsableLog>(log_).log; }
     const format::ImageRecord& record() { return *log().record(); }
-    const format::Manifest& manifest() const { return std::get<UsableLog>(log_).manifest; }
     VolumeFacts facts() const { return usable_log() ? facts_of(usable_log()->log) : VolumeFacts{}; }
 
     // Whether the log may be formatted (invariant 10): refused for a disk that nothing tells from others of

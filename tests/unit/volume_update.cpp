@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A new version marks what differs from the one before, and a restore does the rest.
+#include "volume/update.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "power_cut.hpp"
+#include "store/tree_difference.hpp"
+
+namespace regild::volume {
+namespace {
+
+using format::VolumeState;
+using test::blocks;
+using test::FakeFetcher;
+using test::GoldenImage;
+using test::TestVolume;
+
+constexpr std::size_t block_bytes = 4096;
+const std::vector<BlockRange> session{blocks(2, 3), blocks(22, 1)};
+
+struct Versions {
+    explicit Versions(GoldenImage image, std::vector<std::uint64_t> changed)
+        : one(std::move(image)), two(one), differing(std::move(changed)) {
+        two.manifest.version = one.manifest.version + 1;
+        for (const std::uint64_t block : differing)
+            two.padded[block * block_bytes] ^= std::byte{0x40};
+        two.make_tree();
+        two.make_frames();
+        for (const auto& [image_, source_] : {std::pair(&one, installed()), std::pair(&two, next())}) {
+            fetcher.files[source_.data_url.with_credentials()] = image_->frames;
+            fetcher.files[source_.index_url.with_credentials()] = image_->index_file;
+            fetcher.files[source_.tree_url.with_credentials()] = image_->tree_file;
+        }
+    }
+    store::Source installed() const { return one.source(); }
+    store::Source next() const {
+        store::Source source = two.source();
+        source.data_url = test::url("http://store/2/image.zst");
+        source.index_url = test::url("http://store/2/image.index");
+        source.tree_url = test::url("http://store/2/image.verity");
+        return source;
+    }
+    Result<Update> update(TestVolume& volume) {
+        return volume::update(volume.log(), installed(), next(), fetcher, nullptr, observer);
+    }
+    // To what the record says.
+    Result<void> restore(TestVolume& volume) {
+        const bool is_old = volume.log().record()->image_version == one.manifest.version;
+        const store::Source source = is_old ? installed() : next();
+        const StopFlag stop;
+        Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop);
+        return restore.attempt();
+    }
+
+    GoldenImage one;
+    GoldenImage two;
+    std::vector<std::uint64_t> differing;
+    FakeFetcher fetcher;
+    test::SilentObserver observer;
+};
+
+// Of which all can be looked at.
+Versions small_versions() {
+    return Versions(test::make_golden_image(test::block_size_of(block_bytes), Bytes(23 * block_bytes + 512),
+                                            [](std::uint64_t n) { return n >= 8 && n < 12; }),
+                    {0, 4, 9, 10, 23});
+}
+
+BlockSet set_of(const GoldenImage& image, const std::vector<std::uint64_t>& members) {
+    BlockSet set(image.manifest.blocks());
+    for (const std::uint64_t block : members)
+        set.insert(blocks(block, 1));
+    return set;
+}
+
+}  // namespace
+
+TEST_CASE("an update marks exactly the blocks that differ") {
+    Versions versions(test::image_of_300_blocks(), {0, 21, 22, 200, 299});
+    const auto volume = test::make_session_volume(versions.one, {});
+    const Result<Update> update = versions.update(*volume);
+    REQUIRE(update.ok());
+    CHECK(update->marked == Blocks(5));
+    CHECK_FALSE(update->all_unknown);
+    CHECK(test::marks_of(volume->log()) == set_of(versions.one, versions.differing));
+    const format::ImageRecord& record = *volume->log().record();
+    CHECK(record.image_version == versions.two.manifest.version);
+    CHECK(record.version_floor == versions.two.manifest.version);
+    CHECK(record.manifest == format::serialize_manifest(versions.two.manifest));
+    CHECK(record.state == VolumeState::golden);
+    REQUIRE(versions.restore(*volume).ok());
+    CHECK(test::is_golden(volume->data.content(), versions.two));
+    CHECK(volume->bitmap().marked() == Blocks(0));
+}
+
+TEST_CASE("of two trees only what differs is read") {
+    // 3 hash blocks of the lowest level; block 200 is below the second.
+    Versions versions(test::make_golden_image(test::block_size_of(block_bytes), Bytes(1400 * block_bytes),
+                                              [](std::uint64_t) { return false; }),
+                      {200, 1399});
+    std::vector<BlockRange> found;
+    const auto collect = [&](std::span<const BlockRange> ranges) -> Result<void> {
+        found.insert(found.end(), ranges.begin(), ranges.end());
+        return {};
+    };
+    REQUIRE(
+        store::for_each_difference(versions.installed(), versions.next(), versions.fetcher, nullptr, collect)
+            .ok());
+    CHECK(found == std::vector<BlockRange>{blocks(200, 1), blocks(1399, 1)});
+    Bytes read;
+    for (const FakeFetcher::Request& request : versions.fetcher.requests)
+        read += request.length;
+    CHECK(read == Bytes(2 * 3 * 4096));  // of each tree the top and two of eleven below it
+
+    versions.fetcher.requests.clear();
+    found.clear();
+    REQUIRE(store::for_each_difference(versions.one.source(), versions.one.source(), versions.fetcher,
+                                       nullptr, collect)
+                .ok());
+    CHECK(found.empty());
+    CHECK(versions.fetcher.requests.empty());
+}
+
+TEST_CASE("where the old tree is gone everything is unknown, and what is right already is not fetched") {
+    Versions versions(test::image_of_300_blocks(), {200});
+    versions.fetcher.files.erase(versions.installed().tree_url.with_credentials());
+    const auto volume = test::make_session_volume(versions.one, {});
+    const Result<Update> update = versions.update(*volume);
+    REQUIRE(update.ok());
+    CHECK(update->all_unknown);
+    CHECK(volume->bitmap().marked() == Blocks(300));
+    versions.fetcher.requests.clear();
+    REQUIRE(versions.restore(*volume).ok());
+    CHECK(test::is_golden(volume->data.content(), versions.two));
+    Bytes data;
+    for (const FakeFetcher::Request& request : versions.fetcher.requests)
+        if (request.url == versions.next().data_url.with_credentials()) data += request.length;
+    CHECK(data == versions.two.frame(200).length);
+}
+
+TEST_CASE("a network that dies while trees are compared leaves marks and record as they were") {
+    Versions versions(test::image_of_300_blocks(), {0, 200});
+    const auto volume = test::make_session_volume(versions.one, session);
+    versions.fetcher.fail_in = GENERATE(0, 1, 2, 3);
+    const Result<Update> update = versions.update(*volume);
+    REQUIRE_FALSE(update.ok());
+    CHECK(update.error().kind == Failure::network);
+    CHECK(volume->journal.entries.empty());
+}
+
+TEST_CASE(
+    "a power cut at any operation of an update leaves the old version or the new one, and the marks it "
+    "needs") {
+    Versions versions = small_versions();
+    const auto volume = test::make_session_volume(versions.one, session);
+    const ByteVector before = volume->data.content();
+    const auto run = [&] {
+        REQUIRE(versions.update(*volume).ok());
+        REQUIRE(versions.restore(*volume).ok());
+    };
+    test::for_each_power_cut(*volume, run, [&](const ByteVector& disk, const ByteVector& log) {
+        TestVolume left(disk, log);
+        REQUIRE(left.log_store);
+        REQUIRE(left.log().record());
+        const bool is_old = left.log().record()->image_version == versions.one.manifest.version;
+        const GoldenImage& image = is_old ? versions.one : versions.two;
+        const BlockSet marks = test::marks_of(left.log());
+        const ConstByteSpan golden = image.unpadded();
+        for (std::uint64_t n = 0; n < image.manifest.blocks().count(); ++n) {
+            const std::size_t begin = n * block_bytes;
+            const std::size_t length = std::min(block_bytes, golden.size() - begin);
+            if (!marks.test(BlockIndex(n)) &&
+                std::memcmp(disk.data() + begin, golden.data() + begin, length) != 0)
+                FAIL("block " << n << " is not of version " << image.manifest.version
+                              << " and is not marked");
+        }
+        if (left.log().record()->state == VolumeState::golden)
+            REQUIRE((disk == before || test::is_golden(disk, versions.two)));
+        REQUIRE(versions.restore(left).ok());
+        REQUIRE(test::is_golden(left.data.content(), image));
+        if (is_old) REQUIRE(versions.update(left).ok());
+        REQUIRE(versions.restore(left).ok());
+        REQUIRE(test::is_golden(left.data.content(), versions.two));
+    });
+}
+
+TEST_CASE("what is offered is told apart") {
+    Versions versions(test::image_of_300_blocks(), {1});
+    const auto volume = test::make_session_volume(versions.one, {});
+    store::Source offered = versions.next();
+    CHECK(judge(volume->log(), offered, {}) == Offer::newer);
+    CHECK(judge(volume->log(), versions.installed(), {}) == Offer::same);
+    SECTION("another image") {
+        offered.manifest.image = "other";
+        CHECK(judge(volume->log(), offered, {}) == Offer::other_image);
+    }
+    SECTION("another size") {
+        offered.manifest.size = Bytes(4096);
+        CHECK(judge(volume->log(), offered, {}) == Offer::other_layout);
+    }
+    SECTION("older") {
+        format::ImageRecord record = *volume->log().record();
+        record.image_version = offered.manifest.version + 1;
+        REQUIRE(volume->log().write_record(record).ok());
+        CHECK(judge(volume->log(), offered, {}) == Offer::older);
+    }
+    SECTION("by an older channel, where there are keys") {
+        format::ImageRecord record = *volume->log().record();
+        record.channel_serial = 9;
+        REQUIRE(volume->log().write_record(record).ok());
+        offered.channel_serial = 8;
+        const store::Trust trust(
+            codec::PublicKeys::parse(codec::PrivateKey::generate().public_pem()).value());
+        CHECK(judge(volume->log(), offered, trust) == Offer::older);
+        CHECK(judge(volume->log(), offered, {}) == Offer::newer);
+        offered.channel_serial = 9;
+        CHECK(judge(volume->log(), offered, trust) == Offer::newer);
+    }
+}
+
+}  // namespace regild::volume
