@@ -150,14 +150,7 @@ class Kiosk {
   public:
     explicit Kiosk(std::size_t blocks = image_blocks) {
         write_file(directory / "golden.img", golden_image(blocks));
-        publish::PublishRequest request{.image_file = directory / "golden.img",
-                                        .store = directory / "store",
-                                        .image = "kiosk",
-                                        .version = 1,
-                                        .block_size = *BlockSize::from_bytes(block_bytes),
-                                        .channel = "stable"};
-        Result<publish::PublishReport> published = publish::publish(request, observer, stop);
-        if (!published) throw std::runtime_error(published.error().message);
+        publish(1);
         write_file(data(), std::string((blocks + 3) * block_bytes, '\0'));
         write_file(log(), std::string(std::size_t{1} << 20, '\0'));
         configuration.data = data();
@@ -165,6 +158,23 @@ class Kiosk {
         configuration.source = "file://" + (directory / "store/kiosk/stable.json").string();
         configuration.name = "kiosk";
         configuration.device_timeout = std::chrono::seconds(0);
+    }
+
+    // What is golden now becomes this version.
+    void publish(std::uint64_t version) {
+        publish::PublishRequest request{.image_file = directory / "golden.img",
+                                        .store = directory / "store",
+                                        .image = "kiosk",
+                                        .version = version,
+                                        .block_size = *BlockSize::from_bytes(block_bytes),
+                                        .channel = "stable"};
+        Result<publish::PublishReport> published = publish::publish(request, observer, stop);
+        if (!published) throw std::runtime_error(published.error().message);
+    }
+    void publish_with_changes(std::uint64_t version, const std::vector<std::size_t>& changed_blocks) {
+        for (const std::size_t block : changed_blocks)
+            overwrite(directory / "golden.img", block * block_bytes, "of version " + std::to_string(version));
+        publish(version);
     }
 
     std::filesystem::path data() { return directory / "data"; }

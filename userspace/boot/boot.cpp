@@ -11,6 +11,7 @@
 #include "boot/missing_device.hpp"
 #include "boot/policy.hpp"
 #include "volume/nearby_devices.hpp"
+#include "volume/update.hpp"
 
 namespace regild::boot {
 namespace {
@@ -51,6 +52,8 @@ class Boot {
     Error missing(const Error& error) const;
     Result<Decision> look_at(volume::Volume& volume);
     Result<store::Source> source_for(volume::Volume& volume, Work work);
+    Result<void> look_for_update(volume::Volume& volume, std::optional<store::Source>& source);
+    Result<void> install_newer(volume::Volume& volume, std::optional<store::Source>& source);
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
     Result<void> start_unrestored(volume::Volume& volume, const Error& error);
     void say_owners_message();
@@ -160,6 +163,8 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
     const bool cache_may_do = !configuration_.cache.empty() && decision.work != Work::provision;
     if (decision.needs_network && options_.no_network && !cache_may_do)
         return Error{Failure::network, "the network is needed to restore the volume"};
+    if (options_.no_network && configuration_.update == format::UpdatePolicy::boot)
+        return Error{Failure::network, "the network is needed to ask for a newer version"};
     return decision;
 }
 
@@ -168,13 +173,50 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     if (!url) return url.error();
     if (!in_.trust.has_keys())
         in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
-    if (work != Work::provision)
-        return store::installed_source(*url, volume.record().manifest);
+    if (work != Work::provision) return store::installed_source(*url, volume.record().manifest);
     in_.observer.event("asking " + url->shown());
     Result<store::Source> source =
         with_patience([&] { return store::offered_source(fetcher(), *url, in_.trust); });
     if (source) report_.document = source->document;
     return source;
+}
+
+// If the source offers one, the volume holds it from now on and `source` is its.
+Result<void> Boot::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
+    const Result<net::Url> url = net::parse_document_url(configuration_.source);
+    if (!url) return url.error();
+    const std::uint64_t before = volume.record().image_version;
+    Result<std::optional<store::Source>> answer =
+        store::offered_source_but(fetcher(), *url, in_.trust, volume.record().image, before);
+    if (!answer) return answer.error();
+    if (!*answer) return {};
+    store::Source* const offered = &**answer;
+    const volume::Offer offer = volume::judge(volume.log(), *offered, in_.trust);
+    if (offer == volume::Offer::same) return {};
+    if (offer != volume::Offer::newer) return volume::refusal(offer, *offered);
+    const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
+    if (!installed) return installed.error();
+    const Result<volume::Update> update =
+        volume::update(volume.log(), *installed, *offered, fetcher(), cache_.cache.get(), in_.observer);
+    if (!update) return update.error();
+    in_.observer.event("installing version " + std::to_string(offered->manifest.version) + " in place of " +
+                       std::to_string(before) + ": " + std::to_string(update->marked.count()) +
+                       " blocks differ");
+    report_.version_before = before;
+    report_.document = offered->document;
+    report_.outcome = BootOutcome::restored;
+    source = std::move(*offered);
+    return {};
+}
+
+// A boot goes on with the version that it has where no better one can be had.
+Result<void> Boot::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
+    Result<void> looked = install_newer(volume, source);
+    if (looked || (!is_offline(looked.error().kind) && looked.error().kind != Failure::refused))
+        return looked;
+    in_.observer.event(looked.error().message + ": going on with version " +
+                       std::to_string(volume.record().image_version));
+    return {};
 }
 
 // A boot goes on without those that are no good.
@@ -192,7 +234,6 @@ void Boot::open_nearby() {
 }
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
-    open_nearby();
     const Blocks marked = volume.log().bitmap().marked();
     if (marked > Blocks(0) && !options_.no_network)
         in_.observer.event(std::string(cache_.cache || golden_copy_
@@ -291,6 +332,10 @@ Result<BootReport> Boot::run() {
     } else if (Result<void> r = volume.log().repair(); !r) {
         return r.error();
     }
+    const bool asks = !options_.no_network && asks_for_update(*decision, configuration_.update);
+    if (source || asks) open_nearby();
+    if (asks)
+        if (Result<void> looked = look_for_update(volume, source); !looked) return looked.error();
     if (source) {
         if (Result<void> golden = make_golden(volume, *source); !golden)
             if (Result<void> r = start_unrestored(volume, golden.error()); !r) return r.error();

@@ -35,6 +35,7 @@ struct BootReport {
     BootOutcome outcome = BootOutcome::clean;
     std::string image;
     std::uint64_t version = 0;
+    std::uint64_t version_before = 0;  // where this boot installed another one; else 0
     std::string
         document;  // URL of the manifest or channel that this boot read; "": it used the log's manifest
     BlockSize block_size = *BlockSize::from_bytes(65536);

@@ -34,6 +34,12 @@ Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed) {
     return decision;
 }
 
+bool asks_for_update(const Decision& decision, format::UpdatePolicy policy) {
+    if (decision.work == Work::provision || decision.off == OffArgument::obeyed) return false;
+    return policy == format::UpdatePolicy::boot ||
+           (policy == format::UpdatePolicy::dirty && decision.needs_network);
+}
+
 Unrestored decide_unrestored(const VolumeFacts& facts, std::uint32_t boots_before,
                              const format::OfflineRules& rules) {
     if (rules.policy != format::OfflinePolicy::boot) return Unrestored::not_allowed;

@@ -34,6 +34,10 @@ struct Decision {
 // `off_given`: the kernel argument is there; `off_allowed`: the configuration says that it may be.
 Decision decide(const volume::VolumeFacts& facts, bool off_given, bool off_allowed);
 
+// Whether this boot asks the source for a newer version. Without a usable log, or with regild=off obeyed,
+// there is nothing to update.
+bool asks_for_update(const Decision& decision, format::UpdatePolicy policy);
+
 // What becomes of a volume that could not be restored, since the server did not give what is needed.
 enum class Unrestored {
     start,         // as the last session left it: the owner's policy allows it

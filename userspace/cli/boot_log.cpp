@@ -56,6 +56,7 @@ std::string to_json(const BootSummary& summary) {
         json["mapped"] = report.mapped.empty() ? ordered_json(nullptr) : ordered_json(report.mapped);
         json["image"] = report.image;
         json["version"] = report.version;
+        if (report.version_before != 0) json["version_before"] = report.version_before;
         json["document"] = report.document.empty() ? ordered_json(nullptr) : ordered_json(report.document);
         json["block_size"] = report.block_size.bytes().count();
         json["blocks"] = report.blocks.count();

@@ -66,6 +66,14 @@ OfflineRules take_offline(ObjectReader& reader) {
     return rules;
 }
 
+UpdatePolicy take_update(ObjectReader& reader) {
+    const std::string policy = reader.has("update") ? reader.text("update") : "never";
+    if (policy == "dirty") return UpdatePolicy::dirty;
+    if (policy == "boot") return UpdatePolicy::boot;
+    if (policy != "never") reader.fail("update", "must be \"never\", \"dirty\" or \"boot\"");
+    return UpdatePolicy::never;
+}
+
 // "500K"
 Bytes take_size(ObjectReader& reader, const char* key) {
     const Result<Bytes> size = parse_size(reader.text(key));
@@ -110,6 +118,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
         if (configuration.golden_copy == *other && !other->empty())
             reader.fail("golden_copy", "must be a device of its own");
     if (reader.has("keys")) configuration.keys = take_required(reader, "keys");
+    configuration.update = take_update(reader);
     configuration.offline = take_offline(reader);
     take_transport(reader, configuration);
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");
@@ -117,6 +126,8 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");
     if (reader.has("allow_discards")) configuration.allow_discards = reader.boolean("allow_discards");
     if (reader.has("max_fetch")) configuration.max_fetch = take_size(reader, "max_fetch");
+    if (configuration.max_fetch && configuration.update != UpdatePolicy::never)
+        reader.fail("update", "must be \"never\" with \"max_fetch\": a newer version may need more");
     if (reader.has("start_jitter"))
         configuration.start_jitter = std::chrono::seconds(reader.number("start_jitter", 0, max_start_jitter));
     if (reader.has("device_timeout"))

@@ -26,6 +26,13 @@ enum class OfflinePolicy {
     boot,  // start the volume as the last session left it, where it is complete (invariant 9)
 };
 
+// When to ask the source for a newer version.
+enum class UpdatePolicy {
+    never,  // the volume keeps the version that it has
+    dirty,  // where a boot needs the network anyway
+    boot,   // at each boot
+};
+
 struct OfflineRules {
     OfflinePolicy policy = OfflinePolicy::wait;
     // How long to try again, from the first failure on, before a boot gives up or starts what is there;
@@ -45,6 +52,7 @@ struct Configuration {
     std::string cache;                 // a path or a tag; "": none
     std::string golden_copy;           // likewise: a device or file that holds the image as it is
     std::string keys;                  // a file of public keys in PEM, see store/trust.hpp; "": none
+    UpdatePolicy update = UpdatePolicy::never;
     OfflineRules offline;
     // How the source is reached. Files in PEM, and the URL of a proxy; "": none.
     std::string tls_ca;
