@@ -74,6 +74,7 @@ Result<std::uint64_t> parse_number(const std::string& what, const std::string& t
 
 // The commands, each group in a file of its own.
 extern const Command publish_command;
+extern const Command promote_command;
 extern const Command keygen_command;
 extern const Command sign_command;
 extern const Command format_command;

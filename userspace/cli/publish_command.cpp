@@ -8,6 +8,7 @@
 #include "cli/configuration_file.hpp"
 #include "cli/json_text.hpp"
 #include "cli/progress.hpp"
+#include "publish/channel.hpp"
 #include "publish/publish.hpp"
 
 namespace regild::cli {
@@ -112,7 +113,33 @@ Result<ExitCode> run_publish(const Environment& environment, const Arguments& ar
     return ExitCode::clean;
 }
 
+Result<ExitCode> run_promote(const Environment& environment, const Arguments& arguments) {
+    const Result<std::uint64_t> version = parse_number("--version", arguments.value("version"));
+    if (!version) return version.error();
+    const Result<publish::NextChannel> now = publish::promote({.store = arguments.value("store"),
+                                                               .image = arguments.value("image"),
+                                                               .version = *version,
+                                                               .channel = arguments.operands()[0]});
+    if (!now) return now.error();
+    environment.out << printable(now->path.string()) << " names version " << now->channel.version
+                    << ", serial number " << now->channel.serial << "\n";
+    return ExitCode::clean;
+}
+
 }  // namespace
+
+const Command promote_command{
+    .name = "promote",
+    .summary = "point a channel at a version that is published already",
+    .description =
+        "Writes the channel anew, with the next serial number; a signature that it had\n"
+        "does not fit any more. A channel never goes back to an earlier version.",
+    .options = {{"store", "DIR", "folder that a web server serves", Need::here},
+                {"image", "NAME", "name of the image", Need::here},
+                {"version", "N", "number of the version", Need::here}},
+    .operands = "CHANNEL",
+    .many_operands = false,
+    .run = run_promote};
 
 const Command publish_command{
     .name = "publish",

@@ -5,11 +5,10 @@
 
 #include <algorithm>
 
-#include "base/read_file.hpp"
-#include "base/replace_file.hpp"
 #include "block/probe.hpp"
 #include "codec/sha256.hpp"
 #include "codec/zstd.hpp"
+#include "publish/channel.hpp"
 #include "publish/file_system.hpp"
 #include "publish/folder.hpp"
 #include "publish/frames.hpp"
@@ -19,7 +18,6 @@
 namespace regild::publish {
 namespace {
 
-constexpr mode_t channel_mode = 0644;
 constexpr const char* activity = "publishing";
 constexpr const char* raw_file = "image.raw";
 
@@ -42,13 +40,8 @@ Result<void> check_names(const PublishRequest& request) {
         return Error{Failure::usage, "'" + request.image +
                                          "' cannot be the name of an image: use small letters, digits and "
                                          "._-, beginning with a letter or digit, at most 63"};
-    if (request.channel && !format::is_valid_name(*request.channel))
-        return Error{Failure::usage, "'" + *request.channel +
-                                         "' cannot be the name of a channel: use small letters, digits and "
-                                         "._-, beginning with a letter or digit, at most 63"};
-    // <channel>.json would lie where a reader looks for a manifest.
-    if (request.channel == "manifest")
-        return Error{Failure::usage, "'manifest' cannot be the name of a channel: choose another one"};
+    if (request.channel)
+        if (Result<void> valid = check_channel_name(*request.channel); !valid) return valid;
     if (request.zstd_level < codec::lowest_zstd_level || request.zstd_level > codec::highest_zstd_level)
         return Error{Failure::usage, "a zstd level is a number from " +
                                          std::to_string(codec::lowest_zstd_level) + " to " +
@@ -69,27 +62,6 @@ Result<void> check_size(const PublishRequest& request, Bytes size) {
         return Error{Failure::usage, image + " has more than " + std::to_string(WRITELOG_MAX_BLOCKS) +
                                          " blocks: take a larger block size"};
     return {};
-}
-
-// What the channel at `path` becomes. A client that follows it must never be led back to an older version.
-Result<format::Channel> next_channel(const std::filesystem::path& path, const PublishRequest& request) {
-    format::Channel next{request.image, request.version, *request.channel, 1};
-    if (!std::filesystem::exists(path)) return next;
-    const Result<std::string> text = read_file(path, format::max_channel_size + 1);
-    if (!text) return text.error().context("channel");
-    const Result<format::Channel> current = format::parse_channel(*text);
-    if (!current) return current.error().context("channel " + path.string());
-    if (current->image != request.image)
-        return Error{Failure::refused, "channel " + path.string() + " is of image " + current->image +
-                                           ", not of " + request.image};
-    if (current->version > request.version)
-        return Error{Failure::refused,
-                     "channel " + path.string() + " is at version " + std::to_string(current->version) +
-                         " already and never goes back to " + std::to_string(request.version)};
-    if (current->serial == format::max_version)
-        return Error{Failure::refused, "channel " + path.string() + " has used up its serial numbers"};
-    next.serial = current->serial + 1;
-    return next;
 }
 
 // Runs of blocks that are not zero; the others stay holes.
@@ -220,11 +192,9 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
         return Error{Failure::refused, version_path.string() +
                                            " exists; a version is never overwritten: publish under the next "
                                            "number"};
-    std::filesystem::path channel_path;
-    format::Channel channel;
+    std::optional<NextChannel> channel;
     if (request.channel) {
-        channel_path = folder->path() / (*request.channel + ".json");
-        Result<format::Channel> next = next_channel(channel_path, request);
+        Result<NextChannel> next = next_channel(*folder, request.image, *request.channel, request.version);
         if (!next) return next.error();
         channel = *std::move(next);
     }
@@ -257,13 +227,10 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
     if (Result<void> synced = manifest_file->sync(); !synced) return synced.error();
     if (Result<void> committed = partial->commit(); !committed) return committed.error();
 
-    if (request.channel) {
-        if (Result<void> written =
-                replace_file(channel_path, format::serialize_channel(channel), channel_mode);
-            !written)
+    if (channel)
+        if (Result<void> written = write_channel(*channel); !written)
             return written.error().context("version " + std::to_string(request.version) +
                                            " is published, but its channel is not");
-    }
     std::vector<Advice> advice;
     if (written_version->file_system) advice = advice_for(*written_version->file_system, request.image_file);
     return PublishReport{.manifest = std::move(manifest),
@@ -272,7 +239,7 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
                          .file_system = written_version->file_system,
                          .advice = std::move(advice),
                          .manifest_path = version_path / manifest_name,
-                         .channel_path = channel_path};
+                         .channel_path = channel ? channel->path : std::filesystem::path()};
 }
 
 }  // namespace regild::publish
