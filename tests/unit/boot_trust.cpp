@@ -85,6 +85,17 @@ TEST_CASE("a log that no key signed is not believed: the volume is hashed and ma
             REQUIRE(log.write_record(record).ok());
         });
     }
+    SECTION("it is of another image") {
+        kiosk.with_log([&](log::WriteLog& log) {
+            format::ImageRecord record = *log.record();
+            format::Manifest manifest = format::parse_manifest(record.manifest).value();
+            record.image = manifest.image = "admin";
+            record.manifest = format::serialize_manifest(manifest);
+            record.signature = kiosk.key.sign(record.manifest);
+            REQUIRE(log.write_record(record).ok());
+        });
+        kiosk.trust = store::Trust(codec::PublicKeys::parse(kiosk.key.public_pem()).value(), "kiosk");
+    }
     SECTION("the key was rotated out") {
         kiosk.key = codec::PrivateKey::generate();
         kiosk.trust = store::Trust(codec::PublicKeys::parse(kiosk.key.public_pem()).value());

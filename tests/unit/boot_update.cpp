@@ -120,6 +120,34 @@ TEST_CASE("where no newer version can be had a clean kiosk goes on with the one 
     CHECK(kiosk.marked() == Blocks(0));
 }
 
+TEST_CASE("a newer version whose data cannot be had is taken back, and nothing was written") {
+    ProvisionedKiosk kiosk;
+    kiosk.configuration.update = UpdatePolicy::boot;
+    const std::string before = test::read_file(kiosk.data());
+    kiosk.publish_with_changes(2, {3, 9});
+    std::filesystem::remove(kiosk.directory / "store/kiosk/2/image.zst");
+    SECTION("a clean volume is clean again") {
+        const Result<BootReport> report = kiosk.boot();
+        REQUIRE(report.ok());
+        CHECK(report->outcome == BootOutcome::clean);
+        CHECK(report->version == 1);
+        CHECK(report->version_before == 0);
+        CHECK(kiosk.marked() == Blocks(0));
+    }
+    SECTION("a session's blocks are restored to the version that is there") {
+        kiosk.dirty(3);
+        kiosk.dirty(20);
+        const Result<BootReport> report = kiosk.boot();
+        REQUIRE(report.ok());
+        CHECK(report->outcome == BootOutcome::restored);
+        CHECK(report->version == 1);
+        CHECK(kiosk.marked() == Blocks(0));
+    }
+    CHECK(has(kiosk.observer.lines, "going back to version 1"));
+    CHECK(test::read_file(kiosk.data()) == before);
+    CHECK(kiosk.trace.activated == 1);
+}
+
 TEST_CASE("an update that the network cuts off anywhere goes on at the next boot") {
     for (unsigned ranges = 0; ranges < 12; ++ranges) {
         ProvisionedKiosk kiosk;

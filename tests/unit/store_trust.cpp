@@ -146,6 +146,36 @@ TEST_CASE("a key that was lost is rotated out: what it signed before is refused 
     CHECK(store.offered().ok());
 }
 
+TEST_CASE("a mirror that gives what is signed for another place is left for the next one") {
+    SignedStore store;
+    for (const char* each : {"kiosk/stable.json", "kiosk/3/manifest.json"})
+        store.put(each, std::string(as_text(store.fetcher.files[std::string("http://h/") + each])),
+                  "http://m/");
+    SECTION("a manifest") {
+        store.put("kiosk/3/manifest.json", manifest_text(2));
+    }
+    SECTION("a channel") {
+        store.put("kiosk/stable.json", format::serialize_channel({"kiosk", 3, "testing", 9}));
+    }
+    test::SilentObserver observer;
+    const auto mirrored = make_mirrored_fetcher(
+        std::make_unique<FakeFetcher>(store.fetcher),
+        {url("http://h/kiosk/stable.json"), url("http://m/kiosk/stable.json")}, observer);
+    const Result<Source> source = offered_source(*mirrored, url("http://h/kiosk/stable.json"), store.trust);
+    REQUIRE(source.ok());
+    CHECK(source->manifest.version == 3);
+}
+
+TEST_CASE("the image of a URL is told by the store's layout") {
+    CHECK(image_at(url("http://h/kiosk/stable.json")) == "kiosk");
+    CHECK(image_at(url("http://u:p@h/a/b/kiosk/3/manifest.json?x=/y")) == "kiosk");
+    CHECK(image_at(url("file:///srv/store/kiosk/stable.json")) == "kiosk");
+    const Trust trust(codec::PublicKeys::parse(codec::PrivateKey::generate().public_pem()).value(), "kiosk");
+    CHECK(trust.allows("kiosk"));
+    CHECK_FALSE(trust.allows("admin"));
+    CHECK(Trust().allows("admin"));
+}
+
 TEST_CASE("a mirror that gives what is not signed is left for the next one") {
     SignedStore store;
     const std::string path = GENERATE("kiosk/stable.json", "kiosk/3/manifest.json");

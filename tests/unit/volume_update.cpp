@@ -139,6 +139,23 @@ TEST_CASE("where the old tree is gone everything is unknown, and what is right a
     CHECK(data == versions.two.frame(200).length);
 }
 
+TEST_CASE("a version whose own tree cannot be had is not installed") {
+    Versions versions(test::image_of_300_blocks(), {200});
+    SECTION("though the old one can be compared") {}
+    SECTION("nor where the old tree is gone as well") {
+        versions.fetcher.files.erase(versions.installed().tree_url.with_credentials());
+    }
+    SECTION("nor where the two cannot be compared") {
+        versions.two.manifest.salt.push_back(std::byte{1});
+    }
+    versions.fetcher.files.erase(versions.next().tree_url.with_credentials());
+    const auto volume = test::make_session_volume(versions.one, {});
+    const Result<Update> update = versions.update(*volume);
+    REQUIRE_FALSE(update.ok());
+    CHECK(update.error().kind == Failure::source);
+    CHECK(volume->journal.entries.empty());
+}
+
 TEST_CASE("a network that dies while trees are compared leaves marks and record as they were") {
     Versions versions(test::image_of_300_blocks(), {0, 200});
     const auto volume = test::make_session_volume(versions.one, session);
@@ -188,34 +205,63 @@ TEST_CASE(
 TEST_CASE("what is offered is told apart") {
     Versions versions(test::image_of_300_blocks(), {1});
     const auto volume = test::make_session_volume(versions.one, {});
-    store::Source offered = versions.next();
-    CHECK(judge(volume->log(), offered, {}) == Offer::newer);
-    CHECK(judge(volume->log(), versions.installed(), {}) == Offer::same);
-    SECTION("another image") {
-        offered.manifest.image = "other";
-        CHECK(judge(volume->log(), offered, {}) == Offer::other_image);
+    const std::string image = versions.one.manifest.image;
+    const codec::PrivateKey key = codec::PrivateKey::generate();
+    store::Trust trust(codec::PublicKeys::parse(key.public_pem()).value());
+    const auto put = [&](const std::string& path, const std::string& text) {
+        for (const auto& [name, content] :
+             {std::pair(path, text), std::pair(path + ".sig", key.sign(text))}) {
+            const ConstByteSpan bytes = as_bytes(content);
+            versions.fetcher.files["http://h/" + name] = ByteVector(bytes.begin(), bytes.end());
+        }
+    };
+    const auto offer = [&](format::Manifest manifest, std::uint64_t serial) {
+        put(image + "/" + std::to_string(manifest.version) + "/manifest.json",
+            format::serialize_manifest(manifest));
+        put(image + "/stable.json", format::serialize_channel({image, manifest.version, "stable", serial}));
+        return newer_version(volume->log(), versions.fetcher, test::url("http://h/" + image + "/stable.json"),
+                             trust);
+    };
+    const auto kind_of = [](const Result<std::optional<store::Source>>& result) {
+        REQUIRE_FALSE(result.ok());
+        return result.error().kind;
+    };
+    SECTION("newer") {
+        const auto newer = offer(versions.two.manifest, 1);
+        REQUIRE(newer.ok());
+        REQUIRE(newer->has_value());
+        CHECK((*newer)->manifest == versions.two.manifest);
+    }
+    SECTION("the same, whose serial number counts from then on") {
+        const auto same = offer(versions.one.manifest, 7);
+        REQUIRE(same.ok());
+        CHECK_FALSE(same->has_value());
+        CHECK(volume->log().record()->channel_serial == 7);
+        CHECK(kind_of(offer(versions.two.manifest, 6)) == Failure::source);
+        CHECK(kind_of(offer(versions.one.manifest, 6)) == Failure::source);
+        CHECK(offer(versions.two.manifest, 7)->has_value());
     }
     SECTION("another size") {
-        offered.manifest.size = Bytes(4096);
-        CHECK(judge(volume->log(), offered, {}) == Offer::other_layout);
+        format::Manifest manifest = versions.two.manifest;
+        manifest.size = Bytes(4096);
+        CHECK(kind_of(offer(manifest, 1)) == Failure::refused);
     }
     SECTION("older") {
         format::ImageRecord record = *volume->log().record();
-        record.image_version = offered.manifest.version + 1;
+        record.image_version = versions.two.manifest.version + 1;
         REQUIRE(volume->log().write_record(record).ok());
-        CHECK(judge(volume->log(), offered, {}) == Offer::older);
+        CHECK(kind_of(offer(versions.two.manifest, 1)) == Failure::refused);
     }
-    SECTION("by an older channel, where there are keys") {
-        format::ImageRecord record = *volume->log().record();
-        record.channel_serial = 9;
-        REQUIRE(volume->log().write_record(record).ok());
-        offered.channel_serial = 8;
-        const store::Trust trust(
-            codec::PublicKeys::parse(codec::PrivateKey::generate().public_pem()).value());
-        CHECK(judge(volume->log(), offered, trust) == Offer::older);
-        CHECK(judge(volume->log(), offered, {}) == Offer::newer);
-        offered.channel_serial = 9;
-        CHECK(judge(volume->log(), offered, trust) == Offer::newer);
+    SECTION("another image, where there are no keys") {
+        trust = {};
+        format::Manifest other = versions.two.manifest;
+        other.image = "other";
+        put(image + "/" + std::to_string(other.version) + "/manifest.json",
+            format::serialize_manifest(other));
+        put(image + "/stable.json", format::serialize_channel({"other", other.version, "stable", 1}));
+        CHECK(kind_of(newer_version(volume->log(), versions.fetcher,
+                                    test::url("http://h/" + image + "/stable.json"), trust)) ==
+              Failure::refused);
     }
 }
 

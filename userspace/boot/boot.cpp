@@ -54,6 +54,9 @@ class Boot {
     Result<store::Source> source_for(volume::Volume& volume, Work work);
     Result<void> look_for_update(volume::Volume& volume, std::optional<store::Source>& source);
     Result<void> install_newer(volume::Volume& volume, std::optional<store::Source>& source);
+    Result<void> go_back(volume::Volume& volume, const Error& why);
+    Result<void> restore(volume::Restore& restore, volume::Volume& volume);
+    void say_that_there_are_no_keys();
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
     Result<void> start_unrestored(volume::Volume& volume, const Error& error);
     void say_owners_message();
@@ -70,6 +73,14 @@ class Boot {
     std::unique_ptr<net::Fetcher> fetcher_;
     volume::OpenCache cache_;
     std::unique_ptr<block::Device> golden_copy_;
+    // What the volume held, where this boot installs a newer version.
+    struct Before {
+        format::ImageRecord record;
+        bool was_clean = false;
+        store::Source source;
+    };
+    std::optional<Before> before_;
+    bool said_that_there_are_no_keys_ = false;
     BootReport report_;
 };
 
@@ -168,11 +179,15 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
     return decision;
 }
 
+void Boot::say_that_there_are_no_keys() {
+    if (in_.trust.has_keys() || std::exchange(said_that_there_are_no_keys_, true)) return;
+    in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
+}
+
 Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
-    if (!in_.trust.has_keys())
-        in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
+    say_that_there_are_no_keys();
     if (work != Work::provision) return store::installed_source(*url, volume.record().manifest);
     in_.observer.event("asking " + url->shown());
     Result<store::Source> source =
@@ -185,38 +200,56 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
 Result<void> Boot::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
-    const std::uint64_t before = volume.record().image_version;
-    Result<std::optional<store::Source>> answer =
-        store::offered_source_but(fetcher(), *url, in_.trust, volume.record().image, before);
-    if (!answer) return answer.error();
-    if (!*answer) return {};
-    store::Source* const offered = &**answer;
-    const volume::Offer offer = volume::judge(volume.log(), *offered, in_.trust);
-    if (offer == volume::Offer::same) return {};
-    if (offer != volume::Offer::newer) return volume::refusal(offer, *offered);
-    const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
+    Result<std::optional<store::Source>> newer =
+        volume::newer_version(volume.log(), fetcher(), *url, in_.trust);
+    if (!newer) return newer.error();
+    if (!*newer) return {};
+    Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
     if (!installed) return installed.error();
+    Before before{volume.record(), volume::is_clean(volume.facts()), *std::move(installed)};
     const Result<volume::Update> update =
-        volume::update(volume.log(), *installed, *offered, fetcher(), cache_.cache.get(), in_.observer);
+        volume::update(volume.log(), before.source, **newer, fetcher(), cache_.cache.get(), in_.observer);
     if (!update) return update.error();
-    in_.observer.event("installing version " + std::to_string(offered->manifest.version) + " in place of " +
-                       std::to_string(before) + ": " + std::to_string(update->marked.count()) +
-                       " blocks differ");
-    report_.version_before = before;
-    report_.document = offered->document;
-    report_.outcome = BootOutcome::restored;
-    source = std::move(*offered);
+    in_.observer.event("installing version " + std::to_string((*newer)->manifest.version) + " in place of " +
+                       std::to_string(before.record.image_version) + ": " +
+                       std::to_string(update->marked.count()) + " blocks differ");
+    // To go back with all marks that there are now.
+    before.record.unknown = before.record.unknown || (update->all_unknown && !before.was_clean);
+    before_ = std::move(before);
+    source = std::move(**newer);
     return {};
 }
 
 // A boot goes on with the version that it has where no better one can be had.
 Result<void> Boot::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
+    say_that_there_are_no_keys();
     Result<void> looked = install_newer(volume, source);
-    if (looked || (!is_offline(looked.error().kind) && looked.error().kind != Failure::refused))
+    if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
         return looked;
     in_.observer.event(looked.error().message + ": going on with version " +
                        std::to_string(volume.record().image_version));
     return {};
+}
+
+// Nothing was written: the volume is what it was before the update. Its marks are enough for both versions.
+Result<void> Boot::go_back(volume::Volume& volume, const Error& why) {
+    const Before before = *std::exchange(before_, std::nullopt);
+    in_.observer.event(why.message + ": going back to version " +
+                       std::to_string(before.record.image_version));
+    if (Result<void> written = volume.log().write_record(before.record); !written) return written;
+    if (!before.was_clean) return make_golden(volume, before.source);
+    report_.outcome = BootOutcome::clean;
+    const BlockRange all{BlockIndex(0), volume.log().geometry().blocks()};
+    return volume.log().bitmap().clear({&all, 1});
+}
+
+// Without end, if the policy says so, but for an update from which there is a way back.
+Result<void> Boot::restore(volume::Restore& restore, volume::Volume& volume) {
+    if (before_) {
+        Result<void> done = restore.attempt();
+        if (done || volume.record().state == format::VolumeState::golden) return done;
+    }
+    return with_patience([&] { return restore.attempt(); });
 }
 
 // A boot goes on without those that are no good.
@@ -242,7 +275,7 @@ Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& sour
                            source.data_url.shown());
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
                             {cache_.cache.get(), golden_copy_.get()}, configuration_.max_fetch);
-    Result<void> done = with_patience([&] { return restore.attempt(); });
+    Result<void> done = this->restore(restore, volume);
     if (cache_.cache && cache_.cache->error())
         in_.observer.event(cache_.cache->error()->message + ": the cache is not used");
     report_.restore = restore.report();
@@ -337,8 +370,17 @@ Result<BootReport> Boot::run() {
     if (asks)
         if (Result<void> looked = look_for_update(volume, source); !looked) return looked.error();
     if (source) {
-        if (Result<void> golden = make_golden(volume, *source); !golden)
+        Result<void> golden = make_golden(volume, *source);
+        const bool untouched = volume.record().state == format::VolumeState::golden;
+        if (!golden && before_ && untouched && is_offline(golden.error().kind))
+            golden = go_back(volume, golden.error());
+        if (!golden)
             if (Result<void> r = start_unrestored(volume, golden.error()); !r) return r.error();
+    }
+    if (before_) {
+        report_.version_before = before_->record.image_version;
+        report_.document = source->document;
+        if (report_.outcome == BootOutcome::clean) report_.outcome = BootOutcome::restored;
     }
     report_.image = volume.record().image;
     report_.version = volume.record().image_version;

@@ -3,6 +3,7 @@
 
 #include "base/read_file.hpp"
 #include "cli/transport.hpp"
+#include "store/source.hpp"
 
 namespace regild::cli {
 namespace {
@@ -45,7 +46,8 @@ Result<store::Trust> trust_of(const format::Configuration& configuration) {
     if (!pem) return pem.error().as(Failure::usage).context("keys");
     Result<codec::PublicKeys> keys = codec::PublicKeys::parse(*pem);
     if (!keys) return keys.error().context("keys " + configuration.keys);
-    return store::Trust(*std::move(keys));
+    const Result<net::Url> source = net::parse_document_url(configuration.source);
+    return store::Trust(*std::move(keys), source ? store::image_at(*source) : "");
 }
 
 Result<format::Configuration> configuration_of(const Arguments& arguments) {
@@ -66,6 +68,8 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
     take(cache_option, configuration.cache);
     take(golden_copy_option, configuration.golden_copy);
     take(keys_option, configuration.keys);
+    if (arguments.has(keys_option.name) && configuration.keys.empty())
+        return Error{Failure::usage, "--keys needs the name of a file"};
     if (arguments.has(max_fetch_option.name)) {
         const Result<Bytes> most = parse_size(arguments.value(max_fetch_option.name));
         if (!most) return most.error().context("--max-fetch");

@@ -83,15 +83,12 @@ class Run {
 Result<bool> Run::update(volume::Volume& volume) {
     const Result<store::Source> installed = installed_source(volume);
     if (!installed) return installed.error();
-    const Result<std::optional<store::Source>> answer = store::offered_source_but(
-        fetcher(), *url(), trust_, volume.record().image, volume.record().image_version);
-    if (!answer) return answer.error();
-    if (!*answer) return false;
-    const store::Source* const offered = &**answer;
-    const volume::Offer offer = volume::judge(volume.log(), *offered, trust_);
-    if (offer == volume::Offer::same) return false;
-    if (offer != volume::Offer::newer) return volume::refusal(offer, *offered);
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired.error();
+    const Result<std::optional<store::Source>> newer =
+        volume::newer_version(volume.log(), fetcher(), *url(), trust_);
+    if (!newer) return newer.error();
+    if (!*newer) return false;
+    const store::Source* const offered = &**newer;
     const Result<volume::Update> update =
         volume::update(volume.log(), *installed, *offered, fetcher(), nullptr, observer());
     if (!update) return update.error();

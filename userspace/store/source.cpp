@@ -4,6 +4,7 @@
 #include "store/source.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace regild::store {
 namespace {
@@ -40,22 +41,6 @@ Result<Document> signed_document(net::Fetcher& fetcher, const net::Url& url, con
     return Document{std::move(text), *std::move(signature)};
 }
 
-// With keys it is signed by one of them, if need be at another mirror.
-Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::size_t limit,
-                              const Trust& trust) {
-    const Result<net::Url> signature_url = url.sibling(url.file_name() + ".sig");
-    if (!signature_url) return signature_url.error();
-    for (;;) {
-        Result<std::string> text = fetcher.get(url, limit);
-        if (!text) return text.error();
-        if (!trust.has_keys()) return Document{*std::move(text), ""};
-        Result<Document> document = signed_document(fetcher, url, *signature_url, *std::move(text), trust);
-        if (document || document.error().kind != Failure::source) return document;
-        fetcher.refute(*signature_url);
-        if (!fetcher.refute(url)) return document;
-    }
-}
-
 // What is signed says what it is, and that it is no other: `path` is where the store has it.
 Result<void> check_place(const net::Url& url, const std::string& path, const Trust& trust) {
     if (!trust.has_keys() || url.shown().ends_with("/" + path)) return {};
@@ -63,37 +48,73 @@ Result<void> check_place(const net::Url& url, const std::string& path, const Tru
                  url.shown() + " is signed as " + path + ": something else was put in its place"};
 }
 
+// What is wrong with a document besides its signature.
+using Check = std::function<Result<void>(const std::string& text)>;
+
+// With keys it is signed by one of them and `check` has nothing against it, if need be at another mirror.
+Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::size_t limit,
+                              const Trust& trust, const Check& check) {
+    const Result<net::Url> signature_url = url.sibling(url.file_name() + ".sig");
+    if (!signature_url) return signature_url.error();
+    for (;;) {
+        Result<std::string> text = fetcher.get(url, limit);
+        if (!text) return text.error();
+        if (!trust.has_keys()) return Document{*std::move(text), ""};
+        Result<Document> document = signed_document(fetcher, url, *signature_url, *std::move(text), trust);
+        if (document)
+            if (Result<void> checked = check(document->text); !checked) document = checked.error();
+        if (document || document.error().kind != Failure::source) return document;
+        fetcher.refute(*signature_url);
+        if (!fetcher.refute(url)) return document;
+    }
+}
+
+// Where the store has it.
+std::string path_of(const format::Manifest& manifest) {
+    return manifest.image + "/" + std::to_string(manifest.version) + "/" + manifest_name;
+}
+
 // Of a manifest as it was served.
-Result<Source> served_source(const net::Url& manifest_url, Document document, const Trust& trust) {
+Result<Source> served_source(const net::Url& manifest_url, Document document) {
     Result<format::Manifest> manifest = format::parse_manifest(document.text);
     if (!manifest) return manifest.error().context(manifest_url.shown()).as(Failure::source);
-    const std::string path = manifest->image + "/" + std::to_string(manifest->version) + "/" + manifest_name;
-    if (Result<void> right = check_place(manifest_url, path, trust); !right) return right.error();
     Result<Source> source = source_of(manifest_url, *std::move(manifest), std::move(document.text));
     if (source) source->signature = std::move(document.signature);
     return source;
 }
 
-// A version that the asker has already.
-struct Known {
-    const std::string& image;
-    std::uint64_t version;
-};
+Result<void> check_manifest(const net::Url& url, const std::string& text, const Trust& trust) {
+    const Result<format::Manifest> manifest = format::parse_manifest(text);
+    if (!manifest) return manifest.error().context(url.shown()).as(Failure::source);
+    return check_place(url, path_of(*manifest), trust);
+}
 
-Result<std::optional<Source>> channel_source(net::Fetcher& fetcher, const net::Url& url,
-                                             const std::string& text, const Trust& trust,
-                                             const std::optional<Known>& known) {
+// With `known`: no channel that is older than the one that was believed last.
+Result<void> check_channel(const net::Url& url, const std::string& text, const Trust& trust,
+                           const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
     if (Result<void> right = check_place(url, channel->image + "/" + channel->name + ".json", trust); !right)
-        return right.error();
+        return right;
+    if (!known || channel->image != known->image || channel->serial >= known->channel_serial) return {};
+    return Error{Failure::source, url.shown() + " is an old one: its serial number is " +
+                                      std::to_string(channel->serial) + ", and the last one was " +
+                                      std::to_string(known->channel_serial)};
+}
+
+Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, const std::string& text,
+                                   const Trust& trust, const std::optional<Known>& known) {
+    const Result<format::Channel> channel = format::parse_channel(text);
+    if (!channel) return channel.error().context(url.shown()).as(Failure::source);
     if (known && channel->image == known->image && channel->version == known->version)
-        return std::optional<Source>();
+        return Offered{std::nullopt, channel->serial};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
-    Result<Document> manifest = get_document(fetcher, *manifest_url, format::max_manifest_size, trust);
+    Result<Document> manifest =
+        get_document(fetcher, *manifest_url, format::max_manifest_size, trust,
+                     [&](const std::string& served) { return check_manifest(*manifest_url, served, trust); });
     if (!manifest) return manifest.error();
-    Result<Source> source = served_source(*manifest_url, *std::move(manifest), trust);
+    Result<Source> source = served_source(*manifest_url, *std::move(manifest));
     if (!source) return source.error();
     source->channel_serial = channel->serial;
     if (source->manifest.image != channel->image || source->manifest.version != channel->version)
@@ -101,18 +122,21 @@ Result<std::optional<Source>> channel_source(net::Fetcher& fetcher, const net::U
                      url.shown() + " points at version " + std::to_string(channel->version) + " of " +
                          channel->image + ", but the manifest there is of version " +
                          std::to_string(source->manifest.version) + " of " + source->manifest.image};
-    return std::optional<Source>(*std::move(source));
+    return Offered{*std::move(source), channel->serial};
 }
 
 bool names_a_manifest(const net::Url& url) {
     return url.file_name() == manifest_name;
 }
 
-// Nothing: it is a channel that names what is known.
-Result<std::optional<Source>> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
-                                  const std::optional<Known>& known) {
-    Result<Document> document =
-        get_document(fetcher, url, std::max(format::max_manifest_size, format::max_channel_size), trust);
+Result<Offered> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
+                    const std::optional<Known>& known) {
+    const auto check = [&](const std::string& text) {
+        return names_a_manifest(url) ? check_manifest(url, text, trust)
+                                     : check_channel(url, text, trust, known);
+    };
+    Result<Document> document = get_document(
+        fetcher, url, std::max(format::max_manifest_size, format::max_channel_size), trust, check);
     if (!document) return document.error();
     const Result<format::DocumentType> type = format::document_type(document->text);
     if (!type) return type.error().context(url.shown()).as(Failure::source);
@@ -123,32 +147,42 @@ Result<std::optional<Source>> ask(net::Fetcher& fetcher, const net::Url& url, co
                      url.shown() + " is a " + (is_channel ? "channel" : "manifest") +
                          ", but a manifest is called manifest.json and a channel is not: publish it under "
                          "its name"};
-    std::optional<Source> source;
+    Offered offered;
     if (is_channel) {
-        Result<std::optional<Source>> of_channel = channel_source(fetcher, url, document->text, trust, known);
-        if (!of_channel) return of_channel.error();
-        source = *std::move(of_channel);
+        Result<Offered> of_channel = offered_by_channel(fetcher, url, document->text, trust, known);
+        if (!of_channel) return of_channel;
+        offered = *std::move(of_channel);
     } else {
-        Result<Source> of_manifest = served_source(url, *std::move(document), trust);
+        Result<Source> of_manifest = served_source(url, *std::move(document));
         if (!of_manifest) return of_manifest.error();
-        source = *std::move(of_manifest);
+        offered.source = *std::move(of_manifest);
     }
-    if (source) source->document = url.shown();
-    return source;
+    if (offered.source) offered.source->document = url.shown();
+    return offered;
 }
 
 }  // namespace
 
-Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const Trust& trust) {
-    Result<std::optional<Source>> source = ask(fetcher, url, trust, {});
-    if (!source) return source.error();
-    return **std::move(source);
+std::string image_at(const net::Url& url) {
+    const Result<net::Url> folder = url.sibling(names_a_manifest(url) ? "../" : "./");
+    if (!folder) return "";
+    const std::string& text = folder->shown();
+    const std::size_t end = text.find_last_not_of('/');
+    const std::size_t slash = end == std::string::npos ? end : text.rfind('/', end);
+    if (slash == std::string::npos) return "";
+    std::string name = text.substr(slash + 1, end - slash);
+    return format::is_valid_name(name) ? name : "";
 }
 
-Result<std::optional<Source>> offered_source_but(net::Fetcher& fetcher, const net::Url& url,
-                                                 const Trust& trust, const std::string& image,
-                                                 std::uint64_t version) {
-    return ask(fetcher, url, trust, Known{image, version});
+Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const Trust& trust) {
+    Result<Offered> offered = ask(fetcher, url, trust, {});
+    if (!offered) return offered.error();
+    return *std::move(offered->source);
+}
+
+Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
+                            const Known& known) {
+    return ask(fetcher, url, trust, known);
 }
 
 Result<Source> installed_source(const net::Url& url, format::Manifest manifest, std::string manifest_text) {

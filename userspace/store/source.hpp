@@ -23,15 +23,29 @@ struct Source {
     std::uint64_t channel_serial = 0;  // of the channel that led here; 0: it was none
 };
 
+// The image that a manifest or a channel at this URL is of, by the store's layout; "" where that cannot be
+// told.
+std::string image_at(const net::Url& url);
+
 // What `url` (a manifest or a channel) offers now. With keys: only what is signed by one of them and lies
 // where the store's layout puts it, so that what was signed for one channel or image is not taken for
 // another. A mirror that gives something else is left for the next one.
 Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const Trust& trust);
-// The same; nothing where it is a channel that still names this version of this image: one request, and one
-// for its signature.
-Result<std::optional<Source>> offered_source_but(net::Fetcher& fetcher, const net::Url& url,
-                                                 const Trust& trust, const std::string& image,
-                                                 std::uint64_t version);
+// What the asker has already.
+struct Known {
+    std::string image;
+    std::uint64_t version = 0;
+    std::uint64_t channel_serial = 0;  // of the channel that was believed last; 0: none was
+};
+struct Offered {
+    std::optional<Source> source;      // nothing: a channel that names the version that is known
+    std::uint64_t channel_serial = 0;  // 0: it is no channel
+};
+// The same of who has a version: a channel that still names it costs one request, with keys two. With keys a
+// channel with a serial number lower than that of the one that was believed last is Failure::source, and left
+// for the next mirror.
+Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
+                            const Known& known);
 // The version that a volume holds: `manifest`, whose text is in the log's image record. `url` tells where:
 // beside a channel at <version>/, or beside a manifest at ../<version>/, as the store lays them out. No
 // request is made.

@@ -23,6 +23,8 @@ class Walk {
         return found_({&only, 1});
     }
 
+    bool a_is_gone() const { return a_is_gone_; }
+
   private:
     // `indices`: hash blocks of `level` that differ. As many at a time as the readers hold; what lies above
     // them they hold meanwhile.
@@ -31,8 +33,11 @@ class Walk {
             const auto first = indices.begin() + static_cast<std::ptrdiff_t>(at);
             const auto count = std::min(indices.size() - at, TreeReader::max_held);
             const std::vector<std::uint64_t> some(first, first + static_cast<std::ptrdiff_t>(count));
-            if (Result<void> loaded = a_.load_level(level, some); !loaded) return loaded;
             if (Result<void> loaded = b_.load_level(level, some); !loaded) return loaded;
+            if (Result<void> loaded = a_.load_level(level, some); !loaded) {
+                a_is_gone_ = loaded.error().kind == Failure::source;
+                return loaded;
+            }
             const std::vector<std::uint64_t> children = differing(level, some);
             if (Result<void> done = level == 0 ? tell(children) : below(level - 1, children); !done)
                 return done;
@@ -67,6 +72,7 @@ class Walk {
     TreeReader a_;
     TreeReader b_;
     const Found& found_;
+    bool a_is_gone_ = false;
 };
 
 }  // namespace
@@ -75,10 +81,17 @@ bool are_comparable(const format::Manifest& a, const format::Manifest& b) {
     return a.size == b.size && a.block_size == b.block_size && a.salt == b.salt;
 }
 
-Result<void> for_each_difference(const Source& a, const Source& b, net::Fetcher& fetcher, Cache* cache,
+Result<bool> for_each_difference(const Source& a, const Source& b, net::Fetcher& fetcher, Cache* cache,
                                  const Found& found) {
-    if (a.manifest.root_hash == b.manifest.root_hash) return {};
-    return Walk(a, b, fetcher, cache, found).from_the_top();
+    if (a.manifest.root_hash == b.manifest.root_hash) return true;
+    Walk walk(a, b, fetcher, cache, found);
+    if (Result<void> walked = walk.from_the_top(); !walked && !walk.a_is_gone()) return walked.error();
+    return !walk.a_is_gone();
+}
+
+Result<void> check_tree(const Source& source, net::Fetcher& fetcher, Cache* cache) {
+    const unsigned levels = format::HashTreeShape(source.manifest.blocks()).levels();
+    return levels == 0 ? Result<void>() : TreeReader(source, fetcher, cache).load_level(levels - 1, {0});
 }
 
 }  // namespace regild::store

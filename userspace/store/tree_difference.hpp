@@ -15,9 +15,12 @@ namespace regild::store {
 bool are_comparable(const format::Manifest& a, const format::Manifest& b);
 
 // Calls `found` with ascending ranges, a bounded number at a time, until all are told or it fails. `a` and
-// `b` are comparable. The cache, if there is one, is asked first and gets what is fetched. Errors as
+// `b` are comparable. The cache, if there is one, is asked first and gets what is fetched. False: the source
+// does not give the tree of `a` any more, or a wrong one, and gives that of `b`. Other errors as
 // TreeReader's.
-Result<void> for_each_difference(const Source& a, const Source& b, net::Fetcher& fetcher, Cache* cache,
+Result<bool> for_each_difference(const Source& a, const Source& b, net::Fetcher& fetcher, Cache* cache,
                                  const std::function<Result<void>(std::span<const BlockRange>)>& found);
+// Whether the source gives the tree of `source`: its top.
+Result<void> check_tree(const Source& source, net::Fetcher& fetcher, Cache* cache);
 
 }  // namespace regild::store

@@ -9,74 +9,81 @@
 namespace regild::volume {
 namespace {
 
-Result<void> mark_all(log::Bitmap& bitmap, Blocks blocks) {
-    const BlockRange all{BlockIndex(0), blocks};
-    return bitmap.mark({&all, 1});
-}
-
 // Ranges in memory, 16 MiB: only a volume with more is marked before all of them are known.
 constexpr std::size_t max_collected = std::size_t{1} << 20;
 
-Result<Update> mark_difference(log::Bitmap& bitmap, const store::Source& installed, const store::Source& next,
+// All are marked and unknown, in an order in which a power cut leaves nothing to be fetched for nothing.
+Result<Update> mark_all(log::WriteLog& log, Blocks blocks) {
+    format::ImageRecord record = *log.record();
+    record.unknown = true;
+    if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
+    const BlockRange all{BlockIndex(0), blocks};
+    if (Result<void> marked = log.bitmap().mark({&all, 1}); !marked) return marked.error();
+    return Update{blocks, true};
+}
+
+Result<Update> mark_difference(log::WriteLog& log, const store::Source& installed, const store::Source& next,
                                net::Fetcher& fetcher, store::Cache* cache, Observer& observer) {
     Update update;
     std::vector<BlockRange> collected;
-    const auto mark = [&]() -> Result<void> { return bitmap.mark(std::exchange(collected, {})); };
+    const auto mark = [&]() -> Result<void> { return log.bitmap().mark(std::exchange(collected, {})); };
     const auto collect = [&](std::span<const BlockRange> ranges) -> Result<void> {
         for (const BlockRange& range : ranges)
             update.marked += range.count;
         collected.insert(collected.end(), ranges.begin(), ranges.end());
         return collected.size() < max_collected ? Result<void>() : mark();
     };
-    Result<void> marked = Error{Failure::source, "the two versions cannot be compared"};
+    Result<bool> told = false;
     if (store::are_comparable(installed.manifest, next.manifest))
-        marked = store::for_each_difference(installed, next, fetcher, cache, collect);
-    if (marked) marked = mark();
-    if (marked) return update;
-    if (marked.error().kind != Failure::source) return marked.error();
-    observer.event(marked.error().message + ": all blocks are compared with version " +
+        told = store::for_each_difference(installed, next, fetcher, cache, collect);
+    else if (Result<void> there = store::check_tree(next, fetcher, cache); !there)
+        return there.error();
+    if (!told) return told.error();
+    if (*told) {
+        if (Result<void> marked = mark(); !marked) return marked.error();
+        return update;
+    }
+    observer.event("how version " + std::to_string(installed.manifest.version) +
+                   " differs cannot be told: all blocks are compared with version " +
                    std::to_string(next.manifest.version));
-    if (Result<void> all = mark_all(bitmap, next.manifest.blocks()); !all) return all.error();
-    return Update{next.manifest.blocks(), true};
+    return mark_all(log, next.manifest.blocks());
 }
 
 }  // namespace
 
-Offer judge(const log::WriteLog& log, const store::Source& offered, const store::Trust& trust) {
-    const format::ImageRecord& record = *log.record();
-    const format::Manifest& manifest = offered.manifest;
-    if (manifest.image != record.image) return Offer::other_image;
-    const bool is_older_channel =
-        trust.has_keys() && offered.channel_serial > 0 && offered.channel_serial < record.channel_serial;
-    if (manifest.version < record.image_version || is_older_channel) return Offer::older;
-    if (manifest.version == record.image_version) return Offer::same;
-    return manifest.log_geometry() == log.geometry() ? Offer::newer : Offer::other_layout;
-}
-
-Error refusal(Offer offer, const store::Source& offered) {
-    const std::string version = "version " + std::to_string(offered.manifest.version) + " of " +
-                                offered.manifest.image + " is offered, ";
-    switch (offer) {
-        case Offer::same:
-        case Offer::newer:
-            break;
-        case Offer::older:
-            return {Failure::refused,
-                    version + "which is older than what the volume holds, or by an older channel"};
-        case Offer::other_image:
-            return {Failure::refused, version + "which is another image than the volume holds"};
-        case Offer::other_layout:
-            return {Failure::refused,
-                    version +
-                        "which has another size or block size: regild format, and then a boot "
-                        "or regild provision, installs it"};
+Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
+                                                   const net::Url& url, const store::Trust& trust) {
+    const store::Known known{log.record()->image, log.record()->image_version, log.record()->channel_serial};
+    Result<store::Offered> offered = store::offered_but(fetcher, url, trust, known);
+    if (!offered) return offered.error();
+    if (!offered->source) {
+        if (trust.has_keys() && offered->channel_serial > known.channel_serial) {
+            format::ImageRecord record = *log.record();
+            record.channel_serial = offered->channel_serial;
+            if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
+        }
+        return std::optional<store::Source>();
     }
-    return {Failure::refused, version + "which is nothing to refuse"};
+    const format::Manifest& manifest = offered->source->manifest;
+    const std::string version =
+        "version " + std::to_string(manifest.version) + " of " + manifest.image + " is offered, ";
+    if (manifest.image != known.image)
+        return Error{Failure::refused, version + "which is another image than the volume holds"};
+    if (manifest.version < known.version)
+        return Error{Failure::refused, version + "which is older than version " +
+                                           std::to_string(known.version) + ", which the volume holds"};
+    if (manifest.version == known.version) return std::optional<store::Source>();
+    if (manifest.log_geometry() != log.geometry())
+        return Error{Failure::refused,
+                     version +
+                         "which has another size or block size: regild format, and then a boot "
+                         "or regild provision, installs it"};
+    return std::move(offered->source);
 }
 
 Result<Update> update(log::WriteLog& log, const store::Source& installed, const store::Source& next,
                       net::Fetcher& fetcher, store::Cache* cache, Observer& observer) {
-    Result<Update> update = mark_difference(log.bitmap(), installed, next, fetcher, cache, observer);
+    Result<Update> update = mark_difference(log, installed, next, fetcher, cache, observer);
     if (!update) return update;
     format::ImageRecord record = *log.record();
     record.image_version = next.manifest.version;

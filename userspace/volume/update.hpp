@@ -10,18 +10,11 @@
 
 namespace regild::volume {
 
-enum class Offer {
-    same,   // the version that the volume holds
-    newer,  // of the same image, and it fits into the log as it is
-    older,  // lower than what the volume holds, or of a channel older than the one that was believed last
-    other_image,   // of another name
-    other_layout,  // of another size or block size: the log has to be formatted anew
-};
-// What `offered` is to the volume of this log, which is usable.
-Offer judge(const log::WriteLog& log, const store::Source& offered, const store::Trust& trust);
-
-// Why one that is neither the same nor newer is not installed: Failure::refused.
-Error refusal(Offer offer, const store::Source& offered);
+// Asks the source for a version that is newer than the one that the volume of this log, which is usable,
+// holds. Nothing: there is none. A serial number higher than the last one is kept in the record, where there
+// are keys. Failure::refused: what is offered is older, of another image, or of another size or block size.
+Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
+                                                   const net::Url& url, const store::Trust& trust);
 
 struct Update {
     Blocks marked;             // that differ between the two versions

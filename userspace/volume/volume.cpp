@@ -56,6 +56,10 @@ std::variant<NoUsableLog, UsableLog> judge(log::WriteLog log, const DiskIdentity
         return NoUsableLog{"the log on " + log_name +
                            " and the manifest in its image record contradict each other"};
     }
+    if (!trust.allows(manifest->image))
+        return NoUsableLog{"the log on " + log_name + " names the image " + manifest->image +
+                               ", which is not that of the source: it is not believed",
+                           true};
     if (data.size() < manifest->size)
         return NoUsableLog{data.name() + " is smaller than the volume in the log on " + log_name};
     return UsableLog{std::move(log)};
