@@ -90,7 +90,7 @@ TEST_CASE("a source that is neither manifest nor channel is an error without its
 
 TEST_CASE("the installed version is found beside a channel") {
     const std::string text = format::serialize_manifest(manifest_of(2));
-    const Result<Source> source = installed_source(url("http://h/kiosk/stable.json"), manifest_of(2), text);
+    const Result<Source> source = installed_source(url("http://h/kiosk/stable.json"), text);
     REQUIRE(source.ok());
     REQUIRE(source->manifest_text == text);
     REQUIRE(source->data_url.with_credentials() == "http://h/kiosk/2/image.zst");
@@ -99,10 +99,11 @@ TEST_CASE("the installed version is found beside a channel") {
 
 TEST_CASE("the installed version is found beside another version's manifest") {
     const std::string text = format::serialize_manifest(manifest_of(2));
-    REQUIRE(installed_source(url("http://h/kiosk/3/manifest.json"), manifest_of(2), text)
-                ->data_url.with_credentials() == "http://h/kiosk/2/image.zst");
-    REQUIRE(installed_source(url("file:///srv/store/kiosk/2/manifest.json"), manifest_of(2), text)
-                ->tree_url.with_credentials() == "file:///srv/store/kiosk/2/image.verity");
+    REQUIRE(installed_source(url("http://h/kiosk/3/manifest.json"), text)->data_url.with_credentials() ==
+            "http://h/kiosk/2/image.zst");
+    REQUIRE(
+        installed_source(url("file:///srv/store/kiosk/2/manifest.json"), text)->tree_url.with_credentials() ==
+        "file:///srv/store/kiosk/2/image.verity");
 }
 
 }  // namespace

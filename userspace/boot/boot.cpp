@@ -56,7 +56,6 @@ class Boot {
     Result<void> install_newer(volume::Volume& volume, std::optional<store::Source>& source);
     Result<void> go_back(volume::Volume& volume, const Error& why);
     Result<void> restore(volume::Restore& restore, volume::Volume& volume);
-    void say_that_there_are_no_keys();
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
     Result<void> start_unrestored(volume::Volume& volume, const Error& error);
     void say_owners_message();
@@ -80,7 +79,6 @@ class Boot {
         store::Source source;
     };
     std::optional<Before> before_;
-    bool said_that_there_are_no_keys_ = false;
     BootReport report_;
 };
 
@@ -179,15 +177,9 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
     return decision;
 }
 
-void Boot::say_that_there_are_no_keys() {
-    if (in_.trust.has_keys() || std::exchange(said_that_there_are_no_keys_, true)) return;
-    in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
-}
-
 Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
-    say_that_there_are_no_keys();
     if (work != Work::provision) return store::installed_source(*url, volume.record().manifest);
     in_.observer.event("asking " + url->shown());
     Result<store::Source> source =
@@ -222,7 +214,6 @@ Result<void> Boot::install_newer(volume::Volume& volume, std::optional<store::So
 
 // A boot goes on with the version that it has where no better one can be had.
 Result<void> Boot::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
-    say_that_there_are_no_keys();
     Result<void> looked = install_newer(volume, source);
     if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
         return looked;
@@ -335,6 +326,9 @@ Result<BootReport> Boot::run() {
     const Result<Decision> decision = look_at(volume);
     if (!decision) return decision.error();
     report_.outcome = outcome_of(*decision);
+    const bool asks = !options_.no_network && asks_for_update(*decision, configuration_.update);
+    if ((decision->work != Work::none || asks) && !in_.trust.has_keys())
+        in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
 
     std::optional<store::Source> source;
     if (decision->work != Work::none) {
@@ -365,7 +359,6 @@ Result<BootReport> Boot::run() {
     } else if (Result<void> r = volume.log().repair(); !r) {
         return r.error();
     }
-    const bool asks = !options_.no_network && asks_for_update(*decision, configuration_.update);
     if (source || asks) open_nearby();
     if (asks)
         if (Result<void> looked = look_for_update(volume, source); !looked) return looked.error();

@@ -185,17 +185,13 @@ Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Tr
     return ask(fetcher, url, trust, known);
 }
 
-Result<Source> installed_source(const net::Url& url, format::Manifest manifest, std::string manifest_text) {
-    const std::string beside = std::to_string(manifest.version) + "/" + manifest_name;
-    const Result<net::Url> manifest_url = url.sibling(names_a_manifest(url) ? "../" + beside : beside);
-    if (!manifest_url) return manifest_url.error();
-    return source_of(*manifest_url, std::move(manifest), std::move(manifest_text));
-}
-
 Result<Source> installed_source(const net::Url& url, const std::string& manifest_text) {
     Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
     if (!manifest) return manifest.error();
-    return installed_source(url, *std::move(manifest), manifest_text);
+    const std::string beside = std::to_string(manifest->version) + "/" + manifest_name;
+    const Result<net::Url> manifest_url = url.sibling(names_a_manifest(url) ? "../" + beside : beside);
+    if (!manifest_url) return manifest_url.error();
+    return source_of(*manifest_url, *std::move(manifest), manifest_text);
 }
 
 }  // namespace regild::store

@@ -46,11 +46,9 @@ struct Offered {
 // for the next mirror.
 Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
                             const Known& known);
-// The version that a volume holds: `manifest`, whose text is in the log's image record. `url` tells where:
+// The version that a volume holds: the one whose manifest is in the log's image record. `url` tells where:
 // beside a channel at <version>/, or beside a manifest at ../<version>/, as the store lays them out. No
 // request is made.
-Result<Source> installed_source(const net::Url& url, format::Manifest manifest, std::string manifest_text);
-// The same of a manifest that nobody has parsed yet.
 Result<Source> installed_source(const net::Url& url, const std::string& manifest_text);
 
 }  // namespace regild::store

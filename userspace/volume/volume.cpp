@@ -28,9 +28,9 @@ std::string describe(const DiskIdentity& disk) {
 }
 
 // `log` if nothing speaks against using it for the disk at hand.
-std::variant<NoUsableLog, UsableLog> judge(log::WriteLog log, const DiskIdentity& identity,
-                                           const block::Device& data, const std::string& log_name,
-                                           const store::Trust& trust) {
+std::variant<NoUsableLog, log::WriteLog> judge(log::WriteLog log, const DiskIdentity& identity,
+                                               const block::Device& data, const std::string& log_name,
+                                               const store::Trust& trust) {
     const std::optional<format::ImageRecord>& record = log.record();
     if (!record) return NoUsableLog{"the log on " + log_name + " has no valid image record"};
     if (record->disk != identity) {
@@ -62,7 +62,7 @@ std::variant<NoUsableLog, UsableLog> judge(log::WriteLog log, const DiskIdentity
                            true};
     if (data.size() < manifest->size)
         return NoUsableLog{data.name() + " is smaller than the volume in the log on " + log_name};
-    return UsableLog{std::move(log)};
+    return log;
 }
 
 Result<void> check_may_overwrite(block::Device& device, const std::string& own_partition_type) {

@@ -25,10 +25,6 @@ struct VolumePaths {
     std::string log;
 };
 
-// A log that was written for the disk at hand and fits it, with a manifest in its image record.
-struct UsableLog {
-    log::WriteLog log;
-};
 struct NoUsableLog {
     std::string reason;
     bool is_of_this_disk = false;
@@ -46,13 +42,14 @@ class Volume {
     const store::Trust& trust() const { return trust_; }
     // Nothing where no log counts for this disk; unusable_reason() then says why: "there is no log on
     // /dev/vda3", "the log on /dev/vda3 was made for another disk (...)".
-    UsableLog* usable_log() { return std::get_if<UsableLog>(&log_); }
-    const UsableLog* usable_log() const { return std::get_if<UsableLog>(&log_); }
+    // A usable one was written for this disk and fits it, with a manifest in its image record.
+    log::WriteLog* usable_log() { return std::get_if<log::WriteLog>(&log_); }
+    const log::WriteLog* usable_log() const { return std::get_if<log::WriteLog>(&log_); }
     const std::string& unusable_reason() const { return std::get<NoUsableLog>(log_).reason; }
     // Only with a usable log.
-    log::WriteLog& log() { return std::get<UsableLog>(log_).log; }
+    log::WriteLog& log() { return std::get<log::WriteLog>(log_); }
     const format::ImageRecord& record() { return *log().record(); }
-    VolumeFacts facts() const { return usable_log() ? facts_of(usable_log()->log) : VolumeFacts{}; }
+    VolumeFacts facts() const { return usable_log() ? facts_of(*usable_log()) : VolumeFacts{}; }
 
     // Whether the log may be formatted (invariant 10): refused for a disk that nothing tells from others of
     // its size, and unless `adopt`, or there is a log of this disk, usable or not trusted, or the data device
@@ -79,7 +76,7 @@ class Volume {
     std::unique_ptr<block::Device> data_;
     std::unique_ptr<block::Device> log_device_;
     DiskIdentity identity_;
-    std::variant<NoUsableLog, UsableLog> log_;
+    std::variant<NoUsableLog, log::WriteLog> log_;
     std::optional<format::ImageRecord> last_record_;  // also of a log that is not usable
 };
 
