@@ -309,6 +309,7 @@ CONFIG proxy.config.http.server_ports STRING {self.port}:ip-in=127.0.0.1
 CONFIG proxy.config.http.cache.required_headers INT 0
 CONFIG proxy.config.http.cache.max_open_read_retries INT 200
 CONFIG proxy.config.http.cache.open_read_retry_time INT 50
+CONFIG proxy.config.http.cache.open_write_fail_action INT 5
 CONFIG proxy.config.cache.ram_cache.size INT 16777216
 CONFIG proxy.config.diags.output.diag STRING E
 """,
