@@ -145,6 +145,8 @@ bool read_log_sector(std::span<const std::byte, 512> bytes, const Uuid& uuid, st
         return false;
     }
     const auto bit = [&wire](std::uint64_t n) { return (wire.bits[n / 8] >> (n % 8) & 1) != 0; };
+    constexpr writelog_sector unmarked{};
+    if (std::memcmp(wire.bits, unmarked.bits, sizeof wire.bits) == 0) return true;
     for (std::uint64_t n = blocks; n < WRITELOG_BITS_PER_SECTOR; ++n) {
         if (bit(n)) {
             marks.insert(range);
