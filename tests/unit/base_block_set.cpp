@@ -99,3 +99,33 @@ TEST_CASE("the difference of two sets is that of the range that is asked for") {
     CHECK(rest.range() == range(5, 30));
     CHECK(runs_of(rest, rest.range()) == std::vector<BlockRange>{range(7, 3), range(20, 8)});
 }
+
+TEST_CASE("what is far apart in a block set is found again") {
+    constexpr std::uint64_t chunk = 32768;
+    BlockSet set(range(1000, 100 * chunk));
+    set.insert(range(1000 + chunk - 3, 2 * chunk + 6));
+    set.insert(range(1000 + 99 * chunk, chunk));
+    set.erase(range(1000 + 2 * chunk - 1, 2));
+    CHECK(runs_of(set, set.range()) == std::vector{range(1000 + chunk - 3, chunk + 2),
+                                                   range(1000 + 2 * chunk + 1, chunk + 2),
+                                                   range(1000 + 99 * chunk, chunk)});
+    CHECK(set.count() == Blocks(3 * chunk + 4));
+    CHECK(set.count(range(1000 + 50 * chunk, chunk)) == Blocks(0));
+    CHECK(set.test(BlockIndex(1000 + 3 * chunk + 2)));
+    CHECK_FALSE(set.test(BlockIndex(1000 + 3 * chunk + 3)));
+    CHECK_FALSE(set.test(BlockIndex(1000 + 50 * chunk)));
+}
+
+TEST_CASE("a block set takes in the one that follows it") {
+    BlockSet set(range(10, 70));
+    set.insert(range(60, 20));
+    BlockSet next(range(80, 40000));
+    next.insert(range(80, 5));
+    next.insert(range(40079, 1));
+    set.append(next);
+    CHECK(set.range() == range(10, 40070));
+    CHECK(runs_of(set, set.range()) == std::vector{range(60, 25), range(40079, 1)});
+    BlockSet after(range(40080, 0));
+    set.append(after);
+    CHECK(set.range() == range(10, 40070));
+}

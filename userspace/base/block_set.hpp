@@ -9,7 +9,8 @@
 
 namespace regild {
 
-// Holds blocks of range(); one bit each. Arguments outside are a programmer's error (assert).
+// Holds blocks of range(); one bit each, in chunks that take memory once they have a member. Arguments
+// outside are a programmer's error (assert).
 class BlockSet {
   public:
     BlockSet() = default;
@@ -24,15 +25,20 @@ class BlockSet {
     bool test(BlockIndex block) const;
     void insert(BlockRange range);
     void erase(BlockRange range);
+    // Takes in the members of a set that begins where this one ends.
+    void append(const BlockSet& next);
     // The first run of members within `within`, and of it what lies there.
     std::optional<BlockRange> next_run(BlockRange within) const;
     bool operator==(const BlockSet& other) const;
 
   private:
+    using Chunk = std::vector<std::uint64_t>;  // all words, or none if there is no member
+
     bool contains(BlockRange range) const;
+    std::uint64_t find_bit(std::uint64_t from, std::uint64_t end, bool member) const;
 
     BlockRange range_;
-    std::vector<std::uint64_t> words_;  // none until there is a member
+    std::vector<Chunk> chunks_;
 };
 
 // The members of `set` within `within` that are not in `without`, which covers that range too.

@@ -8,6 +8,8 @@ namespace {
 
 // With room for the few bytes by which frames are longer than blocks that do not compress.
 constexpr BatchLimits limits{.request = KiB(257), .size = MiB(2) + KiB(64), .framed = 4096, .steps = 1024};
+// Each may be in another chunk of a set, which takes 4 KiB.
+constexpr Blocks few{1024};
 // What numbers a step: its batch, and its place there.
 constexpr unsigned step_bits = 16;
 static_assert(limits.steps <= std::size_t{1} << step_bits);
@@ -75,7 +77,7 @@ bool Loader::lacks_digests() const {
 }
 
 Result<void> Loader::prepare() {
-    if (planned_until_ == marks_.range().end()) marks_ = bitmap_.read(planned_until_).marked;
+    if (planned_until_ == marks_.range().end()) read_marks();
     if (planned_until_ == tree_loaded_until_) {
         const Result<BlockIndex> until = tree_.load(marks_, planned_until_);
         if (!until) return until.error();
@@ -83,6 +85,16 @@ Result<void> Loader::prepare() {
         promises_kept_ = true;
     }
     return frames_known_until_ < tree_loaded_until_ ? find_frames() : Result<void>();
+}
+
+// Pieces of which little is marked are planned together: between two plans nothing is fetched.
+void Loader::read_marks() {
+    marks_ = bitmap_.read(planned_until_).marked;
+    for (Blocks marked = marks_.count(); marked < few && marks_.range().end() < end_;) {
+        const BlockSet next = bitmap_.read(marks_.range().end()).marked;
+        marked += next.count();
+        marks_.append(next);
+    }
 }
 
 // Of all blocks whose digests are known and which are not nearby; once one was not that should be, of

@@ -81,6 +81,7 @@ class Loader final : net::Ranges {
     bool plan();
     bool lacks_digests() const;
     Result<void> prepare();
+    void read_marks();
     Result<void> find_frames();
     LoadedBatch* open_batch();
     void close_batch();
@@ -107,7 +108,7 @@ class Loader final : net::Ranges {
     WriteThrough* sink_ = nullptr;
     Progress& progress_;
     const BlockIndex end_;
-    BlockSet marks_;  // of the piece that is being planned, before any of it was cleared
+    BlockSet marks_;  // of the pieces that are being planned, before any of it was cleared
     BlockIndex planned_until_;
     BlockIndex tree_loaded_until_;
     BlockIndex frames_known_until_;
