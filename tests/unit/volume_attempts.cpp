@@ -68,7 +68,7 @@ TEST_CASE("while the record says golden, what has arrived waits in memory and is
         REQUIRE(failed < 10);
         REQUIRE(volume->journal.entries.empty());
     }
-    CHECK(failed == 6);  // two requests for the tree, one for the index, four for data: one in each attempt
+    CHECK(failed == 5);  // one request for the tree, one for the index, four for data: one in each attempt
     require_done(*volume, image);
     CHECK(distinct_requests(run.fetcher, image) == 4);
     const RestoreReport report = run.restore.report();
@@ -137,7 +137,7 @@ TEST_CASE("a provisioning keeps what has arrived of its first batch") {
     const auto volume =
         make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}), unknown);
     Attempts run(*volume, image);
-    run.fetcher.fail_in = 2 + 1 + 4;  // for the tree, the index, and blocks 60 to 299
+    run.fetcher.fail_in = 1 + 1 + 4;  // for tree, index, and blocks 60 to 299
     REQUIRE_FALSE(run.restore.attempt().ok());
     CHECK(volume->log().record()->state == VolumeState::provisioning);
     CHECK_FALSE(volume->log().record()->unknown);
@@ -192,7 +192,7 @@ TEST_CASE("a stop keeps what was verified, and zeroes nothing more") {
     SECTION("of a provisioning") {
         const auto volume = make_provisioning_volume(image, ByteVector(image.padded.size(), std::byte{9}));
         Attempts run(*volume, image);
-        stop_before_range(run, 2 + 1 + 4);
+        stop_before_range(run, 1 + 1 + 4);
         CHECK(test::marks_of(volume->log()) == test::set_of(Blocks(300), {blocks(0, 60)}));
         Attempts second(*volume, image);
         REQUIRE(second.restore.attempt().ok());
@@ -202,7 +202,7 @@ TEST_CASE("a stop keeps what was verified, and zeroes nothing more") {
     SECTION("while the record says golden, nothing is touched") {
         const auto volume = make_session_volume(image, usual_session);
         Attempts run(*volume, image);
-        stop_before_range(run, 2 + 1 + 1);
+        stop_before_range(run, 1 + 1 + 1);
         CHECK(volume->journal.entries.empty());
     }
 }

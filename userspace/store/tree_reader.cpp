@@ -68,6 +68,7 @@ Result<BlockIndex> TreeReader::load(const BlockSet& wanted, BlockIndex from) {
     if (indices[0].empty()) return end;
     while (indices.size() < levels_.size())
         indices.push_back(parents_of(indices.back()));
+    if (Result<void> loaded = load_top(); !loaded) return loaded.error();
     for (unsigned level = shape_.levels(); level-- > 0;)
         if (Result<void> loaded = load_level(level, indices[level]); !loaded) return loaded.error();
     if (indices[0].size() < max_held) return end;
@@ -117,6 +118,39 @@ Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint6
     return fetched;
 }
 
+// Of a small tree the two levels at its top, which lie one behind the other: a second request would cost a
+// round trip more.
+Result<void> TreeReader::load_top() {
+    if (levels_.size() < 2 || !levels_.back().indices.empty()) return {};
+    const auto top = static_cast<unsigned>(levels_.size()) - 1;
+    Level root{{0}, std::vector<HashBlock>(1), {true}};
+    Level below;
+    for (std::uint64_t index = 0; index < shape_.blocks_in_level(top - 1); ++index)
+        below.indices.push_back(index);
+    below.blocks.resize(below.indices.size());
+    below.known.resize(below.indices.size(), true);
+    if (below.indices.size() > max_gap) return {};
+    const Digest& root_hash = source_.manifest.root_hash;
+    if (root_hash == zero_digests_[top + 1] || take_from_cache(root_hash, root.blocks[0])) return {};
+
+    ByteVector buffer((1 + below.indices.size()) * format::hash_block_size);
+    const auto block = [&](std::size_t number) {
+        return ConstByteSpan(buffer).subspan(number * format::hash_block_size, format::hash_block_size);
+    };
+    const auto verify = [&](std::size_t) -> Result<void> {
+        if (Result<void> taken = take(top, 0, block(0), root.blocks[0]); !taken) return taken;
+        levels_[top] = root;
+        for (std::size_t i = 0; i < below.indices.size(); ++i) {
+            if (take_from_cache(expected(top - 1, i), below.blocks[i])) continue;
+            if (Result<void> taken = take(top - 1, i, block(1 + i), below.blocks[i]); !taken) return taken;
+        }
+        levels_[top - 1] = below;
+        return {};
+    };
+    const std::vector<net::Range> range{{shape_.offset_of(top, 0), buffer}};
+    return fetcher_.get_ranges(source_.tree_url, range, verify, [](Bytes) {});
+}
+
 bool TreeReader::take_from_cache(const Digest& digest, HashBlock& into) {
     if (!cache_) return false;
     const std::optional<ByteVector> chunk = cache_->get(digest, Bytes(into.size()));
@@ -151,6 +185,19 @@ Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>&
     return fetch_spans(level, spans, missing, into);
 }
 
+// What was fetched as a hash block, if it is the one.
+Result<void> TreeReader::take(unsigned level, std::uint64_t index, ConstByteSpan block, HashBlock& into) {
+    const Digest digest = expected(level, index);
+    if (hash_(block) != digest)
+        return Error{Failure::source, "hash block " + std::to_string(index) + " of level " +
+                                          std::to_string(level) +
+                                          " does not match the manifest's root hash: check the server and "
+                                          "the caches before it"};
+    std::ranges::copy(block, into.begin());
+    if (cache_) cache_->put(digest, block);
+    return {};
+}
+
 // Of what lies in `spans` only the blocks that are missing are verified and kept.
 Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& spans,
                                      const std::vector<std::uint64_t>& missing, Level& into) {
@@ -165,17 +212,10 @@ Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& sp
              wanted != missing.end() && *wanted < span.first + span.count; ++wanted) {
             const ConstByteSpan block = ranges[number].into.subspan(
                 (*wanted - span.first) * format::hash_block_size, format::hash_block_size);
-            const Digest digest = expected(level, *wanted);
-            if (hash_(block) != digest)
-                return Error{Failure::source,
-                             "hash block " + std::to_string(*wanted) + " of level " + std::to_string(level) +
-                                 " does not match the manifest's root hash: check the server and the caches "
-                                 "before it"};
             const auto slot = static_cast<std::size_t>(std::ranges::lower_bound(into.indices, *wanted) -
                                                        into.indices.begin());
-            std::ranges::copy(block, into.blocks[slot].begin());
+            if (Result<void> taken = take(level, *wanted, block, into.blocks[slot]); !taken) return taken;
             into.known[slot] = true;
-            if (cache_) cache_->put(digest, block);
         }
         return {};
     };

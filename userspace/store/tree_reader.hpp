@@ -45,7 +45,9 @@ class TreeReader {
         std::vector<bool> known;             // as many: verified; all of them once they have been loaded
     };
 
+    Result<void> load_top();
     bool take_from_cache(const Digest& digest, HashBlock& into);
+    Result<void> take(unsigned level, std::uint64_t index, ConstByteSpan block, HashBlock& into);
     Result<void> fetch(unsigned level, const std::vector<std::uint64_t>& missing, Level& into);
     Result<void> fetch_spans(unsigned level, const std::vector<Span>& spans,
                              const std::vector<std::uint64_t>& missing, Level& into);
