@@ -23,6 +23,8 @@ enum writelog_record_state {
 
 /* The content of marked blocks is not known to differ: hash it first. */
 #define WRITELOG_RECORD_UNKNOWN		0x1u
+/* No block has been written since this version took the place of another. */
+#define WRITELOG_RECORD_UNTOUCHED	0x2u
 
 /*
  * The image record, written and read by the tool alone. Of the two slots the
@@ -47,9 +49,14 @@ struct writelog_record {
 	__le32	signature_length;	/* 308: bytes that follow the manifest */
 	__u8	document[160];		/* 312: URL the manifest was found by, or "" */
 	__le32	unrestored_boots;	/* 472: in a row, by the owner's policy */
-	__u8	zero[4];		/* 476 */
+	__le32	trial_boots;		/* 476: left to a version on trial */
 	__le64	channel_serial;		/* 480: of the channel that was believed last */
-	__u8	zero2[24];		/* 488 */
+	__le16	before_manifest_length;	/* 488: bytes that follow the signature */
+	__le16	before_signature_length; /* 490: bytes that follow that manifest */
+	__le16	staged_manifest_length;	/* 492: bytes that follow that signature */
+	__le16	staged_signature_length; /* 494: bytes that follow that manifest */
+	__le64	rejected_version;	/* 496: that was gone back from, or 0 */
+	__u8	zero[8];		/* 504 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 };
 
@@ -95,6 +102,7 @@ WRITELOG_AT(writelog_record, start_sector, 288);
 WRITELOG_AT(writelog_record, document, 312);
 WRITELOG_AT(writelog_record, unrestored_boots, 472);
 WRITELOG_AT(writelog_record, channel_serial, 480);
+WRITELOG_AT(writelog_record, rejected_version, 496);
 WRITELOG_AT(writelog_record, text, 512);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);

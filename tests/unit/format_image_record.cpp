@@ -32,6 +32,11 @@ ImageRecord example() {
     record.disk = {"0d8f4c1e-5b0b-4c1a-9b57-2f6f7d1c3a55", "S3R1AL", Sectors(2048), Sectors(258400)};
     record.manifest = "{}";
     record.signature = std::string("\0\1\2", 3);
+    record.untouched = true;
+    record.before = {"{ }", "before"};
+    record.trial_boots = 2;
+    record.rejected_version = 5;
+    record.staged = {"{  }", std::string("\0", 1)};
     return record;
 }
 
@@ -70,6 +75,14 @@ TEST_CASE("an image record is read and written as the golden file has it") {
                                        Sectors(2048), Sectors(258400)});
     CHECK(parse_manifest(record->manifest)->size == to_bytes(Sectors(258397)));
     CHECK(record->signature == "an example of a signature\n");
+    CHECK(record->untouched);
+    CHECK(record->trial_boots == 3);
+    CHECK(record->channel_serial == 11);
+    CHECK(record->rejected_version == 8);
+    CHECK(parse_manifest(record->before.manifest)->version == 6);
+    CHECK(record->before.signature == "of six");
+    CHECK(parse_manifest(record->staged.manifest)->version == 9);
+    CHECK(record->staged.signature == "and of nine");
     CHECK(*serialize_image_record(*record, uuid) == golden);
 }
 
@@ -105,10 +118,14 @@ TEST_CASE("a valid image record that this version does not understand is refused
          {Forgery{"version 2", 12, "\2"sv}, Forgery{"sequence 0", 16, "\0"sv},
           Forgery{"sequence 2^64 - 1", 16, "\xff\xff\xff\xff\xff\xff\xff\xff"sv},
           Forgery{"sequence 2^63", 16, "\0\0\0\0\0\0\0\x80"sv}, Forgery{"state 0", 24, "\0"sv},
-          Forgery{"state 4", 24, "\4"sv}, Forgery{"a flag", 28, "\2"sv},
+          Forgery{"state 4", 24, "\4"sv}, Forgery{"a flag", 28, "\4"sv},
           Forgery{"a start that overflows", 288, "\0\0\0\0\0\0\0\xff"sv},
           Forgery{"a size that overflows", 296, "\0\0\0\0\0\0\0\xff"sv},
-          Forgery{"a manifest that is too long", 304, "\1\x1d\0\0"sv},
+          Forgery{"a manifest that is too long", 304, "\x81\x12\0\0"sv},
+          Forgery{"a manifest before that is too long", 488, "\x81\x12"sv},
+          Forgery{"a signature before that is too long", 490, "\1\2"sv},
+          Forgery{"a staged manifest that is too long", 492, "\x81\x12"sv},
+          Forgery{"a staged signature that is too long", 494, "\1\2"sv},
           Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
           Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
           Forgery{"bytes behind a name", 48, "a\0b"sv}, Forgery{"a control character", 48, "a\x1b[m"sv},
@@ -122,12 +139,19 @@ TEST_CASE("a valid image record that this version does not understand is refused
           Failure::refused);
 }
 
-TEST_CASE("half of a record's text stays free for a later version") {
+TEST_CASE("three versions of any length fit into an image record") {
     ImageRecord record = example();
     record.manifest = std::string(max_manifest_size, 'm');
     record.signature = std::string(max_signature_size, 's');
+    record.before = {std::string(max_manifest_size, 'b'), std::string(max_signature_size, 'c')};
+    record.staged = {std::string(max_manifest_size, 'x'), std::string(max_signature_size, 'y')};
     const ByteVector bytes = *serialize_image_record(record, uuid);
-    CHECK(all_zero(ConstByteSpan(bytes).subspan(image_record_size - max_manifest_size - max_signature_size)));
+    CHECK(parse_image_record(as_record(bytes), uuid).value() == record);
+    record.before.manifest += 'b';
+    CHECK_FALSE(serialize_image_record(record, uuid).ok());
+    record.before.manifest.pop_back();
+    record.staged.signature += 'y';
+    CHECK_FALSE(serialize_image_record(record, uuid).ok());
 }
 
 TEST_CASE("what does not fit into an image record is not written") {

@@ -22,7 +22,8 @@ LogGeometry small_geometry() {
 
 ImageRecord long_record(VolumeState state, std::uint64_t version) {
     ImageRecord record = test::record_of(state, version);
-    record.manifest = std::string(7000, static_cast<char>('a' + version));
+    record.manifest = std::string(4000, static_cast<char>('a' + version));
+    record.before.manifest = record.manifest;
     return record;
 }
 

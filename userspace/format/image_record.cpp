@@ -16,13 +16,17 @@ namespace {
 
 static_assert(image_record_size == WRITELOG_RECORD_SIZE);
 static_assert(max_document_size + 1 == sizeof(writelog_record::document));
-// One manifest and its signature take half of the room, so that a later version has as much for another.
-static_assert(2 * (max_manifest_size + max_signature_size) == WRITELOG_RECORD_TEXT_SIZE);
+static_assert(3 * (max_manifest_size + max_signature_size) <= WRITELOG_RECORD_TEXT_SIZE);
 static_assert(static_cast<int>(VolumeState::provisioning) == WRITELOG_STATE_PROVISIONING &&
               static_cast<int>(VolumeState::restoring) == WRITELOG_STATE_RESTORING &&
               static_cast<int>(VolumeState::golden) == WRITELOG_STATE_GOLDEN);
 
 constexpr std::uint64_t max_sectors = UINT64_MAX / WRITELOG_SECTOR_SIZE;
+
+struct SignedLengths {
+    std::uint32_t manifest;
+    std::uint32_t signature;
+};
 
 Error not_a_record(const char* why) {
     return {Failure::failed, std::string("not an image record: ") + why};
@@ -91,17 +95,20 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
         return refused("has format version " + std::to_string(le32toh(wire.version)) +
                        ", this regild knows version " + std::to_string(WRITELOG_VERSION));
     const std::uint32_t flags = le32toh(wire.flags);
-    if ((flags & ~WRITELOG_RECORD_UNKNOWN) != 0) return refused("has flags that this regild does not know");
+    if ((flags & ~(WRITELOG_RECORD_UNKNOWN | WRITELOG_RECORD_UNTOUCHED)) != 0)
+        return refused("has flags that this regild does not know");
     const std::uint32_t state = le32toh(wire.state);
     if (state < WRITELOG_STATE_PROVISIONING || state > WRITELOG_STATE_GOLDEN)
         return refused("has a state that this regild does not know");
     const std::uint64_t sequence = le64toh(wire.sequence);
     if (!is_valid_sequence(sequence)) return refused("has an impossible sequence number");
 
-    const std::uint32_t manifest_length = le32toh(wire.manifest_length);
-    const std::uint32_t signature_length = le32toh(wire.signature_length);
-    if (manifest_length > max_manifest_size || signature_length > max_signature_size)
-        return refused("tells impossible lengths");
+    const SignedLengths installed{le32toh(wire.manifest_length), le32toh(wire.signature_length)};
+    const SignedLengths before{le16toh(wire.before_manifest_length), le16toh(wire.before_signature_length)};
+    const SignedLengths staged{le16toh(wire.staged_manifest_length), le16toh(wire.staged_signature_length)};
+    for (const SignedLengths& lengths : {installed, before, staged})
+        if (lengths.manifest > max_manifest_size || lengths.signature > max_signature_size)
+            return refused("tells impossible lengths");
     const std::uint64_t start = le64toh(wire.start_sector);
     const std::uint64_t size = le64toh(wire.size_sectors);
     if (start > max_sectors || size > max_sectors) return refused("tells an impossible disk");
@@ -111,11 +118,17 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::optional<std::string> document = field_text(wire.document);
     if (!image || !partuuid || !wwid || !document) return refused("has a text that is not one");
 
-    const char* const text = reinterpret_cast<const char*>(wire.text);
+    std::string_view text(reinterpret_cast<const char*>(wire.text), sizeof wire.text);
+    const auto next = [&text](std::size_t length) {
+        const std::string part(text.substr(0, length));
+        text.remove_prefix(length);
+        return part;
+    };
     ImageRecord record;
     record.sequence = sequence;
     record.state = static_cast<VolumeState>(state);
     record.unknown = (flags & WRITELOG_RECORD_UNKNOWN) != 0;
+    record.untouched = (flags & WRITELOG_RECORD_UNTOUCHED) != 0;
     record.image_version = le64toh(wire.image_version);
     record.version_floor = le64toh(wire.version_floor);
     record.channel_serial = le64toh(wire.channel_serial);
@@ -123,8 +136,14 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.document = *document;
     record.unrestored_boots = le32toh(wire.unrestored_boots);
     record.disk = {*partuuid, *wwid, Sectors(start), Sectors(size)};
-    record.manifest.assign(text, manifest_length);
-    record.signature.assign(text + manifest_length, signature_length);
+    record.trial_boots = le32toh(wire.trial_boots);
+    record.rejected_version = le64toh(wire.rejected_version);
+    record.manifest = next(installed.manifest);
+    record.signature = next(installed.signature);
+    record.before.manifest = next(before.manifest);
+    record.before.signature = next(before.signature);
+    record.staged.manifest = next(staged.manifest);
+    record.staged.signature = next(staged.signature);
     return record;
 }
 
@@ -136,25 +155,39 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.version = htole32(WRITELOG_VERSION);
     wire.sequence = htole64(record.sequence);
     wire.state = htole32(static_cast<std::uint32_t>(record.state));
-    wire.flags = htole32(record.unknown ? WRITELOG_RECORD_UNKNOWN : 0);
+    wire.flags = htole32((record.unknown ? WRITELOG_RECORD_UNKNOWN : 0) |
+                         (record.untouched ? WRITELOG_RECORD_UNTOUCHED : 0));
     wire.image_version = htole64(record.image_version);
     wire.version_floor = htole64(record.version_floor);
     wire.channel_serial = htole64(record.channel_serial);
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
     wire.unrestored_boots = htole32(record.unrestored_boots);
+    wire.trial_boots = htole32(record.trial_boots);
+    wire.rejected_version = htole64(record.rejected_version);
     if (!set_field(wire.image, record.image) || !set_field(wire.partuuid, record.disk.partuuid) ||
         !set_field(wire.wwid, record.disk.wwid) || !set_field(wire.document, record.document))
         return Error{Failure::failed,
                      "the image's name, its URL or the disk's identity does not fit into the log's image "
                      "record"};
-    if (record.manifest.size() > max_manifest_size || record.signature.size() > max_signature_size)
-        return Error{Failure::failed,
-                     "the manifest and its signature do not fit into the log's image record"};
-    wire.manifest_length = htole32(static_cast<std::uint32_t>(record.manifest.size()));
-    wire.signature_length = htole32(static_cast<std::uint32_t>(record.signature.size()));
-    std::memcpy(wire.text, record.manifest.data(), record.manifest.size());
-    std::memcpy(wire.text + record.manifest.size(), record.signature.data(), record.signature.size());
+    const auto fits = [](const std::string& manifest, const std::string& signature) {
+        return manifest.size() <= max_manifest_size && signature.size() <= max_signature_size;
+    };
+    if (!fits(record.manifest, record.signature) || !fits(record.before.manifest, record.before.signature) ||
+        !fits(record.staged.manifest, record.staged.signature))
+        return Error{Failure::failed, "a manifest and its signature do not fit into the log's image record"};
+    __u8* text = wire.text;
+    const auto put = [&text](const std::string& part) {
+        std::memcpy(text, part.data(), part.size());
+        text += part.size();
+        return static_cast<std::uint16_t>(part.size());
+    };
+    wire.manifest_length = htole32(put(record.manifest));
+    wire.signature_length = htole32(put(record.signature));
+    wire.before_manifest_length = htole16(put(record.before.manifest));
+    wire.before_signature_length = htole16(put(record.before.signature));
+    wire.staged_manifest_length = htole16(put(record.staged.manifest));
+    wire.staged_signature_length = htole16(put(record.staged.signature));
 
     ByteVector bytes(image_record_size);
     std::memcpy(bytes.data(), &wire, sizeof wire);

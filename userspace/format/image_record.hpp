@@ -14,10 +14,19 @@ namespace regild::format {
 enum class VolumeState { provisioning = 1, restoring = 2, golden = 3 };
 const char* to_string(VolumeState state);
 
+// Of another version than the one that the volume holds.
+struct SignedManifest {
+    std::string manifest;   // as it was received; empty: there is none
+    std::string signature;  // as it was received; empty when the manifest is not signed
+    explicit operator bool() const { return !manifest.empty(); }
+    bool operator==(const SignedManifest&) const = default;
+};
+
 struct ImageRecord {
     std::uint64_t sequence = 0;
     VolumeState state = VolumeState::provisioning;
-    bool unknown = false;  // what marked blocks hold may already be golden: hash before fetching
+    bool unknown = false;    // what marked blocks hold may already be golden: hash before fetching
+    bool untouched = false;  // no block has been written since this version took the place of `before`
     std::uint64_t image_version = 0;
     std::uint64_t version_floor = 0;
     std::uint64_t channel_serial = 0;  // of the channel that was believed last; 0: none was
@@ -25,8 +34,12 @@ struct ImageRecord {
     std::uint32_t unrestored_boots = 0;  // in a row, that the owner's policy allowed
     std::string document;  // URL that led to the manifest, for people; "" when that is not known
     DiskIdentity disk;
-    std::string manifest;   // as it was received
-    std::string signature;  // as it was received; empty when the manifest is not signed
+    std::string manifest;           // as it was received
+    std::string signature;          // as it was received; empty when the manifest is not signed
+    SignedManifest before;          // the version is on trial: what is gone back to unless it is confirmed
+    std::uint32_t trial_boots = 0;  // that are left to it
+    std::uint64_t rejected_version = 0;  // that was gone back from, and is not tried again; 0: none
+    SignedManifest staged;               // what the next boot installs
     bool operator==(const ImageRecord&) const = default;
 };
 
