@@ -288,6 +288,29 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "verify ends with 6 as long as any block 
     CHECK(says(": golden\n"));
 }
 
+TEST_CASE_METHOD(ProvisionedWorkplace, "mark-good confirms what status says is on trial, once") {
+    CHECK(on_log("mark-good") == 0);
+    CHECK(says("version 1 of kiosk is not on trial: nothing to confirm\n"));
+    forge([](format::ImageRecord& record) {
+        record.before = {record.manifest, ""};
+        record.image_version = 2;
+        record.trial_boots = 2;
+        record.rejected_version = 9;
+    });
+    CHECK(on_log("status") == 0);
+    CHECK(says(
+        "on trial    boots left before it is gone back to version 1: 2; 'regild mark-good' confirms it\n"));
+    CHECK(says("rejected    version 9, which was not confirmed\n"));
+    CHECK(on_log("status", {"--json"}) == 0);
+    CHECK(json::parse(out)["record"]["trial"] == json{{"version_before", 1}, {"boots_left", 2}});
+    CHECK(json::parse(out)["record"]["rejected_version"] == 9);
+    CHECK(on_log("mark-good") == 0);
+    CHECK(says("version 2 of kiosk is confirmed\n"));
+    CHECK(on_log("status", {"--json"}) == 0);
+    CHECK(json::parse(out)["record"]["trial"] == nullptr);
+    CHECK(json::parse(out)["record"]["version_floor"] == 2);
+}
+
 TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
     REQUIRE(on_log("mark", {"48-49"}) == 0);
     CHECK(on_log("status") == 0);
@@ -322,6 +345,9 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
                              {"state", "golden"},
                              {"unknown", false},
                              {"version_floor", 1},
+                             {"trial", nullptr},
+                             {"rejected_version", nullptr},
+                             {"staged_version", nullptr},
                              {"unrestored_boots", 0},
                              {"document", channel},
                              {"disk",

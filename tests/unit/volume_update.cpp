@@ -41,8 +41,11 @@ struct Versions {
         source.tree_url = test::url("http://store/2/image.verity");
         return source;
     }
-    Result<Update> update(TestVolume& volume) {
-        return volume::update(volume.log(), installed(), next(), fetcher, nullptr, observer);
+    Result<Update> update(TestVolume& volume, std::uint32_t trial_boots = 0) {
+        return volume::update(volume.log(), installed(), next(), trial_boots, {fetcher, nullptr, observer});
+    }
+    Result<Update> go_back(TestVolume& volume) {
+        return volume::go_back(volume.log(), next(), installed(), {fetcher, nullptr, observer});
     }
     // To what the record says.
     Result<void> restore(TestVolume& volume) {
@@ -86,12 +89,58 @@ TEST_CASE("an update marks exactly the blocks that differ") {
     CHECK(test::marks_of(volume->log()) == set_of(versions.one, versions.differing));
     const format::ImageRecord& record = *volume->log().record();
     CHECK(record.image_version == versions.two.manifest.version);
-    CHECK(record.version_floor == versions.two.manifest.version);
+    CHECK(record.version_floor < versions.two.manifest.version);
     CHECK(record.manifest == format::serialize_manifest(versions.two.manifest));
     CHECK(record.state == VolumeState::golden);
     REQUIRE(versions.restore(*volume).ok());
     CHECK(test::is_golden(volume->data.content(), versions.two));
     CHECK(volume->bitmap().marked() == Blocks(0));
+    CHECK(volume->log().record()->version_floor == versions.two.manifest.version);
+    CHECK_FALSE(volume->log().record()->before);
+}
+
+TEST_CASE("an untouched version is gone back from without a request, and what is right is not fetched") {
+    Versions versions(test::image_of_300_blocks(), {0, 21, 200});
+    const auto volume = test::make_session_volume(versions.one, session);
+    REQUIRE(versions.update(*volume, GENERATE(0, 3)).ok());
+    versions.fetcher.requests.clear();
+    REQUIRE(versions.go_back(*volume).ok());
+    CHECK(versions.fetcher.requests.empty());
+    CHECK(volume->log().record()->rejected_version == 0);
+    REQUIRE(versions.restore(*volume).ok());
+    CHECK(test::is_golden(volume->data.content(), versions.one));
+    Bytes data;
+    for (const FakeFetcher::Request& request : versions.fetcher.requests)
+        if (request.url == versions.installed().data_url.with_credentials()) data += request.length;
+    Bytes of_the_session;
+    for (const BlockRange& range : session)
+        for (BlockIndex block = range.first; block < range.end(); block = block + Blocks(1))
+            if (block < BlockIndex(20)) of_the_session += versions.one.frame(block.value()).length;
+    CHECK(data == of_the_session);
+}
+
+TEST_CASE("a mark that was cleared as right for the new version ends the cheap way back") {
+    // A session wrote what is golden in the next version, of which nothing is known where the old tree is
+    // gone.
+    Versions versions(test::image_of_300_blocks(), {22, 200});
+    const std::vector<BlockRange> marked{blocks(22, 1)};
+    const auto volume = test::make_session_volume(versions.one, marked);
+    const ConstByteSpan two = versions.two.block(22);
+    REQUIRE(volume->data.write(Bytes(22 * block_bytes), two).ok());
+    versions.fetcher.files.erase(versions.installed().tree_url.with_credentials());
+    REQUIRE(versions.update(*volume, 3)->all_unknown);
+    versions.fetcher.files.erase(versions.next().data_url.with_credentials());
+    REQUIRE_FALSE(versions.restore(*volume).ok());
+    REQUIRE_FALSE(test::marks_of(volume->log()).test(BlockIndex(22)));
+    CHECK_FALSE(volume->log().record()->untouched);
+}
+
+TEST_CASE("a version without a difference is on trial as well") {
+    Versions versions(test::image_of_300_blocks(), {});
+    const auto volume = test::make_session_volume(versions.one, {});
+    REQUIRE(versions.update(*volume, 3).ok());
+    CHECK(volume->log().record()->before);
+    CHECK_FALSE(volume->log().record()->untouched);
 }
 
 TEST_CASE("of two trees only what differs is read") {
@@ -200,6 +249,63 @@ TEST_CASE(
         REQUIRE(versions.restore(left).ok());
         REQUIRE(test::is_golden(left.data.content(), versions.two));
     });
+}
+
+TEST_CASE("a power cut at any operation of the way back leaves a version and the marks that it needs") {
+    Versions versions = small_versions();
+    const bool started = GENERATE(true, false);
+    const auto volume = test::make_session_volume(versions.one, session);
+    REQUIRE(versions.update(*volume, 1).ok());
+    if (started) {
+        REQUIRE(versions.restore(*volume).ok());
+        const std::vector<BlockRange> written{blocks(1, 2), blocks(9, 1)};
+        REQUIRE(volume->bitmap().mark(written).ok());
+        for (const BlockRange& range : written)
+            REQUIRE(volume->data
+                        .write(Bytes(range.first.value() * block_bytes),
+                               ByteVector(range.count.count() * block_bytes, std::byte{'!'}))
+                        .ok());
+        REQUIRE(volume->data.flush().ok());
+    }
+    const auto run = [&] {
+        REQUIRE(versions.go_back(*volume).ok());
+        REQUIRE(versions.restore(*volume).ok());
+    };
+    test::for_each_power_cut(*volume, run, [&](const ByteVector& disk, const ByteVector& log) {
+        TestVolume left(disk, log);
+        REQUIRE(left.log_store);
+        REQUIRE(left.log().record());
+        const bool is_old = left.log().record()->image_version == versions.one.manifest.version;
+        CHECK(bool(left.log().record()->before) != is_old);
+        if (!is_old) REQUIRE(versions.go_back(left).ok());
+        REQUIRE(versions.restore(left).ok());
+        REQUIRE(test::is_golden(left.data.content(), versions.one));
+        CHECK(left.log().record()->rejected_version == (started ? versions.two.manifest.version : 0));
+    });
+}
+
+TEST_CASE("a version that was rejected is not offered again, unless it is asked for again") {
+    Versions versions(test::image_of_300_blocks(), {1});
+    const auto volume = test::make_session_volume(versions.one, {});
+    format::ImageRecord record = *volume->log().record();
+    record.rejected_version = versions.two.manifest.version;
+    REQUIRE(volume->log().write_record(record).ok());
+    const std::string image = versions.one.manifest.image;
+    const std::string folder = "http://h/" + image + "/";
+    const std::string number = std::to_string(versions.two.manifest.version);
+    const auto put = [&](const std::string& url, const std::string& text) {
+        const ConstByteSpan bytes = as_bytes(text);
+        versions.fetcher.files[url] = ByteVector(bytes.begin(), bytes.end());
+    };
+    put(folder + number + "/manifest.json", format::serialize_manifest(versions.two.manifest));
+    put(folder + "stable.json",
+        format::serialize_channel({image, versions.two.manifest.version, "stable", 1}));
+    const std::string name = GENERATE(as<std::string>{}, "stable.json", "manifest");
+    const net::Url url = test::url(name == "manifest" ? folder + number + "/manifest.json" : folder + name);
+    const auto offered = newer_version(volume->log(), versions.fetcher, url, {});
+    REQUIRE(offered.ok());
+    CHECK_FALSE(offered->has_value());
+    CHECK(newer_version(volume->log(), versions.fetcher, url, {}, true)->has_value());
 }
 
 TEST_CASE("what is offered is told apart") {

@@ -61,6 +61,9 @@ Result<std::unique_ptr<Device>> Device::open(const std::string& path, Access acc
     if (now.st_dev != before.st_dev || now.st_ino != before.st_ino || now.st_rdev != before.st_rdev)
         return Error{Failure::disk, path + " was replaced while it was opened"};
 
+    if (access == Access::shared && flock(device->fd(), LOCK_EX) != 0)
+        return errno_error("cannot lock " + path).as(Failure::disk);
+
     if (is_block) {
         std::uint64_t size = 0;
         int logical_block_size = 0;

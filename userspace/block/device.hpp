@@ -19,6 +19,7 @@ enum class Access {
     read,       // look only; somebody else may hold the device
     exclusive,  // read and write; nobody else has it: O_EXCL on block devices, flock on files.
                 // Failure::refused if taken
+    shared,     // read and write, beside our own table that is in use; waits while another process has it so
     held,       // read and write, while our own unresumed device-mapper table holds the device
 };
 

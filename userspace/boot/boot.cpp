@@ -10,8 +10,9 @@
 #include "boot/late_fetcher.hpp"
 #include "boot/missing_device.hpp"
 #include "boot/policy.hpp"
+#include "boot/versions.hpp"
 #include "volume/nearby_devices.hpp"
-#include "volume/update.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::boot {
 namespace {
@@ -41,7 +42,13 @@ class Boot {
   public:
     Boot(const format::Configuration& configuration, const BootOptions& options,
          const Surroundings& surroundings)
-        : configuration_(configuration), options_(options), in_(surroundings) {}
+        : configuration_(configuration),
+          options_(options),
+          in_(surroundings),
+          versions_(configuration, surroundings.trust, surroundings.observer, [this] {
+              return volume::TreeSources{fetcher(), cache_.cache.get(), in_.observer};
+          }) {}
+    Boot(const Boot&) = delete;
 
     Result<BootReport> run();
     // To be called when run() failed: what the owner wants then.
@@ -52,9 +59,7 @@ class Boot {
     Error missing(const Error& error) const;
     Result<Decision> look_at(volume::Volume& volume);
     Result<store::Source> source_for(volume::Volume& volume, Work work);
-    Result<void> look_for_update(volume::Volume& volume, std::optional<store::Source>& source);
-    Result<void> install_newer(volume::Volume& volume, std::optional<store::Source>& source);
-    Result<void> go_back(volume::Volume& volume, const Error& why);
+    Result<void> take_back(volume::Volume& volume, const Error& why);
     Result<void> restore(volume::Restore& restore, volume::Volume& volume);
     Result<void> make_golden(volume::Volume& volume, const store::Source& source);
     Result<void> start_unrestored(volume::Volume& volume, const Error& error);
@@ -72,13 +77,7 @@ class Boot {
     std::unique_ptr<net::Fetcher> fetcher_;
     volume::OpenCache cache_;
     std::unique_ptr<block::Device> golden_copy_;
-    // What the volume held, where this boot installs a newer version.
-    struct Before {
-        format::ImageRecord record;
-        bool was_clean = false;
-        store::Source source;
-    };
-    std::optional<Before> before_;
+    Versions versions_;
     BootReport report_;
 };
 
@@ -188,57 +187,19 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
     return source;
 }
 
-// If the source offers one, the volume holds it from now on and `source` is its.
-Result<void> Boot::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
-    const Result<net::Url> url = net::parse_document_url(configuration_.source);
-    if (!url) return url.error();
-    Result<std::optional<store::Source>> newer =
-        volume::newer_version(volume.log(), fetcher(), *url, in_.trust);
-    if (!newer) return newer.error();
-    if (!*newer) return {};
-    Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
-    if (!installed) return installed.error();
-    Before before{volume.record(), volume::is_clean(volume.facts()), *std::move(installed)};
-    const Result<volume::Update> update =
-        volume::update(volume.log(), before.source, **newer, fetcher(), cache_.cache.get(), in_.observer);
-    if (!update) return update.error();
-    in_.observer.event("installing version " + std::to_string((*newer)->manifest.version) + " in place of " +
-                       std::to_string(before.record.image_version) + ": " +
-                       std::to_string(update->marked.count()) + " blocks differ");
-    // To go back with all marks that there are now.
-    before.record.unknown = before.record.unknown || (update->all_unknown && !before.was_clean);
-    before_ = std::move(before);
-    source = std::move(**newer);
-    return {};
-}
-
-// A boot goes on with the version that it has where no better one can be had.
-Result<void> Boot::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
-    Result<void> looked = install_newer(volume, source);
-    if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
-        return looked;
-    in_.observer.event(looked.error().message + ": going on with version " +
-                       std::to_string(volume.record().image_version));
-    return {};
-}
-
-// Nothing was written: the volume is what it was before the update. Its marks are enough for both versions.
-Result<void> Boot::go_back(volume::Volume& volume, const Error& why) {
-    const Before before = *std::exchange(before_, std::nullopt);
-    in_.observer.event(why.message + ": going back to version " +
-                       std::to_string(before.record.image_version));
-    if (Result<void> written = volume.log().write_record(before.record); !written) return written;
-    if (!before.was_clean) return make_golden(volume, before.source);
+Result<void> Boot::take_back(volume::Volume& volume, const Error& why) {
+    Result<std::optional<store::Source>> source = versions_.take_back(volume, why);
+    if (!source) return source.error();
+    if (*source) return make_golden(volume, **source);
     report_.outcome = BootOutcome::clean;
-    const BlockRange all{BlockIndex(0), volume.log().geometry().blocks()};
-    return volume.log().bitmap().clear({&all, 1});
+    return {};
 }
 
-// Without end, if the policy says so, but for an update from which there is a way back.
+// Without end, if the policy says so, but for a version from which there is a way back.
 Result<void> Boot::restore(volume::Restore& restore, volume::Volume& volume) {
-    if (before_) {
+    if (volume.record().untouched) {
         Result<void> done = restore.attempt();
-        if (done || volume.record().state == format::VolumeState::golden) return done;
+        if (done || volume.record().untouched) return done;
     }
     return with_patience([&] { return restore.attempt(); });
 }
@@ -326,8 +287,11 @@ Result<BootReport> Boot::run() {
     const Result<Decision> decision = look_at(volume);
     if (!decision) return decision.error();
     report_.outcome = outcome_of(*decision);
-    const bool asks = !options_.no_network && asks_for_update(*decision, configuration_.update);
-    if ((decision->work != Work::none || asks) && !in_.trust.has_keys())
+    const UpdateFrom from = update_from(*decision, configuration_.update);
+    const bool updates = from == UpdateFrom::the_source
+                             ? !options_.no_network
+                             : from == UpdateFrom::the_log && Versions::has_staged(volume);
+    if ((decision->work != Work::none || updates) && !in_.trust.has_keys())
         in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
 
     std::optional<store::Source> source;
@@ -359,19 +323,22 @@ Result<BootReport> Boot::run() {
     } else if (Result<void> r = volume.log().repair(); !r) {
         return r.error();
     }
-    if (source || asks) open_nearby();
-    if (asks)
-        if (Result<void> looked = look_for_update(volume, source); !looked) return looked.error();
-    if (source) {
-        Result<void> golden = make_golden(volume, *source);
-        const bool untouched = volume.record().state == format::VolumeState::golden;
-        if (!golden && before_ && untouched && is_offline(golden.error().kind))
-            golden = go_back(volume, golden.error());
-        if (!golden)
-            if (Result<void> r = start_unrestored(volume, golden.error()); !r) return r.error();
+    if (source || updates) open_nearby();
+    Result<void> golden;
+    if (source && volume.facts().trial_over) {
+        golden = with_patience([&] { return versions_.leave_trial(volume, source); });
+    } else if (updates) {
+        if (Result<void> looked = versions_.look_for_update(volume, source); !looked) return looked.error();
     }
-    if (before_) {
-        report_.version_before = before_->record.image_version;
+    if (source && golden) {
+        golden = make_golden(volume, *source);
+        if (!golden && volume.record().untouched && is_offline(golden.error().kind))
+            golden = take_back(volume, golden.error());
+    }
+    if (!golden)
+        if (Result<void> r = start_unrestored(volume, golden.error()); !r) return r.error();
+    report_.version_before = versions_.left();
+    if (versions_.has_installed()) {
         report_.document = source->document;
         if (report_.outcome == BootOutcome::clean) report_.outcome = BootOutcome::restored;
     }
@@ -384,6 +351,7 @@ Result<BootReport> Boot::run() {
         report_.restore.requests = fetcher_->totals().requests;
     }
     if (mapping) {
+        if (Result<void> counted = volume::count_boot(volume.log()); !counted) return counted.error();
         if (Result<void> r = activate(*mapping, volume); !r) return r.error();
         report_.mapped = mapping->path();
         in_.observer.event("mapped " + volume.data().name() + " as " + report_.mapped);

@@ -16,13 +16,13 @@ Work work_for(const VolumeFacts& facts) {
         case VolumeState::golden:
             break;
     }
-    return volume::is_clean(facts) ? Work::none : Work::restore;
+    return volume::is_clean(facts) && !facts.trial_over ? Work::none : Work::restore;
 }
 
 Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed) {
     Decision decision{.work = work_for(facts),
                       .off = OffArgument::not_given,
-                      .needs_network = !facts.state || facts.marked > Blocks(0)};
+                      .needs_network = !facts.state || facts.marked > Blocks(0) || facts.trial_over};
     if (!off_given) return decision;
     if (!off_allowed) {
         decision.off = OffArgument::not_allowed;
@@ -34,10 +34,19 @@ Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed) {
     return decision;
 }
 
-bool asks_for_update(const Decision& decision, format::UpdatePolicy policy) {
-    if (decision.work == Work::provision || decision.off == OffArgument::obeyed) return false;
-    return policy == format::UpdatePolicy::boot ||
-           (policy == format::UpdatePolicy::dirty && decision.needs_network);
+UpdateFrom update_from(const Decision& decision, format::UpdatePolicy policy) {
+    if (decision.work == Work::provision || decision.off == OffArgument::obeyed) return UpdateFrom::nowhere;
+    switch (policy) {
+        case format::UpdatePolicy::never:
+            break;
+        case format::UpdatePolicy::staged:
+            return UpdateFrom::the_log;
+        case format::UpdatePolicy::dirty:
+            return decision.needs_network ? UpdateFrom::the_source : UpdateFrom::nowhere;
+        case format::UpdatePolicy::boot:
+            return UpdateFrom::the_source;
+    }
+    return UpdateFrom::nowhere;
 }
 
 Unrestored decide_unrestored(const VolumeFacts& facts, std::uint32_t boots_before,

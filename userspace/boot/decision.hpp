@@ -10,7 +10,7 @@ namespace regild::boot {
 
 enum class Work {
     none,                 // it is clean
-    restore,              // blocks that a session wrote, or a restore that was cut off
+    restore,              // blocks that a session wrote, a restore that was cut off, a trial that is over
     finish_provisioning,  // a provisioning that was cut off
     provision,            // there is no usable log: format one, then restore every block
 };
@@ -34,9 +34,14 @@ struct Decision {
 // `off_given`: the kernel argument is there; `off_allowed`: the configuration says that it may be.
 Decision decide(const volume::VolumeFacts& facts, bool off_given, bool off_allowed);
 
-// Whether this boot asks the source for a newer version. Without a usable log, or with regild=off obeyed,
-// there is nothing to update.
-bool asks_for_update(const Decision& decision, format::UpdatePolicy policy);
+// Where this boot looks for a newer version. Without a usable log, or with regild=off obeyed, there is
+// nothing to update.
+enum class UpdateFrom {
+    nowhere,
+    the_log,  // what a session has staged, if it has
+    the_source,
+};
+UpdateFrom update_from(const Decision& decision, format::UpdatePolicy policy);
 
 // What becomes of a volume that could not be restored, since the server did not give what is needed.
 enum class Unrestored {

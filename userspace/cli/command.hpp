@@ -81,6 +81,7 @@ extern const Command format_command;
 extern const Command provision_command;
 extern const Command restore_command;
 extern const Command update_command;
+extern const Command mark_good_command;
 extern const Command verify_command;
 extern const Command status_command;
 extern const Command dirty_command;

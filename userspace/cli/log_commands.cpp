@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// regild status, dirty, mark: what needs the log alone.
+// regild status, dirty, mark, mark-good: what needs the log alone.
 #include <nlohmann/json.hpp>
 
 #include "block/device.hpp"
@@ -8,6 +8,7 @@
 #include "cli/progress.hpp"
 #include "store/source.hpp"
 #include "volume/state.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::cli {
 namespace {
@@ -48,6 +49,22 @@ ordered_json text_or_null(const std::string& text) {
     return text.empty() ? ordered_json(nullptr) : ordered_json(text);
 }
 
+// Of a version before or a staged one; 0: there is none, or it is not one.
+std::uint64_t version_of(const format::SignedManifest& version) {
+    const Result<format::Manifest> manifest = format::parse_manifest(version.manifest);
+    return manifest ? manifest->version : 0;
+}
+
+ordered_json number_or_null(std::uint64_t number) {
+    return number == 0 ? ordered_json(nullptr) : ordered_json(number);
+}
+
+ordered_json trial_json(const format::ImageRecord& record) {
+    if (!volume::is_on_trial(record)) return nullptr;
+    return {{"version_before", number_or_null(version_of(record.before))},
+            {"boots_left", record.trial_boots}};
+}
+
 // The last block may reach past the end of the volume.
 Bytes marked_bytes(const log::WriteLog& log) {
     const format::LogGeometry& geometry = log.geometry();
@@ -77,6 +94,9 @@ ordered_json status_json(const OpenLog& log) {
                           {"state", format::to_string(record->state)},
                           {"unknown", record->unknown},
                           {"version_floor", record->version_floor},
+                          {"trial", trial_json(*record)},
+                          {"rejected_version", number_or_null(record->rejected_version)},
+                          {"staged_version", number_or_null(version_of(record->staged))},
                           {"unrestored_boots", record->unrestored_boots},
                           {"document", text_or_null(record->document)},
                           {"disk",
@@ -105,6 +125,13 @@ void print_status(std::ostream& out, const OpenLog& log) {
             << "disk        PARTUUID " << or_none(record->disk.partuuid) << ", WWID "
             << or_none(record->disk.wwid) << ", start sector " << record->disk.start.count() << ", "
             << record->disk.size.count() << " sectors\n";
+        if (volume::is_on_trial(*record))
+            out << "on trial    boots left before it is gone back to version " << version_of(record->before)
+                << ": " << record->trial_boots << "; 'regild mark-good' confirms it\n";
+        if (record->staged)
+            out << "staged      version " << version_of(record->staged) << ", for the next boot\n";
+        if (record->rejected_version != 0)
+            out << "rejected    version " << record->rejected_version << ", which was not confirmed\n";
         if (record->unrestored_boots > 0)
             out << "unrestored  started " << record->unrestored_boots
                 << (record->unrestored_boots == 1 ? " time" : " times")
@@ -216,7 +243,31 @@ Result<ExitCode> run_mark(const Environment& environment, const Arguments& argum
     return ExitCode::clean;
 }
 
+Result<ExitCode> run_mark_good(const Environment& environment, const Arguments& arguments) {
+    Result<OpenLog> log = open_log(arguments, block::Access::shared);
+    if (!log) return log.error();
+    const std::optional<format::ImageRecord>& record = log->write_log.record();
+    if (!record) return Error{Failure::disk, "the log holds no valid image record"};
+    const std::string version = "version " + std::to_string(record->image_version) + " of " + record->image;
+    const Result<bool> confirmed = volume::mark_good(log->write_log);
+    if (!confirmed) return confirmed.error();
+    environment.out << version << (*confirmed ? " is confirmed\n" : " is not on trial: nothing to confirm\n");
+    return ExitCode::clean;
+}
+
 }  // namespace
+
+const Command mark_good_command{
+    .name = "mark-good",
+    .summary = "confirm the version that runs, which is on trial",
+    .description =
+        "Says that the version on trial came up: it stays, and no older one is installed\n"
+        "any more. For a unit that runs late in the start of the system. Works while the\n"
+        "volume is mapped; without a trial it changes nothing.",
+    .options = {config_option, log_option},
+    .operands = nullptr,
+    .many_operands = false,
+    .run = run_mark_good};
 
 const Command status_command{
     .name = "status",

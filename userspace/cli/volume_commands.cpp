@@ -85,12 +85,12 @@ Result<bool> Run::update(volume::Volume& volume) {
     if (!installed) return installed.error();
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired.error();
     const Result<std::optional<store::Source>> newer =
-        volume::newer_version(volume.log(), fetcher(), *url(), trust_);
+        volume::newer_version(volume.log(), fetcher(), *url(), trust_, true);
     if (!newer) return newer.error();
     if (!*newer) return false;
     const store::Source* const offered = &**newer;
-    const Result<volume::Update> update =
-        volume::update(volume.log(), *installed, *offered, fetcher(), nullptr, observer());
+    const Result<volume::Update> update = volume::update(
+        volume.log(), *installed, *offered, configuration_.trial_boots, {fetcher(), nullptr, observer()});
     if (!update) return update.error();
     const BlockSize block_size = offered->manifest.block_size;
     observer().event(image_text(volume.record()) + ": " + blocks_text(update->marked, block_size) +

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint64_t max_device_timeout = 3600;
 constexpr std::uint64_t max_offline_time = 86400;
 constexpr std::uint64_t max_offline_boots = 1000000;
+constexpr std::uint64_t max_trial_boots = 1000;
 constexpr std::chrono::seconds patience_before_boot{60};
 constexpr std::uint64_t max_start_jitter = 3600;
 
@@ -70,7 +71,8 @@ UpdatePolicy take_update(ObjectReader& reader) {
     const std::string policy = reader.has("update") ? reader.text("update") : "never";
     if (policy == "dirty") return UpdatePolicy::dirty;
     if (policy == "boot") return UpdatePolicy::boot;
-    if (policy != "never") reader.fail("update", "must be \"never\", \"dirty\" or \"boot\"");
+    if (policy == "staged") return UpdatePolicy::staged;
+    if (policy != "never") reader.fail("update", "must be \"never\", \"staged\", \"dirty\" or \"boot\"");
     return UpdatePolicy::never;
 }
 
@@ -119,6 +121,9 @@ Result<Configuration> parse_configuration(std::string_view text) {
             reader.fail("golden_copy", "must be a device of its own");
     if (reader.has("keys")) configuration.keys = take_required(reader, "keys");
     configuration.update = take_update(reader);
+    if (reader.has("trial_boots"))
+        configuration.trial_boots =
+            static_cast<std::uint32_t>(reader.number("trial_boots", 1, max_trial_boots));
     configuration.offline = take_offline(reader);
     take_transport(reader, configuration);
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");
@@ -126,6 +131,8 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");
     if (reader.has("allow_discards")) configuration.allow_discards = reader.boolean("allow_discards");
     if (reader.has("max_fetch")) configuration.max_fetch = take_size(reader, "max_fetch");
+    if (configuration.update == UpdatePolicy::staged && configuration.cache.empty())
+        reader.fail("update", "needs a \"cache\" to be \"staged\"");
     if (configuration.max_fetch && configuration.update != UpdatePolicy::never)
         reader.fail("update", "must be \"never\" with \"max_fetch\": a newer version may need more");
     if (reader.has("start_jitter"))

@@ -28,9 +28,10 @@ enum class OfflinePolicy {
 
 // When to ask the source for a newer version.
 enum class UpdatePolicy {
-    never,  // the volume keeps the version that it has
-    dirty,  // where a boot needs the network anyway
-    boot,   // at each boot
+    never,   // the volume keeps the version that it has
+    dirty,   // where a boot needs the network anyway
+    boot,    // at each boot
+    staged,  // what a session has staged
 };
 
 struct OfflineRules {
@@ -53,6 +54,7 @@ struct Configuration {
     std::string golden_copy;           // likewise: a device or file that holds the image as it is
     std::string keys;                  // a file of public keys in PEM, see store/trust.hpp; "": none
     UpdatePolicy update = UpdatePolicy::never;
+    std::uint32_t trial_boots = 0;  // within which a new version is to be confirmed; 0: it need not be
     OfflineRules offline;
     // How the source is reached. Files in PEM, and the URL of a proxy; "": none.
     std::string tls_ca;

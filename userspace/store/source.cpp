@@ -106,7 +106,8 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
                                    const Trust& trust, const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
-    if (known && channel->image == known->image && channel->version == known->version)
+    if (known && channel->image == known->image &&
+        (channel->version == known->version || channel->version == known->rejected))
         return Offered{std::nullopt, channel->serial};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();

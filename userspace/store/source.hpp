@@ -35,10 +35,11 @@ Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const 
 struct Known {
     std::string image;
     std::uint64_t version = 0;
+    std::uint64_t rejected = 0;        // a version that is of no interest; 0: none
     std::uint64_t channel_serial = 0;  // of the channel that was believed last; 0: none was
 };
 struct Offered {
-    std::optional<Source> source;      // nothing: a channel that names the version that is known
+    std::optional<Source> source;      // nothing: a channel that names a version that is known
     std::uint64_t channel_serial = 0;  // 0: it is no channel
 };
 // The same of who has a version: a channel that still names it costs one request, with keys two. With keys a

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "volume/fit.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::volume {
 namespace {
@@ -47,9 +48,10 @@ Result<void> Applier::declare() {
     uncommitted_ = {};
     if (Result<void> marked = target_.log.bitmap().mark_untrusted(); !marked) return marked;
     format::ImageRecord record = *target_.log.record();
-    if (record.state != format::VolumeState::golden && !record.unknown) return {};
+    if (record.state != format::VolumeState::golden && !record.unknown && !record.untouched) return {};
     if (record.state == format::VolumeState::golden) record.state = format::VolumeState::restoring;
     record.unknown = false;
+    touch(record);
     return target_.log.write_record(record);
 }
 

@@ -12,6 +12,7 @@
 #include "volume/next_index.hpp"
 #include "volume/prefetch.hpp"
 #include "volume/state.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::volume {
 
@@ -89,7 +90,16 @@ Result<void> Restore::run() {
     record.state = format::VolumeState::golden;
     record.unknown = false;
     record.unrestored_boots = 0;
+    touch(record);
     return target_.log.write_record(record);
+}
+
+// What is right for this version need not be for the one before it.
+Result<void> Restore::touch_version() {
+    format::ImageRecord record = *target_.log.record();
+    if (!record.untouched) return {};
+    touch(record);
+    return target_.log.write_record(std::move(record));
 }
 
 // Reads the marked blocks of which nobody knows whether they differ (all of an unknown volume, else those of
@@ -113,6 +123,7 @@ Result<void> Restore::clear_what_is_right() {
             compared_until_ = part.end();
             const std::vector<BlockRange> ranges = runs_of(difference(doubtful, found.wrong, part), part);
             if (ranges.empty()) return {};
+            if (Result<void> touched = touch_version(); !touched) return touched;
             // What was read may still be in the disk's cache (invariant 2).
             if (Result<void> flushed = target_.data.flush(); !flushed) return flushed;
             if (Result<void> cleared = bitmap.clear(ranges); !cleared) return cleared;

@@ -61,6 +61,7 @@ class Restore {
 
     Result<void> run();
     Result<void> clear_what_is_right();
+    Result<void> touch_version();
     Result<void> check_need();
     Result<void> bring();
     Result<void> bring_by(Pass& pass);

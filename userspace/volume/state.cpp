@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "volume/state.hpp"
 
+#include "volume/trial.hpp"
+
 namespace regild::volume {
 
 using format::VolumeState;
 
 VolumeFacts facts_of(const log::WriteLog& log) {
     if (!log.record()) return {};
-    return {log.record()->state, log.bitmap().marked()};
+    return {log.record()->state, log.bitmap().marked(), is_trial_over(*log.record())};
 }
 
 bool is_clean(const VolumeFacts& facts) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "store/tree_difference.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::volume {
 namespace {
@@ -23,7 +24,7 @@ Result<Update> mark_all(log::WriteLog& log, Blocks blocks) {
 }
 
 Result<Update> mark_difference(log::WriteLog& log, const store::Source& installed, const store::Source& next,
-                               net::Fetcher& fetcher, store::Cache* cache, Observer& observer) {
+                               const TreeSources& trees) {
     Update update;
     std::vector<BlockRange> collected;
     const auto mark = [&]() -> Result<void> { return log.bitmap().mark(std::exchange(collected, {})); };
@@ -35,25 +36,27 @@ Result<Update> mark_difference(log::WriteLog& log, const store::Source& installe
     };
     Result<bool> told = false;
     if (store::are_comparable(installed.manifest, next.manifest))
-        told = store::for_each_difference(installed, next, fetcher, cache, collect);
-    else if (Result<void> there = store::check_tree(next, fetcher, cache); !there)
+        told = store::for_each_difference(installed, next, trees.fetcher, trees.cache, collect);
+    else if (Result<void> there = store::check_tree(next, trees.fetcher, trees.cache); !there)
         return there.error();
     if (!told) return told.error();
     if (*told) {
         if (Result<void> marked = mark(); !marked) return marked.error();
         return update;
     }
-    observer.event("how version " + std::to_string(installed.manifest.version) +
-                   " differs cannot be told: all blocks are compared with version " +
-                   std::to_string(next.manifest.version));
+    trees.observer.event("how version " + std::to_string(installed.manifest.version) +
+                         " differs cannot be told: all blocks are compared with version " +
+                         std::to_string(next.manifest.version));
     return mark_all(log, next.manifest.blocks());
 }
 
 }  // namespace
 
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
-                                                   const net::Url& url, const store::Trust& trust) {
-    const store::Known known{log.record()->image, log.record()->image_version, log.record()->channel_serial};
+                                                   const net::Url& url, const store::Trust& trust,
+                                                   bool again) {
+    const store::Known known{log.record()->image, log.record()->image_version,
+                             again ? 0 : log.record()->rejected_version, log.record()->channel_serial};
     Result<store::Offered> offered = store::offered_but(fetcher, url, trust, known);
     if (!offered) return offered.error();
     if (!offered->source) {
@@ -72,7 +75,8 @@ Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetc
     if (manifest.version < known.version)
         return Error{Failure::refused, version + "which is older than version " +
                                            std::to_string(known.version) + ", which the volume holds"};
-    if (manifest.version == known.version) return std::optional<store::Source>();
+    if (manifest.version == known.version || manifest.version == known.rejected)
+        return std::optional<store::Source>();
     if (manifest.log_geometry() != log.geometry())
         return Error{Failure::refused,
                      version +
@@ -82,17 +86,26 @@ Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetc
 }
 
 Result<Update> update(log::WriteLog& log, const store::Source& installed, const store::Source& next,
-                      net::Fetcher& fetcher, store::Cache* cache, Observer& observer) {
-    Result<Update> update = mark_difference(log, installed, next, fetcher, cache, observer);
+                      std::uint32_t trial_boots, const TreeSources& trees) {
+    Result<Update> update = mark_difference(log, installed, next, trees);
     if (!update) return update;
     format::ImageRecord record = *log.record();
-    record.image_version = next.manifest.version;
-    record.version_floor = next.manifest.version;
-    record.channel_serial = std::max(record.channel_serial, next.channel_serial);
+    install(record, next, trial_boots);
     record.unknown = record.unknown || update->all_unknown;
-    record.document = format::document_field(next.document);
-    record.manifest = next.manifest_text;
-    record.signature = next.signature;
+    if (log.bitmap().marked() == Blocks(0)) touch(record);
+    if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
+    return update;
+}
+
+Result<Update> go_back(log::WriteLog& log, const store::Source& installed, const store::Source& before,
+                       const TreeSources& trees) {
+    const bool untouched = log.record()->untouched;
+    Result<Update> update = untouched ? Update{} : mark_difference(log, installed, before, trees);
+    if (!update) return update;
+    format::ImageRecord record = *log.record();
+    put_back(record, before);
+    // Of the marks of an untouched version most are of blocks that are right for the one before.
+    record.unknown = record.unknown || update->all_unknown || untouched;
     if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
     return update;
 }

@@ -11,21 +11,34 @@
 namespace regild::volume {
 
 // Asks the source for a version that is newer than the one that the volume of this log, which is usable,
-// holds. Nothing: there is none. A serial number higher than the last one is kept in the record, where there
-// are keys. Failure::refused: what is offered is older, of another image, or of another size or block size.
+// holds. Nothing: there is none, or one whose trial failed, unless it is to be tried `again`. A serial number
+// higher than the last one is kept in the record, where there are keys. Failure::refused: what is offered is
+// older, of another image, or of another size or block size.
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
-                                                   const net::Url& url, const store::Trust& trust);
+                                                   const net::Url& url, const store::Trust& trust,
+                                                   bool again = false);
 
 struct Update {
     Blocks marked;             // that differ between the two versions
     bool all_unknown = false;  // how they differ cannot be told: all blocks are marked, and hashed first
 };
 
-// Makes the volume of this log, which is usable, hold `next`, which is newer. Marks are durable before the
-// record is: cut off anywhere, the volume holds the version before with some blocks marked for nothing, or
-// the next one. Where the tree of `installed` cannot be had any more (Failure::source) all blocks are marked.
-// The cache may be nullptr.
+// From where the trees of two versions are read, to see where they differ. The cache may be nullptr.
+struct TreeSources {
+    net::Fetcher& fetcher;
+    store::Cache* cache;
+    Observer& observer;
+};
+
+// Makes the volume of this log, which is usable, hold `next`, which is newer and is on trial for so many
+// boots, see volume/trial.hpp. Marks are durable before the record is: cut off anywhere, the volume holds the
+// version before with some blocks marked for nothing, or the next one. Where the tree of `installed` cannot
+// be had any more (Failure::source) all blocks are marked.
 Result<Update> update(log::WriteLog& log, const store::Source& installed, const store::Source& next,
-                      net::Fetcher& fetcher, store::Cache* cache, Observer& observer);
+                      std::uint32_t trial_boots, const TreeSources& trees);
+// The way back from `installed`, which is on trial or untouched, to the version before it. An untouched one
+// costs no request: its marks are enough.
+Result<Update> go_back(log::WriteLog& log, const store::Source& installed, const store::Source& before,
+                       const TreeSources& trees);
 
 }  // namespace regild::volume

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Boots of a version on trial: it is confirmed, or the one before comes back.
+#include "boot_kiosk.hpp"
+#include "volume/trial.hpp"
+#include "volume/update.hpp"
+
+namespace regild::boot {
+namespace {
+
+using format::UpdatePolicy;
+using test::ProvisionedKiosk;
+
+bool has(const std::string& lines, const std::string& part) {
+    return lines.find(part) != std::string::npos;
+}
+
+// Asks at each boot; a new version has two boots.
+struct TrialKiosk : ProvisionedKiosk {
+    TrialKiosk() {
+        configuration.update = UpdatePolicy::boot;
+        configuration.trial_boots = 2;
+        golden = test::read_file(directory / "golden.img");
+    }
+    bool is_version_one() { return test::read_file(data()).substr(0, golden.size()) == golden; }
+    BootReport booted() {
+        Result<BootReport> report = boot();
+        if (!report) FAIL(report.error().message);
+        return *report;
+    }
+    format::ImageRecord record() {
+        format::ImageRecord record;
+        with_log([&](log::WriteLog& log) { record = *log.record(); }, block::Access::read);
+        return record;
+    }
+    std::string golden;  // of version 1
+};
+
+}  // namespace
+
+TEST_CASE("a version that is confirmed stays, and is the floor") {
+    TrialKiosk kiosk;
+    kiosk.publish_with_changes(2, {3, 9});
+    CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.record().trial_boots == 1);
+    CHECK(kiosk.record().version_floor == 1);
+    kiosk.with_log([](log::WriteLog& log) {
+        CHECK(volume::mark_good(log).value());
+        CHECK_FALSE(volume::mark_good(log).value());
+    });
+    CHECK(kiosk.record().version_floor == 2);
+    for (unsigned boot = 0; boot < 4; ++boot)
+        CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.is_golden());
+}
+
+TEST_CASE("a version that is not confirmed within its boots is left, and not tried again") {
+    TrialKiosk kiosk;
+    kiosk.publish_with_changes(2, {3, 9});
+    std::vector<std::uint32_t> left;
+    kiosk.trace.at_activation = [&] { left.push_back(kiosk.record().trial_boots); };
+    CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.booted().version == 2);
+    CHECK(left == std::vector<std::uint32_t>{1, 0});
+    kiosk.dirty(9);
+    kiosk.dirty(12);
+    const BootReport back = kiosk.booted();
+    CHECK(back.outcome == BootOutcome::restored);
+    CHECK(back.version == 1);
+    CHECK(back.version_before == 2);
+    CHECK(kiosk.is_version_one());
+    CHECK(kiosk.marked() == Blocks(0));
+    CHECK(has(kiosk.observer.lines, "version 2 was not confirmed: going back to version 1"));
+
+    CHECK(kiosk.booted().version == 1);
+    CHECK(has(kiosk.observer.lines, "version 2 was not confirmed when it was tried, and is not tried again"));
+    kiosk.publish_with_changes(3, {4});
+    CHECK(kiosk.booted().version == 3);
+    CHECK(kiosk.is_golden());
+    CHECK(kiosk.record().rejected_version == 0);
+}
+
+TEST_CASE("with a cache the way back needs no network") {
+    TrialKiosk kiosk;
+    kiosk.configuration.cache = kiosk.directory / "cache";
+    test::write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+    // Its first restore fills it with version 1.
+    kiosk.configuration.update = UpdatePolicy::never;
+    kiosk.dirty(0, test::image_blocks);
+    kiosk.booted();
+    kiosk.configuration.update = UpdatePolicy::boot;
+    kiosk.publish_with_changes(2, {3, 9});
+    CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.booted().version == 2);
+    std::filesystem::remove_all(kiosk.directory / "store");
+    kiosk.configuration.update = UpdatePolicy::dirty;
+    kiosk.options.no_network = true;
+    CHECK(kiosk.booted().version == 1);
+    CHECK(kiosk.is_version_one());
+}
+
+TEST_CASE("where the way back needs a network that is not there, the boot says so and goes on later") {
+    TrialKiosk kiosk;
+    kiosk.publish_with_changes(2, {3, 9});
+    kiosk.booted();
+    kiosk.booted();
+    kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
+    kiosk.failures = 1;
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().kind == Failure::network);
+    CHECK(kiosk.record().image_version == 2);
+    CHECK(kiosk.booted().version == 1);
+    CHECK(kiosk.is_version_one());
+}
+
+TEST_CASE(
+    "an untouched version that a power cut left, and whose data cannot be had, is left at the next boot") {
+    TrialKiosk kiosk;
+    const std::string before = test::read_file(kiosk.data());
+    kiosk.publish_with_changes(2, {3, 9});
+    kiosk.dirty(3);
+    kiosk.with_log([&](log::WriteLog& log) {
+        StopFlag stop;
+        const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, stop);
+        const net::Url url = net::parse_document_url(kiosk.configuration.source).value();
+        const auto newer = volume::newer_version(log, *fetcher, url, {});
+        REQUIRE(newer.ok());
+        const store::Source installed = store::installed_source(url, log.record()->manifest).value();
+        REQUIRE(volume::update(log, installed, **newer, 2, {*fetcher, nullptr, kiosk.observer}).ok());
+    });
+    REQUIRE(kiosk.record().image_version == 2);
+    std::filesystem::remove(kiosk.directory / "store/kiosk/2/image.zst");
+    const BootReport report = kiosk.booted();
+    CHECK(report.version == 1);
+    CHECK(kiosk.is_version_one());
+    CHECK(kiosk.marked() == Blocks(0));
+    CHECK(kiosk.record().trial_boots == 0);
+    CHECK(test::read_file(kiosk.data()) == before);
+}
+
+TEST_CASE("a version before that no key signed is not gone back to") {
+    TrialKiosk kiosk;
+    const codec::PrivateKey key = codec::PrivateKey::generate();
+    kiosk.publish_with_changes(2, {3, 9});
+    kiosk.booted();
+    kiosk.booted();
+    kiosk.with_log([&](log::WriteLog& log) {
+        format::ImageRecord record = *log.record();
+        record.signature = key.sign(record.manifest);
+        REQUIRE(log.write_record(record).ok());
+    });
+    kiosk.trust = store::Trust(codec::PublicKeys::parse(key.public_pem()).value());
+    CHECK(kiosk.booted().version == 2);
+    CHECK(has(kiosk.observer.lines, "the version before is not believed"));
+    CHECK(kiosk.is_golden());
+}
+
+TEST_CASE("a boot that starts what a session left of the version before does not count for a trial") {
+    TrialKiosk kiosk;
+    kiosk.configuration.offline.policy = format::OfflinePolicy::boot;
+    kiosk.configuration.offline.patience = std::chrono::seconds(0);
+    kiosk.dirty(3);
+    kiosk.publish_with_changes(2, {3, 9});
+    // The channel, the manifest and what is read of the trees come, and nothing of the data.
+    kiosk.until_down = 2;
+    Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(kiosk.record().trial_boots != 1);
+    CHECK(report->outcome == BootOutcome::unrestored);
+    kiosk.with_log([](log::WriteLog& log) { CHECK_FALSE(volume::mark_good(log).value()); });
+}
+
+}  // namespace regild::boot

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boot/versions.hpp"
+
+#include <utility>
+
+namespace regild::boot {
+namespace {
+
+std::string text_of(std::uint64_t version) {
+    return "version " + std::to_string(version);
+}
+
+}  // namespace
+
+Result<store::Source> Versions::believed(volume::Volume& volume, const format::SignedManifest& version) {
+    const Result<net::Url> url = net::parse_document_url(configuration_.source);
+    if (!url) return url.error();
+    if (Result<void> checked = trust_.check(version.manifest, version.signature); !checked)
+        return checked.error();
+    Result<store::Source> source = store::installed_source(*url, version.manifest);
+    if (!source) return source.error().as(Failure::source);
+    if (source->manifest.image != volume.record().image)
+        return Error{Failure::source, "it is of image " + source->manifest.image};
+    source->signature = version.signature;
+    return source;
+}
+
+Result<std::optional<store::Source>> Versions::newer_version(volume::Volume& volume) {
+    const Result<net::Url> url = net::parse_document_url(configuration_.source);
+    if (!url) return url.error();
+    Result<std::optional<store::Source>> newer =
+        volume::newer_version(volume.log(), trees_().fetcher, *url, trust_);
+    const std::uint64_t rejected = volume.record().rejected_version;
+    if (newer && !*newer && rejected != 0)
+        observer_.event(text_of(rejected) + " was not confirmed when it was tried, and is not tried again");
+    return newer;
+}
+
+// Of a volume for which one is staged. What is no good, or not newer, is not looked at again.
+Result<std::optional<store::Source>> Versions::staged_version(volume::Volume& volume) {
+    format::ImageRecord record = volume.record();
+    Result<store::Source> staged = believed(volume, record.staged);
+    std::string why;
+    if (!staged)
+        why = staged.error().message;
+    else if (staged->manifest.version == record.rejected_version)
+        why = text_of(record.rejected_version) + " was not confirmed when it was tried";
+    else if (staged->manifest.version <= record.image_version)
+        why = text_of(staged->manifest.version) + " is not newer";
+    else if (staged->manifest.log_geometry() != volume.log().geometry())
+        why = text_of(staged->manifest.version) + " has another size or block size";
+    else
+        return std::optional(*std::move(staged));
+    observer_.event("what was staged is not installed: " + why);
+    record.staged = {};
+    if (Result<void> written = volume.log().write_record(std::move(record)); !written) return written.error();
+    return std::optional<store::Source>();
+}
+
+Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
+    const bool is_staged = configuration_.update == format::UpdatePolicy::staged;
+    Result<std::optional<store::Source>> newer = is_staged ? staged_version(volume) : newer_version(volume);
+    if (!newer) return newer.error();
+    if (!*newer) return {};
+    const Result<net::Url> url = net::parse_document_url(configuration_.source);
+    if (!url) return url.error();
+    const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
+    if (!installed) return installed.error();
+    Before before{volume.record(), volume::is_clean(volume.facts())};
+    const Result<volume::Update> update =
+        volume::update(volume.log(), *installed, **newer, configuration_.trial_boots, trees_());
+    if (!update) return update.error();
+    observer_.event("installing " + text_of((*newer)->manifest.version) + " in place of " +
+                    std::to_string(before.record.image_version) + ": " +
+                    std::to_string(update->marked.count()) + " blocks differ");
+    // To go back with all marks that there are now, and not to try what is staged once more.
+    before.record.staged = {};
+    before.record.unknown = before.record.unknown || (update->all_unknown && !before.was_clean);
+    installed_over_ = std::move(before);
+    source = std::move(**newer);
+    return {};
+}
+
+Result<void> Versions::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
+    Result<void> looked = install_newer(volume, source);
+    if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
+        return looked;
+    observer_.event(looked.error().message + ": going on with " + text_of(volume.record().image_version));
+    return {};
+}
+
+Result<std::optional<store::Source>> Versions::version_before(volume::Volume& volume) {
+    Result<store::Source> before = believed(volume, volume.record().before);
+    if (before) return std::optional(*std::move(before));
+    observer_.event("the version before is not believed, and not gone back to: " + before.error().message);
+    return std::optional<store::Source>();
+}
+
+Result<void> Versions::leave_trial(volume::Volume& volume, std::optional<store::Source>& source) {
+    Result<std::optional<store::Source>> before = version_before(volume);
+    if (!before) return before.error();
+    if (!*before) return {};
+    const std::uint64_t rejected = volume.record().image_version;
+    const Result<volume::Update> back = volume::go_back(volume.log(), *source, **before, trees_());
+    if (!back) return back.error().context("the way back to " + text_of((*before)->manifest.version));
+    observer_.event(text_of(rejected) + " was not confirmed: going back to " +
+                    text_of((*before)->manifest.version));
+    rejected_ = rejected;
+    source = std::move(**before);
+    return {};
+}
+
+// The marks are enough for both versions.
+Result<std::optional<store::Source>> Versions::take_back(volume::Volume& volume, const Error& why) {
+    const Result<net::Url> url = net::parse_document_url(configuration_.source);
+    if (!url) return url.error();
+    const std::optional<Before> before = std::exchange(installed_over_, std::nullopt);
+    if (before) {
+        if (Result<void> written = volume.log().write_record(before->record); !written)
+            return written.error();
+    } else {
+        const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
+        if (!installed) return installed.error();
+        const Result<std::optional<store::Source>> source = version_before(volume);
+        if (!source) return source.error();
+        if (!*source) return why;
+        const Result<volume::Update> back = volume::go_back(volume.log(), *installed, **source, trees_());
+        if (!back) return back.error();
+    }
+    observer_.event(why.message + ": going back to " + text_of(volume.record().image_version));
+    if (before && before->was_clean) {
+        const BlockRange all{BlockIndex(0), volume.log().geometry().blocks()};
+        if (Result<void> cleared = volume.log().bitmap().clear({&all, 1}); !cleared) return cleared.error();
+        return std::optional<store::Source>();
+    }
+    Result<store::Source> source = store::installed_source(*url, volume.record().manifest);
+    if (!source) return source.error();
+    return std::optional(*std::move(source));
+}
+
+}  // namespace regild::boot

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which version a boot makes the volume hold: a newer one, or the one before where a trial has failed or a
+// newer one cannot be had.
+#pragma once
+
+#include <functional>
+
+#include "format/configuration.hpp"
+#include "volume/update.hpp"
+#include "volume/volume.hpp"
+
+namespace regild::boot {
+
+class Versions {
+  public:
+    // `trees` is called when trees are to be read.
+    using Trees = std::function<volume::TreeSources()>;
+    // All must outlive it.
+    Versions(const format::Configuration& configuration, const store::Trust& trust, Observer& observer,
+             Trees trees)
+        : configuration_(configuration), trust_(trust), observer_(observer), trees_(std::move(trees)) {}
+
+    // Whether a session has staged a version; of a volume with a usable log.
+    static bool has_staged(volume::Volume& volume) { return bool(volume.record().staged); }
+    // If the source offers a newer version, or a session has staged one, as the policy says, the volume holds
+    // it from now on, and `source` is its. Where none can be had the boot goes on with the version that it
+    // has, which is no error.
+    Result<void> look_for_update(volume::Volume& volume, std::optional<store::Source>& source);
+    // The version on trial, of which `source` is, was not confirmed within its boots: the volume holds the
+    // one before from now on, and `source` is its; unless that is not believed, which is no error.
+    Result<void> leave_trial(volume::Volume& volume, std::optional<store::Source>& source);
+    // The way back from an untouched version, for that reason. Returns what is to be restored; nothing: the
+    // volume is clean as it was.
+    Result<std::optional<store::Source>> take_back(volume::Volume& volume, const Error& why);
+
+    bool has_installed() const { return installed_over_.has_value(); }
+    // The version in whose place this boot has put another one; 0: it has not.
+    std::uint64_t left() const { return installed_over_ ? installed_over_->record.image_version : rejected_; }
+
+  private:
+    Result<std::optional<store::Source>> newer_version(volume::Volume& volume);
+    Result<std::optional<store::Source>> staged_version(volume::Volume& volume);
+    Result<std::optional<store::Source>> version_before(volume::Volume& volume);
+    // Of a manifest in the record. Failure::source: it is not believed (invariant 11).
+    Result<store::Source> believed(volume::Volume& volume, const format::SignedManifest& version);
+    Result<void> install_newer(volume::Volume& volume, std::optional<store::Source>& source);
+
+    struct Before {
+        format::ImageRecord record;
+        bool was_clean = false;
+    };
+
+    const format::Configuration& configuration_;
+    const store::Trust& trust_;
+    Observer& observer_;
+    Trees trees_;
+    std::optional<Before> installed_over_;
+    std::uint64_t rejected_ = 0;
+};
+
+}  // namespace regild::boot

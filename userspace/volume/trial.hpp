@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A version that took the place of another is on trial until it is confirmed: what its record says of that.
+#pragma once
+
+#include "log/write_log.hpp"
+#include "store/source.hpp"
+
+namespace regild::volume {
+
+// Whether there is a version to go back to, and blocks of the one on trial have been written.
+bool is_on_trial(const format::ImageRecord& record);
+// It was not confirmed within the boots that it had.
+bool is_trial_over(const format::ImageRecord& record);
+
+// `next` takes the place of the version in the record, which is gone back to unless `next` is confirmed
+// within so many boots; the one before that, if it was not confirmed itself. 0: it needs no confirmation once
+// something of it has been written.
+void install(format::ImageRecord& record, const store::Source& next, std::uint32_t trial_boots);
+// The version before takes the place of the one on trial, which is noted as rejected if it was started.
+void put_back(format::ImageRecord& record, const store::Source& before);
+// A block of the version in the record is about to be written, or its mark cleared as right.
+void touch(format::ImageRecord& record);
+// The volume is about to be mapped. Durable when it returns.
+Result<void> count_boot(log::WriteLog& log);
+// Confirms the version that runs; false: it is not on trial. May be called while the volume is mapped.
+Result<bool> mark_good(log::WriteLog& log);
+
+}  // namespace regild::volume
