@@ -5,6 +5,7 @@
 #include "boot/decision.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/staging.hpp"
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "volume/nearby_devices.hpp"
@@ -205,6 +206,11 @@ Result<ExitCode> on_volume(const Environment& environment, const Arguments& argu
     return command(run, *volume);
 }
 
+Result<ExitCode> run_update_or_staging(const Environment& environment, const Arguments& arguments) {
+    return is_staging(arguments) ? run_staging(environment, arguments)
+                                 : on_volume<run_update>(environment, arguments);
+}
+
 }  // namespace
 
 const Command format_command{
@@ -251,13 +257,14 @@ const Command update_command{
     .description =
         "Marks the blocks that differ between the version that the disk holds and the one\n"
         "that URL offers, and restores them with what else is marked. Where there is\n"
-        "none that is newer it is a restore.",
+        "none that is newer it is a restore. With --check, --stage and --reboot the volume\n"
+        "may be mapped, and is not written.",
     .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option,
                                        cache_option, golden_copy_option},
-                                      {json_option}),
+                                      {check_option, stage_option, reboot_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
-    .run = on_volume<run_update>};
+    .run = run_update_or_staging};
 
 const Command verify_command{
     .name = "verify",

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a session stages is installed at the next boot, without a network.
+#include "boot_kiosk.hpp"
+#include "volume/nearby_devices.hpp"
+#include "volume/stage.hpp"
+
+namespace regild::boot {
+namespace {
+
+using format::UpdatePolicy;
+using test::ProvisionedKiosk;
+
+bool has(const std::string& lines, const std::string& part) {
+    return lines.find(part) != std::string::npos;
+}
+
+struct StagedKiosk : ProvisionedKiosk {
+    StagedKiosk() {
+        configuration.update = UpdatePolicy::staged;
+        configuration.cache = directory / "cache";
+        test::write_file(configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+        golden = test::read_file(directory / "golden.img");
+        publish_with_changes(2, {3, 10, 31});
+    }
+    // As `regild update --stage` does.
+    void stage() {
+        volume::OpenCache cache = volume::open_cache(configuration.cache).value();
+        const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, stop);
+        const net::Url url = net::parse_document_url(configuration.source).value();
+        with_log([&](log::WriteLog& log) {
+            const store::Source installed = store::installed_source(url, log.record()->manifest).value();
+            const auto next = volume::newer_version(log, *fetcher, url, trust);
+            REQUIRE(next->has_value());
+            const Result<volume::StageReport> staged =
+                volume::stage(installed, **next, {*fetcher, cache.cache.get(), observer}, stop);
+            REQUIRE(staged.ok());
+            CHECK(staged->differing == Blocks(3));
+            CHECK(staged->whole);
+            CHECK(staged->way_back);
+            format::ImageRecord record = *log.record();
+            record.staged = {(*next)->manifest_text, (*next)->signature};
+            REQUIRE(log.write_record(record).ok());
+        });
+    }
+    void change_record(const std::function<void(format::ImageRecord&)>& change) {
+        with_log([&](log::WriteLog& log) {
+            format::ImageRecord record = *log.record();
+            change(record);
+            REQUIRE(log.write_record(record).ok());
+        });
+    }
+    bool has_staged() {
+        bool staged = false;
+        with_log([&](log::WriteLog& log) { staged = bool(log.record()->staged); });
+        return staged;
+    }
+    BootReport boot_without_network() {
+        options.no_network = true;
+        Result<BootReport> report = boot();
+        if (!report) FAIL(report.error().message);
+        return *report;
+    }
+    bool is_version_one() { return test::read_file(data()).substr(0, golden.size()) == golden; }
+    std::string golden;  // of version 1
+};
+
+}  // namespace
+
+TEST_CASE("a boot installs what was staged, and the way back is there too, all without a network") {
+    StagedKiosk kiosk;
+    kiosk.configuration.trial_boots = 1;
+    CHECK(kiosk.boot_without_network().version == 1);
+    kiosk.stage();
+    std::filesystem::remove_all(kiosk.directory / "store");
+    const BootReport report = kiosk.boot_without_network();
+    CHECK(report.version == 2);
+    CHECK(report.version_before == 1);
+    CHECK(report.restore.marked == Blocks(3));
+    CHECK(kiosk.is_golden());
+    CHECK(kiosk.fetchers == 0);
+    CHECK_FALSE(kiosk.has_staged());
+    // Nobody confirms it.
+    const BootReport back = kiosk.boot_without_network();
+    CHECK(back.version == 1);
+    CHECK(kiosk.is_version_one());
+}
+
+TEST_CASE("nothing but the log is asked for what is staged") {
+    StagedKiosk kiosk;
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->outcome == BootOutcome::clean);
+    CHECK(kiosk.fetchers == 0);
+}
+
+TEST_CASE("a staged version that the cache has lost is given up, and nothing was written") {
+    StagedKiosk kiosk;
+    kiosk.stage();
+    test::write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+    kiosk.dirty(5);
+    const std::string before = test::read_file(kiosk.data());
+    kiosk.options.no_network = true;
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().kind == Failure::network);
+    CHECK(test::read_file(kiosk.data()) == before);
+    std::filesystem::remove_all(kiosk.directory / "store/kiosk/2");
+    kiosk.options.no_network = false;
+    REQUIRE(kiosk.boot().ok());
+    CHECK(kiosk.is_version_one());
+}
+
+TEST_CASE("what is staged and no good is said and forgotten") {
+    StagedKiosk kiosk;
+    kiosk.stage();
+    std::string why;
+    SECTION("rejected") {
+        kiosk.change_record([](format::ImageRecord& record) { record.rejected_version = 2; });
+        why = "version 2 was not confirmed";
+    }
+    SECTION("not newer") {
+        kiosk.change_record([](format::ImageRecord& record) { record.staged.manifest = record.manifest; });
+        why = "version 1 is not newer";
+    }
+    SECTION("of another image") {
+        kiosk.change_record([](format::ImageRecord& record) {
+            std::string& manifest = record.staged.manifest;
+            manifest.replace(manifest.find("kiosk"), 5, "other");
+        });
+        why = "it is of image other";
+    }
+    SECTION("signed by nobody") {
+        const codec::PrivateKey key = codec::PrivateKey::generate();
+        kiosk.change_record(
+            [&](format::ImageRecord& record) { record.signature = key.sign(record.manifest); });
+        kiosk.trust = store::Trust(codec::PublicKeys::parse(key.public_pem()).value());
+        why = "sign";
+    }
+    const std::string before = test::read_file(kiosk.data());
+    kiosk.boot_without_network();
+    CHECK(has(kiosk.observer.lines, "what was staged is not installed: "));
+    CHECK(has(kiosk.observer.lines, why));
+    CHECK_FALSE(kiosk.has_staged());
+    CHECK(test::read_file(kiosk.data()) == before);
+}
+
+TEST_CASE("what an update would fetch is told, without what is staged") {
+    StagedKiosk kiosk;
+    const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
+    const net::Url url = net::parse_document_url(kiosk.configuration.source).value();
+    kiosk.with_log([&](log::WriteLog& log) {
+        const store::Source installed = store::installed_source(url, log.record()->manifest).value();
+        const auto next = volume::newer_version(log, *fetcher, url, kiosk.trust);
+        const auto need = volume::update_need(installed, **next, {*fetcher, nullptr, kiosk.observer});
+        REQUIRE(need.ok());
+        CHECK(need->differing == Blocks(3));
+        CHECK(need->frames > Bytes(3 * test::block_bytes));  // they do not compress
+        volume::OpenCache cache = volume::open_cache(kiosk.configuration.cache).value();
+        REQUIRE(
+            volume::stage(installed, **next, {*fetcher, cache.cache.get(), kiosk.observer}, kiosk.stop).ok());
+        const auto rest =
+            volume::update_need(installed, **next, {*fetcher, cache.cache.get(), kiosk.observer});
+        CHECK(rest->frames == Bytes(0));
+    });
+}
+
+}  // namespace regild::boot

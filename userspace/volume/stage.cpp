@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume/stage.hpp"
+
+#include "store/frame_locator.hpp"
+#include "store/tree_difference.hpp"
+#include "store/tree_reader.hpp"
+#include "volume/fill.hpp"
+
+namespace regild::volume {
+namespace {
+
+// Of frames that are fetched together.
+constexpr Bytes at_once = MiB(4);
+
+struct Difference {
+    BlockSet blocks;
+    bool all_unknown = false;
+};
+
+// All blocks, where it cannot be told which.
+Result<Difference> difference_of(const store::Source& installed, const store::Source& next,
+                                 const TreeSources& trees) {
+    Difference difference{BlockSet(next.manifest.blocks())};
+    const auto collect = [&](std::span<const BlockRange> ranges) -> Result<void> {
+        for (const BlockRange& range : ranges)
+            difference.blocks.insert(range);
+        return {};
+    };
+    Result<bool> told = false;
+    if (store::are_comparable(installed.manifest, next.manifest))
+        told = store::for_each_difference(installed, next, trees.fetcher, trees.cache, collect);
+    if (!told) return told.error();
+    if (!*told) difference = {BlockSet(next.manifest.blocks(), true), true};
+    return difference;
+}
+
+Result<FillReport> fill_with(const BlockSet& blocks, const store::Source& source, const TreeSources& trees,
+                             const StopFlag& stop) {
+    const Wanted wanted{.first = BlockIndex(),
+                        .count = blocks.count(),
+                        .from = [&](BlockIndex) { return blocks; },
+                        .at_once = at_once};
+    store::Nearby nearby(source.manifest, {.cache = trees.cache});
+    FrameVerifiers verifiers(source.manifest);
+    return fill_cache(wanted, source, trees.fetcher, nearby, verifiers, trees.observer, stop);
+}
+
+}  // namespace
+
+Result<StageReport> stage(const store::Source& installed, const store::Source& next, const TreeSources& trees,
+                          const StopFlag& stop) {
+    const Result<Difference> difference = difference_of(installed, next, trees);
+    if (!difference) return difference.error();
+    StageReport report;
+    report.differing = difference->blocks.count();
+    // The way back first: what is put into the cache last is there longest.
+    if (!difference->all_unknown) {
+        const Result<FillReport> back = fill_with(difference->blocks, installed, trees, stop);
+        if (!back && back.error().kind != Failure::source) return back.error();
+        report.way_back = back.ok() && back->whole;
+    }
+    const Result<FillReport> filled = fill_with(difference->blocks, next, trees, stop);
+    if (!filled) return filled.error();
+    report.fetched = filled->fetched;
+    report.whole = filled->whole;
+    return report;
+}
+
+Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next,
+                               const TreeSources& trees) {
+    const Result<Difference> difference = difference_of(installed, next, trees);
+    if (!difference) return difference.error();
+    UpdateNeed need{difference->blocks.count(), difference->all_unknown, Bytes(0)};
+    if (need.all_unknown) return need;
+    store::TreeReader tree(next, trees.fetcher, trees.cache);
+    store::FrameLocator locator(next, trees.fetcher);
+    const BlockIndex end = BlockIndex() + next.manifest.blocks();
+    for (BlockIndex at; at < end;) {
+        const Result<BlockIndex> until = tree.load(difference->blocks, at);
+        if (!until) return until.error();
+        BlockSet wanted({at, *until - at});
+        for (const BlockRange& run : runs_of(difference->blocks, wanted.range()))
+            for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
+                const Digest digest = tree.digest(block);
+                if (digest != tree.zero_digest() && !(trees.cache && trees.cache->has(digest)))
+                    wanted.insert({block, Blocks(1)});
+            }
+        if (Result<void> found = locator.load(wanted); !found) return found.error();
+        for (const BlockRange& run : runs_of(wanted, wanted.range()))
+            for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
+                need.frames += locator.frame(block).length;
+        at = *until;
+    }
+    return need;
+}
+
+}  // namespace regild::volume

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Staging: what the next version has otherwise is fetched into the cache while the volume is in use, so that
+// the boot that installs it, and the one that may have to go back, need no network.
+#pragma once
+
+#include "base/stop.hpp"
+#include "volume/update.hpp"
+
+namespace regild::volume {
+
+struct StageReport {
+    Blocks differing;       // all, where it cannot be told which
+    Blocks fetched;         // of `next`, now
+    bool whole = false;     // the cache has what differs of `next`
+    bool way_back = false;  // and of `installed`
+};
+
+// Fetches into the cache, which there is, the blocks of both versions that are not the same in the other.
+// What has come is kept, whatever ends it: called again it goes on. Failure::disk: the cache.
+Result<StageReport> stage(const store::Source& installed, const store::Source& next, const TreeSources& trees,
+                          const StopFlag& stop);
+
+// What an update from `installed` to `next` would fetch: frames of blocks that differ, but for what the cache
+// has, if there is one. Nothing but requests is made.
+struct UpdateNeed {
+    Blocks differing;
+    bool all_unknown = false;  // it cannot be told how they differ, and `frames` is not known
+    Bytes frames;              // compressed, of blocks that are not zero
+};
+Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next,
+                               const TreeSources& trees);
+
+}  // namespace regild::volume
