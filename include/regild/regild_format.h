@@ -56,7 +56,7 @@ struct writelog_record {
 	__le16	staged_manifest_length;	/* 492: bytes that follow that signature */
 	__le16	staged_signature_length; /* 494: bytes that follow that manifest */
 	__le64	rejected_version;	/* 496: that was gone back from, or 0 */
-	__u8	zero[8];		/* 504 */
+	__le64	channel_issued;		/* 504: when, in seconds since 1970 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 };
 

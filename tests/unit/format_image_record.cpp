@@ -78,6 +78,7 @@ TEST_CASE("an image record is read and written as the golden file has it") {
     CHECK(record->untouched);
     CHECK(record->trial_boots == 3);
     CHECK(record->channel_serial == 11);
+    CHECK(record->channel_issued == 1795777200);
     CHECK(record->rejected_version == 8);
     CHECK(parse_manifest(record->before.manifest)->version == 6);
     CHECK(record->before.signature == "of six");
@@ -114,22 +115,26 @@ TEST_CASE("a valid image record that this version does not understand is refused
         std::size_t offset;
         std::string_view bytes;
     };
-    for (const Forgery& f :
-         {Forgery{"version 2", 12, "\2"sv}, Forgery{"sequence 0", 16, "\0"sv},
-          Forgery{"sequence 2^64 - 1", 16, "\xff\xff\xff\xff\xff\xff\xff\xff"sv},
-          Forgery{"sequence 2^63", 16, "\0\0\0\0\0\0\0\x80"sv}, Forgery{"state 0", 24, "\0"sv},
-          Forgery{"state 4", 24, "\4"sv}, Forgery{"a flag", 28, "\4"sv},
-          Forgery{"a start that overflows", 288, "\0\0\0\0\0\0\0\xff"sv},
-          Forgery{"a size that overflows", 296, "\0\0\0\0\0\0\0\xff"sv},
-          Forgery{"a manifest that is too long", 304, "\x81\x12\0\0"sv},
-          Forgery{"a manifest before that is too long", 488, "\x81\x12"sv},
-          Forgery{"a signature before that is too long", 490, "\1\2"sv},
-          Forgery{"a staged manifest that is too long", 492, "\x81\x12"sv},
-          Forgery{"a staged signature that is too long", 494, "\1\2"sv},
-          Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
-          Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
-          Forgery{"bytes behind a name", 48, "a\0b"sv}, Forgery{"a control character", 48, "a\x1b[m"sv},
-          Forgery{"a document that is no text", 312, "\xff"sv}}) {
+    for (const Forgery& f : {Forgery{"version 2", 12, "\2"sv},
+                             Forgery{"sequence 0", 16, "\0"sv},
+                             Forgery{"sequence 2^64 - 1", 16, "\xff\xff\xff\xff\xff\xff\xff\xff"sv},
+                             Forgery{"sequence 2^63", 16, "\0\0\0\0\0\0\0\x80"sv},
+                             Forgery{"state 0", 24, "\0"sv},
+                             Forgery{"state 4", 24, "\4"sv},
+                             Forgery{"a flag", 28, "\4"sv},
+                             Forgery{"a start that overflows", 288, "\0\0\0\0\0\0\0\xff"sv},
+                             Forgery{"a size that overflows", 296, "\0\0\0\0\0\0\0\xff"sv},
+                             Forgery{"a manifest that is too long", 304, "\x81\x12\0\0"sv},
+                             Forgery{"a manifest before that is too long", 488, "\x81\x12"sv},
+                             Forgery{"a signature before that is too long", 490, "\1\2"sv},
+                             Forgery{"a time behind the year 9999", 504, "\x80\x41\xf4\xff\x3b"sv},
+                             Forgery{"a staged manifest that is too long", 492, "\x81\x12"sv},
+                             Forgery{"a staged signature that is too long", 494, "\1\2"sv},
+                             Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
+                             Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
+                             Forgery{"bytes behind a name", 48, "a\0b"sv},
+                             Forgery{"a control character", 48, "a\x1b[m"sv},
+                             Forgery{"a document that is no text", 312, "\xff"sv}}) {
         INFO(f.what);
         const auto parsed = parse_image_record(as_record(forged(f.offset, f.bytes)), uuid);
         REQUIRE_FALSE(parsed.ok());

@@ -46,7 +46,7 @@ TEST_CASE("a channel is read and written as the golden file has it") {
     const std::string golden = test::golden_text("stable.json");
     const auto channel = parse_channel(golden);
     REQUIRE(channel.ok());
-    CHECK(*channel == Channel{"kiosk", 7, "stable", 12});
+    CHECK(*channel == Channel{"kiosk", 7, "stable", 12, 1795777200, 25, "kiosk/7", {"lobby", "hall"}});
     CHECK(serialize_channel(*channel) == golden);
     CHECK(*document_type(golden) == DocumentType::channel);
     CHECK_FALSE(parse_manifest(golden).ok());
@@ -127,7 +127,8 @@ TEST_CASE("a document may have keys that its reader does not know, but not requi
                   .find("'requires' ") != std::string::npos);
 
     const std::string channel =
-        R"({"type": "regild-channel", "format": 1, "image": "a", "channel": "c", "serial": 1, "version": 1)";
+        R"({"type": "regild-channel", "format": 1, "image": "a", "channel": "c", "serial": 1, "version": 1,)"
+        R"("issued": "2026-11-24T00:00:00Z")";
     CHECK(parse_channel(channel + R"(, "since": "2026-11-24"})").ok());
     const auto refused = parse_channel(channel + R"(, "requires": ["share"]})");
     REQUIRE_FALSE(refused.ok());

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/utc.hpp"
 #include "files.hpp"
 #include "publish/publish.hpp"
 #include "silent_observer.hpp"
@@ -31,9 +32,13 @@ struct Store {
         return publish::promote({path(), "kiosk", version, channel});
     }
     format::Channel channel(const std::string& name = "stable") {
-        return format::parse_channel(test::read_file(path() / "kiosk" / (name + ".json"))).value();
+        format::Channel channel =
+            format::parse_channel(test::read_file(path() / "kiosk" / (name + ".json"))).value();
+        issued = std::exchange(channel.issued, 0);
+        return channel;
     }
 
+    std::uint64_t issued = 0;  // when the channel was that was looked at last
     test::TemporaryDirectory directory;
     test::SilentObserver observer;
     StopFlag stop;
@@ -46,8 +51,13 @@ TEST_CASE("a channel is pointed at a version that is there, with the next serial
     CHECK(store.channel() == format::Channel{"kiosk", 1, "stable", 1});
     REQUIRE(store.promote(2).ok());
     CHECK(store.channel() == format::Channel{"kiosk", 2, "stable", 2});
+    // Issued in the future, which it does not go back from.
+    format::Channel ahead = store.channel();
+    ahead.issued = max_utc;
+    test::write_file(store.path() / "kiosk/stable.json", format::serialize_channel(ahead));
     REQUIRE(store.promote(2).ok());
     CHECK(store.channel() == format::Channel{"kiosk", 2, "stable", 3});
+    CHECK(store.issued == max_utc);
     REQUIRE(store.promote(3, "testing").ok());
     CHECK(store.channel("testing") == format::Channel{"kiosk", 3, "testing", 1});
 }
@@ -69,6 +79,18 @@ TEST_CASE("a channel is not pointed back, nor at what is not there") {
     REQUIRE(publisher.ok());
     CHECK(kind_of(store.promote(3)) == Failure::refused);
     CHECK(store.channel() == format::Channel{"kiosk", 2, "stable", 2});
+}
+
+TEST_CASE("a channel names the share of machines and the tags that it is for") {
+    Store store;
+    Result<NextChannel> next = promote({store.path(), "kiosk", 2, "stable", {25, {"lobby"}}});
+    REQUIRE(next.ok());
+    CHECK(store.channel() == format::Channel{"kiosk", 2, "stable", 2, 0, 25, "kiosk/2", {"lobby"}});
+    REQUIRE(promote({store.path(), "kiosk", 2, "stable", {}}).ok());
+    CHECK(store.channel() == format::Channel{"kiosk", 2, "stable", 3});
+    for (const Rollout& bad : {Rollout{0, {}}, Rollout{101, {}}, Rollout{50, {"A"}},
+                               Rollout{50, std::vector<std::string>(33, "a")}})
+        CHECK(promote({store.path(), "kiosk", 2, "stable", bad}).error().kind == Failure::usage);
 }
 
 }  // namespace regild::publish

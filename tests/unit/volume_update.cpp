@@ -302,10 +302,10 @@ TEST_CASE("a version that was rejected is not offered again, unless it is asked 
         format::serialize_channel({image, versions.two.manifest.version, "stable", 1}));
     const std::string name = GENERATE(as<std::string>{}, "stable.json", "manifest");
     const net::Url url = test::url(name == "manifest" ? folder + number + "/manifest.json" : folder + name);
-    const auto offered = newer_version(volume->log(), versions.fetcher, url, {});
+    const auto offered = newer_version(volume->log(), versions.fetcher, url, {store::Trust(), {}});
     REQUIRE(offered.ok());
     CHECK_FALSE(offered->has_value());
-    CHECK(newer_version(volume->log(), versions.fetcher, url, {}, true)->has_value());
+    CHECK(newer_version(volume->log(), versions.fetcher, url, {store::Trust(), {}, true})->has_value());
 }
 
 TEST_CASE("what is offered is told apart") {
@@ -321,12 +321,17 @@ TEST_CASE("what is offered is told apart") {
             versions.fetcher.files["http://h/" + name] = ByteVector(bytes.begin(), bytes.end());
         }
     };
+    std::vector<std::string> tags;
+    bool by_hand = false;
+    format::Channel channel{image, 0, "stable", 0};
     const auto offer = [&](format::Manifest manifest, std::uint64_t serial) {
+        channel.version = manifest.version;
+        channel.serial = serial;
         put(image + "/" + std::to_string(manifest.version) + "/manifest.json",
             format::serialize_manifest(manifest));
-        put(image + "/stable.json", format::serialize_channel({image, manifest.version, "stable", serial}));
+        put(image + "/stable.json", format::serialize_channel(channel));
         return newer_version(volume->log(), versions.fetcher, test::url("http://h/" + image + "/stable.json"),
-                             trust);
+                             {trust, tags, by_hand});
     };
     const auto kind_of = [](const Result<std::optional<store::Source>>& result) {
         REQUIRE_FALSE(result.ok());
@@ -347,6 +352,36 @@ TEST_CASE("what is offered is told apart") {
         CHECK(kind_of(offer(versions.one.manifest, 6)) == Failure::source);
         CHECK(offer(versions.two.manifest, 7)->has_value());
     }
+    SECTION("for other machines, whose serial number and time count all the same") {
+        channel.issued = 1000;
+        SECTION("by their tags") {
+            channel.hold_back = {"hall", "lobby"};
+            tags = {"upstairs"};
+            CHECK(offer(versions.two.manifest, 7)->has_value());
+            tags = {"upstairs", "lobby"};
+        }
+        SECTION("by their share") {
+            channel.salt = "s";
+            for (channel.percent = 99; offer(versions.two.manifest, 7)->has_value(); --channel.percent)
+                REQUIRE(channel.percent > 1);
+        }
+        CHECK_FALSE(offer(versions.two.manifest, 7)->has_value());
+        CHECK(volume->log().record()->channel_serial == 7);
+        CHECK(volume->log().record()->channel_issued == 1000);
+        by_hand = true;
+        CHECK(offer(versions.two.manifest, 7)->has_value());
+    }
+    SECTION("too long ago, as somebody may have frozen the channel") {
+        trust = store::Trust(codec::PublicKeys::parse(key.public_pem()).value(), "",
+                             {.now = 10 * 86400 + 1000, .max_age = 10 * 86400});
+        channel.issued = 1000;
+        CHECK(offer(versions.two.manifest, 7)->has_value());
+        channel.issued = 999;
+        CHECK(kind_of(offer(versions.two.manifest, 8)) == Failure::source);
+        CHECK(kind_of(offer(versions.one.manifest, 8)) == Failure::source);
+        channel.issued = 2000000;  // the clock is behind
+        CHECK(offer(versions.two.manifest, 9)->has_value());
+    }
     SECTION("another size") {
         format::Manifest manifest = versions.two.manifest;
         manifest.size = Bytes(4096);
@@ -366,7 +401,7 @@ TEST_CASE("what is offered is told apart") {
             format::serialize_manifest(other));
         put(image + "/stable.json", format::serialize_channel({"other", other.version, "stable", 1}));
         CHECK(kind_of(newer_version(volume->log(), versions.fetcher,
-                                    test::url("http://h/" + image + "/stable.json"), trust)) ==
+                                    test::url("http://h/" + image + "/stable.json"), {trust, {}})) ==
               Failure::refused);
     }
 }

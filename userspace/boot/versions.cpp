@@ -29,7 +29,7 @@ Result<std::optional<store::Source>> Versions::newer_version(volume::Volume& vol
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
     Result<std::optional<store::Source>> newer =
-        volume::newer_version(volume.log(), trees_().fetcher, *url, trust_);
+        volume::newer_version(volume.log(), trees_().fetcher, *url, {trust_, configuration_.tags});
     const std::uint64_t rejected = volume.record().rejected_version;
     if (newer && !*newer && rejected != 0)
         observer_.event(text_of(rejected) + " was not confirmed when it was tried, and is not tried again");
@@ -83,6 +83,9 @@ Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store
 
 Result<void> Versions::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
     Result<void> looked = install_newer(volume, source);
+    if (volume.record().channel_issued != 0)
+        if (Result<void> fresh = trust_.check_age(volume.record().channel_issued); !fresh)
+            observer_.event("of those that this machine has seen " + fresh.error().message);
     if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
         return looked;
     observer_.event(looked.error().message + ": going on with " + text_of(volume.record().image_version));

@@ -2,6 +2,7 @@
 #include "cli/configuration_file.hpp"
 
 #include "base/read_file.hpp"
+#include "base/utc.hpp"
 #include "cli/transport.hpp"
 #include "store/source.hpp"
 
@@ -47,7 +48,10 @@ Result<store::Trust> trust_of(const format::Configuration& configuration) {
     Result<codec::PublicKeys> keys = codec::PublicKeys::parse(*pem);
     if (!keys) return keys.error().context("keys " + configuration.keys);
     const Result<net::Url> source = net::parse_document_url(configuration.source);
-    return store::Trust(*std::move(keys), source ? store::image_at(*source) : "");
+    store::Freshness freshness{.now = utc_now(), .max_age = {}};
+    if (configuration.max_age)
+        freshness.max_age = static_cast<std::uint64_t>(std::chrono::seconds(*configuration.max_age).count());
+    return store::Trust(*std::move(keys), source ? store::image_at(*source) : "", freshness);
 }
 
 Result<format::Configuration> configuration_of(const Arguments& arguments) {

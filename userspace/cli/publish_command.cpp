@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/command.hpp"
 #include "cli/configuration_file.hpp"
@@ -116,13 +117,28 @@ Result<ExitCode> run_publish(const Environment& environment, const Arguments& ar
 Result<ExitCode> run_promote(const Environment& environment, const Arguments& arguments) {
     const Result<std::uint64_t> version = parse_number("--version", arguments.value("version"));
     if (!version) return version.error();
+    publish::Rollout rollout;
+    if (arguments.has("percent")) {
+        const Result<std::uint64_t> percent = parse_number("--percent", arguments.value("percent"));
+        if (!percent) return percent.error();
+        rollout.percent = static_cast<unsigned>(std::min<std::uint64_t>(*percent, 1000));
+    }
+    if (arguments.has("hold-back")) {
+        std::istringstream list(arguments.value("hold-back"));
+        for (std::string tag; std::getline(list, tag, ',');)
+            rollout.hold_back.push_back(tag);
+    }
     const Result<publish::NextChannel> now = publish::promote({.store = arguments.value("store"),
                                                                .image = arguments.value("image"),
                                                                .version = *version,
-                                                               .channel = arguments.operands()[0]});
+                                                               .channel = arguments.operands()[0],
+                                                               .rollout = rollout});
     if (!now) return now.error();
     environment.out << printable(now->path.string()) << " names version " << now->channel.version
-                    << ", serial number " << now->channel.serial << "\n";
+                    << ", serial number " << now->channel.serial;
+    if (now->channel.percent != 100)
+        environment.out << ", for " << now->channel.percent << " % of the machines";
+    environment.out << "\n";
     return ExitCode::clean;
 }
 
@@ -133,10 +149,14 @@ const Command promote_command{
     .summary = "point a channel at a version that is published already",
     .description =
         "Writes the channel anew, with the next serial number; a signature that it had\n"
-        "does not fit any more. A channel never goes back to an earlier version.",
+        "does not fit any more. A channel never goes back to an earlier version. At the\n"
+        "same version it is issued anew, for another share, or to stay younger than the\n"
+        "max_age of the machines.",
     .options = {{"store", "DIR", "folder that a web server serves", Need::here},
                 {"image", "NAME", "name of the image", Need::here},
-                {"version", "N", "number of the version", Need::here}},
+                {"version", "N", "number of the version", Need::here},
+                {"percent", "N", "which share of the machines is to take it, 1 to 100 (default 100)"},
+                {"hold-back", "TAG,...", "not for machines with one of these tags"}},
     .operands = "CHANNEL",
     .many_operands = false,
     .run = run_promote};

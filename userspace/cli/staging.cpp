@@ -57,7 +57,8 @@ Result<Offer> ask(const format::Configuration& configuration, const store::Trust
         return Error{Failure::refused, "the log is of image " + record.image + ", which is not the source's"};
     Result<store::Source> installed = store::installed_source(*url, record.manifest);
     if (!installed) return installed.error();
-    Result<std::optional<store::Source>> next = volume::newer_version(log->write_log, fetcher, *url, trust);
+    Result<std::optional<store::Source>> next =
+        volume::newer_version(log->write_log, fetcher, *url, {trust, configuration.tags});
     if (!next) return next.error();
     return Offer{record, *std::move(installed), *std::move(next)};
 }

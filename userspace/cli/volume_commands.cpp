@@ -86,7 +86,7 @@ Result<bool> Run::update(volume::Volume& volume) {
     if (!installed) return installed.error();
     if (Result<void> repaired = volume.log().repair(); !repaired) return repaired.error();
     const Result<std::optional<store::Source>> newer =
-        volume::newer_version(volume.log(), fetcher(), *url(), trust_, true);
+        volume::newer_version(volume.log(), fetcher(), *url(), {trust_, configuration_.tags, true});
     if (!newer) return newer.error();
     if (!*newer) return false;
     const store::Source* const offered = &**newer;

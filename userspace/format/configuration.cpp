@@ -3,6 +3,7 @@
 
 #include "base/mapped_name.hpp"
 #include "format/json.hpp"
+#include "format/manifest.hpp"
 
 namespace regild::format {
 namespace {
@@ -11,6 +12,7 @@ constexpr std::uint64_t max_device_timeout = 3600;
 constexpr std::uint64_t max_offline_time = 86400;
 constexpr std::uint64_t max_offline_boots = 1000000;
 constexpr std::uint64_t max_trial_boots = 1000;
+constexpr std::uint64_t max_max_age = 3650;  // days
 constexpr std::chrono::seconds patience_before_boot{60};
 constexpr std::uint64_t max_start_jitter = 3600;
 
@@ -76,6 +78,13 @@ UpdatePolicy take_update(ObjectReader& reader) {
     return UpdatePolicy::never;
 }
 
+LogTrust take_trust(ObjectReader& reader) {
+    const std::string trust = reader.text("trust");
+    if (trust == "hash") return LogTrust::hash;
+    if (trust != "marks") reader.fail("trust", "must be \"marks\" or \"hash\"");
+    return LogTrust::marks;
+}
+
 // "500K"
 Bytes take_size(ObjectReader& reader, const char* key) {
     const Result<Bytes> size = parse_size(reader.text(key));
@@ -121,6 +130,12 @@ Result<Configuration> parse_configuration(std::string_view text) {
             reader.fail("golden_copy", "must be a device of its own");
     if (reader.has("keys")) configuration.keys = take_required(reader, "keys");
     configuration.update = take_update(reader);
+    if (reader.has("trust")) configuration.trust = take_trust(reader);
+    if (reader.has("tags")) configuration.tags = take_tags(reader, "tags");
+    if (reader.has("max_age")) {
+        configuration.max_age = std::chrono::days(reader.number("max_age", 1, max_max_age));
+        if (configuration.keys.empty()) reader.fail("max_age", "needs \"keys\": else the age can be forged");
+    }
     if (reader.has("trial_boots"))
         configuration.trial_boots =
             static_cast<std::uint32_t>(reader.number("trial_boots", 1, max_trial_boots));

@@ -34,6 +34,12 @@ enum class UpdatePolicy {
     staged,  // what a session has staged
 };
 
+// Whether a block that is not marked is believed to be golden.
+enum class LogTrust {
+    marks,  // it is: whatever writes goes through the target
+    hash,   // not before it was hashed: a session may have got past the target
+};
+
 struct OfflineRules {
     OfflinePolicy policy = OfflinePolicy::wait;
     // How long to try again, from the first failure on, before a boot gives up or starts what is there;
@@ -54,6 +60,9 @@ struct Configuration {
     std::string golden_copy;           // likewise: a device or file that holds the image as it is
     std::string keys;                  // a file of public keys in PEM, see store/trust.hpp; "": none
     UpdatePolicy update = UpdatePolicy::never;
+    LogTrust trust = LogTrust::marks;
+    std::vector<std::string> tags;             // of this machine, at most max_tags names
+    std::optional<std::chrono::days> max_age;  // of a channel that is believed; nothing: any
     std::uint32_t trial_boots = 0;  // within which a new version is to be confirmed; 0: it need not be
     OfflineRules offline;
     // How the source is reached. Files in PEM, and the URL of a proxy; "": none.

@@ -9,6 +9,7 @@
 
 #include "base/crc32c.hpp"
 #include "base/text.hpp"
+#include "base/utc.hpp"
 #include "format/manifest.hpp"
 
 namespace regild::format {
@@ -112,6 +113,8 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::uint64_t start = le64toh(wire.start_sector);
     const std::uint64_t size = le64toh(wire.size_sectors);
     if (start > max_sectors || size > max_sectors) return refused("tells an impossible disk");
+    const std::uint64_t issued = le64toh(wire.channel_issued);
+    if (issued > max_utc) return refused("tells an impossible time");
     const std::optional<std::string> image = field_text(wire.image);
     const std::optional<std::string> partuuid = field_text(wire.partuuid);
     const std::optional<std::string> wwid = field_text(wire.wwid);
@@ -132,6 +135,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.image_version = le64toh(wire.image_version);
     record.version_floor = le64toh(wire.version_floor);
     record.channel_serial = le64toh(wire.channel_serial);
+    record.channel_issued = issued;
     record.image = *image;
     record.document = *document;
     record.unrestored_boots = le32toh(wire.unrestored_boots);
@@ -160,6 +164,7 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.image_version = htole64(record.image_version);
     wire.version_floor = htole64(record.version_floor);
     wire.channel_serial = htole64(record.channel_serial);
+    wire.channel_issued = htole64(record.channel_issued);
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
     wire.unrestored_boots = htole32(record.unrestored_boots);

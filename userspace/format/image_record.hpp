@@ -30,6 +30,7 @@ struct ImageRecord {
     std::uint64_t image_version = 0;
     std::uint64_t version_floor = 0;
     std::uint64_t channel_serial = 0;  // of the channel that was believed last; 0: none was
+    std::uint64_t channel_issued = 0;  // when it was, in seconds since 1970
     std::string image;
     std::uint32_t unrestored_boots = 0;  // in a row, that the owner's policy allowed
     std::string document;  // URL that led to the manifest, for people; "" when that is not known

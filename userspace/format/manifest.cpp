@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "base/utc.hpp"
 #include "format/json.hpp"
 #include "format/write_log.hpp"
 
@@ -171,14 +172,37 @@ Result<Channel> parse_channel(std::string_view text) {
     channel.name = reader.text("channel");
     if (!is_valid_name(channel.name)) reader.fail("channel", "must be the name of the channel");
     channel.serial = reader.number("serial", 1, max_version);
+    const std::optional<std::uint64_t> issued = parse_utc(reader.text("issued"));
+    if (!issued) reader.fail("issued", "must be a time such as \"2026-11-27T12:00:00Z\"");
+    channel.issued = issued.value_or(0);
+    if (reader.has("percent")) {
+        channel.percent = static_cast<unsigned>(reader.number("percent", 1, 100));
+        channel.salt = reader.text("salt");
+        if (channel.salt.empty()) reader.fail("salt", "must not be empty");
+    }
+    if (reader.has("hold_back")) channel.hold_back = take_tags(reader, "hold_back");
     if (const Result<void> result = reader.so_far(); !result) return channel_error(result.error());
     return channel;
 }
 
+std::vector<std::string> take_tags(ObjectReader& reader, const char* key) {
+    std::vector<std::string> tags = reader.texts(key);
+    if (tags.size() > max_tags) reader.fail(key, "must have at most " + std::to_string(max_tags) + " tags");
+    for (const std::string& tag : tags)
+        if (!is_valid_name(tag)) reader.fail(key, "must be a list of names");
+    return tags;
+}
+
 std::string serialize_channel(const Channel& channel) {
-    const ordered_json document = {{"type", channel_type},     {"format", format_number},
-                                   {"image", channel.image},   {"channel", channel.name},
-                                   {"serial", channel.serial}, {"version", channel.version}};
+    ordered_json document = {{"type", channel_type},      {"format", format_number},
+                             {"image", channel.image},    {"channel", channel.name},
+                             {"serial", channel.serial},  {"issued", utc_text(channel.issued)},
+                             {"version", channel.version}};
+    if (channel.percent != 100) {
+        document["percent"] = channel.percent;
+        document["salt"] = channel.salt;
+    }
+    if (!channel.hold_back.empty()) document["hold_back"] = channel.hold_back;
     return document.dump(4) + "\n";
 }
 

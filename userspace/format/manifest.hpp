@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/units.hpp"
@@ -46,11 +47,20 @@ struct Channel {
     std::uint64_t version = 0;
     std::string name;          // of the channel itself: its file is <name>.json
     std::uint64_t serial = 0;  // 1 to max_version: higher each time that the channel is written
+    std::uint64_t issued = 0;  // when it was written, in seconds since 1970: never goes back
+    unsigned percent =
+        100;             // 1 to 100: of the machines that have another version, which are to take this one
+    std::string salt{};  // by which they are chosen; "" where all are
+    std::vector<std::string> hold_back{};  // tags of machines that are not to take it
     bool operator==(const Channel&) const = default;
 };
 Result<Channel> parse_channel(std::string_view json);
 std::string serialize_channel(const Channel& channel);
-bool is_valid_name(std::string_view name);  // of an image or a channel
+bool is_valid_name(std::string_view name);  // of an image, a channel or a tag
+// In a channel, or of a machine.
+inline constexpr std::size_t max_tags = 32;
+// Failure of `reader` where there are more, or one that is no name.
+std::vector<std::string> take_tags(class ObjectReader& reader, const char* key);
 
 // A source is a manifest or a channel: told apart by their "type" key.
 enum class DocumentType { manifest, channel };

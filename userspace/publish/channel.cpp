@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "publish/channel.hpp"
 
+#include <algorithm>
+
 #include "base/read_file.hpp"
 #include "base/replace_file.hpp"
+#include "base/utc.hpp"
 
 namespace regild::publish {
 namespace {
@@ -38,7 +41,7 @@ Result<void> check_channel_name(const std::string& name) {
 
 Result<NextChannel> next_channel(const ImageFolder& folder, const std::string& image, const std::string& name,
                                  std::uint64_t version) {
-    NextChannel next{folder.path() / (name + ".json"), {image, version, name, 1}};
+    NextChannel next{folder.path() / (name + ".json"), {image, version, name, 1, utc_now(), 100, {}, {}}};
     if (!std::filesystem::exists(next.path)) return next;
     const Result<std::string> text = read_file(next.path, format::max_channel_size + 1);
     if (!text) return text.error().context("channel");
@@ -54,6 +57,7 @@ Result<NextChannel> next_channel(const ImageFolder& folder, const std::string& i
     if (current->serial == format::max_version)
         return Error{Failure::refused, "channel " + next.path.string() + " has used up its serial numbers"};
     next.channel.serial = current->serial + 1;
+    next.channel.issued = std::max(next.channel.issued, current->issued);
     return next;
 }
 
@@ -63,6 +67,11 @@ Result<void> write_channel(const NextChannel& next) {
 
 Result<NextChannel> promote(const PromoteRequest& request) {
     if (Result<void> valid = check_channel_name(request.channel); !valid) return valid.error();
+    if (request.rollout.percent < 1 || request.rollout.percent > 100)
+        return Error{Failure::usage, "a share is 1 to 100 percent"};
+    if (request.rollout.hold_back.size() > format::max_tags ||
+        !std::ranges::all_of(request.rollout.hold_back, format::is_valid_name))
+        return Error{Failure::usage, "tags are at most 32 names of small letters, digits and ._-"};
     if (!format::is_valid_name(request.image))
         return Error{Failure::usage, "'" + request.image + "' cannot be the name of an image"};
     // Before the lock, which would make the folder.
@@ -72,6 +81,10 @@ Result<NextChannel> promote(const PromoteRequest& request) {
     if (!folder) return folder.error();
     Result<NextChannel> next = next_channel(*folder, request.image, request.channel, request.version);
     if (!next) return next;
+    next->channel.percent = request.rollout.percent;
+    // The same for each share of one version.
+    next->channel.salt = request.image + "/" + std::to_string(request.version);
+    next->channel.hold_back = request.rollout.hold_back;
     if (Result<void> written = write_channel(*next); !written) return written.error();
     return next;
 }

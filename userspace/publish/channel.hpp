@@ -21,6 +21,11 @@ struct NextChannel {
 };
 Result<NextChannel> next_channel(const ImageFolder& folder, const std::string& image, const std::string& name,
                                  std::uint64_t version);
+// For which machines a channel's version is meant, see store/rollout.hpp.
+struct Rollout {
+    unsigned percent = 100;                // 1 to 100
+    std::vector<std::string> hold_back{};  // tags
+};
 // Durable when it returns; readers see the old one or the new one.
 Result<void> write_channel(const NextChannel& next);
 
@@ -29,6 +34,7 @@ struct PromoteRequest {
     std::string image;
     std::uint64_t version = 0;
     std::string channel;
+    Rollout rollout{};
 };
 // Points a channel at a version that is in the store already. Failure::refused also where that version is not
 // there, and where a publisher of this image is at work.

@@ -96,6 +96,8 @@ Result<void> check_channel(const net::Url& url, const std::string& text, const T
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
     if (Result<void> right = check_place(url, channel->image + "/" + channel->name + ".json", trust); !right)
         return right;
+    if (Result<void> fresh = trust.check_age(channel->issued); !fresh)
+        return fresh.error().context(url.shown());
     if (!known || channel->image != known->image || channel->serial >= known->channel_serial) return {};
     return Error{Failure::source, url.shown() + " is an old one: its serial number is " +
                                       std::to_string(channel->serial) + ", and the last one was " +
@@ -107,8 +109,9 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
     if (known && channel->image == known->image &&
-        (channel->version == known->version || channel->version == known->rejected))
-        return Offered{std::nullopt, channel->serial};
+        (channel->version == known->version || channel->version == known->rejected ||
+         (known->machine && !is_meant_for(*channel, *known->machine))))
+        return Offered{std::nullopt, *channel};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
     Result<Document> manifest =
@@ -118,12 +121,13 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
     Result<Source> source = served_source(*manifest_url, *std::move(manifest));
     if (!source) return source.error();
     source->channel_serial = channel->serial;
+    source->channel_issued = channel->issued;
     if (source->manifest.image != channel->image || source->manifest.version != channel->version)
         return Error{Failure::source,
                      url.shown() + " points at version " + std::to_string(channel->version) + " of " +
                          channel->image + ", but the manifest there is of version " +
                          std::to_string(source->manifest.version) + " of " + source->manifest.image};
-    return Offered{*std::move(source), channel->serial};
+    return Offered{*std::move(source), *channel};
 }
 
 bool names_a_manifest(const net::Url& url) {

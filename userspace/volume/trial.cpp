@@ -42,6 +42,7 @@ void install(ImageRecord& record, const store::Source& next, std::uint32_t trial
     record.rejected_version = 0;
     record.staged = {};
     record.channel_serial = std::max(record.channel_serial, next.channel_serial);
+    record.channel_issued = std::max(record.channel_issued, next.channel_issued);
     if (!next.document.empty()) record.document = format::document_field(next.document);
     hold(record, next);
     if (is_trial_over(record)) confirm(record);

@@ -13,16 +13,6 @@ namespace {
 // Ranges in memory, 16 MiB: only a volume with more is marked before all of them are known.
 constexpr std::size_t max_collected = std::size_t{1} << 20;
 
-// All are marked and unknown, in an order in which a power cut leaves nothing to be fetched for nothing.
-Result<Update> mark_all(log::WriteLog& log, Blocks blocks) {
-    format::ImageRecord record = *log.record();
-    record.unknown = true;
-    if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
-    const BlockRange all{BlockIndex(0), blocks};
-    if (Result<void> marked = log.bitmap().mark({&all, 1}); !marked) return marked.error();
-    return Update{blocks, true};
-}
-
 Result<Update> mark_difference(log::WriteLog& log, const store::Source& installed, const store::Source& next,
                                const TreeSources& trees) {
     Update update;
@@ -47,22 +37,26 @@ Result<Update> mark_difference(log::WriteLog& log, const store::Source& installe
     trees.observer.event("how version " + std::to_string(installed.manifest.version) +
                          " differs cannot be told: all blocks are compared with version " +
                          std::to_string(next.manifest.version));
-    return mark_all(log, next.manifest.blocks());
+    return mark_all_unknown(log);
 }
 
 }  // namespace
 
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
-                                                   const net::Url& url, const store::Trust& trust,
-                                                   bool again) {
-    const store::Known known{log.record()->image, log.record()->image_version,
-                             again ? 0 : log.record()->rejected_version, log.record()->channel_serial};
+                                                   const net::Url& url, const Asker& asker) {
+    const store::Trust& trust = asker.trust;
+    store::Known known{log.record()->image, log.record()->image_version, 0, log.record()->channel_serial, {}};
+    if (!asker.by_hand) {
+        known.rejected = log.record()->rejected_version;
+        known.machine = store::machine_with(log.record()->disk, asker.tags);
+    }
     Result<store::Offered> offered = store::offered_but(fetcher, url, trust, known);
     if (!offered) return offered.error();
     if (!offered->source) {
-        if (trust.has_keys() && offered->channel_serial > known.channel_serial) {
+        if (trust.has_keys() && offered->channel && offered->channel->serial > known.channel_serial) {
             format::ImageRecord record = *log.record();
-            record.channel_serial = offered->channel_serial;
+            record.channel_serial = offered->channel->serial;
+            record.channel_issued = std::max(record.channel_issued, offered->channel->issued);
             if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
         }
         return std::optional<store::Source>();
@@ -83,6 +77,15 @@ Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetc
                          "which has another size or block size: regild format, and then a boot "
                          "or regild provision, installs it"};
     return std::move(offered->source);
+}
+
+Result<Update> mark_all_unknown(log::WriteLog& log) {
+    format::ImageRecord record = *log.record();
+    record.unknown = true;
+    if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
+    const BlockRange all{BlockIndex(0), log.geometry().blocks()};
+    if (Result<void> marked = log.bitmap().mark({&all, 1}); !marked) return marked.error();
+    return Update{all.count, true};
 }
 
 Result<Update> update(log::WriteLog& log, const store::Source& installed, const store::Source& next,

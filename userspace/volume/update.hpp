@@ -10,18 +10,28 @@
 
 namespace regild::volume {
 
+// Who asks for a newer version.
+struct Asker {
+    const store::Trust& trust;
+    std::vector<std::string> tags{};  // of the machine
+    // Takes also a version that is not meant for this machine, or whose trial has failed.
+    bool by_hand = false;
+};
 // Asks the source for a version that is newer than the one that the volume of this log, which is usable,
-// holds. Nothing: there is none, or one whose trial failed, unless it is to be tried `again`. A serial number
+// holds. Nothing: there is none for who asks. A serial number
 // higher than the last one is kept in the record, where there are keys. Failure::refused: what is offered is
 // older, of another image, or of another size or block size.
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
-                                                   const net::Url& url, const store::Trust& trust,
-                                                   bool again = false);
+                                                   const net::Url& url, const Asker& asker);
 
 struct Update {
     Blocks marked;             // that differ between the two versions
     bool all_unknown = false;  // how they differ cannot be told: all blocks are marked, and hashed first
 };
+
+// Marks all blocks as unknown: the next restore hashes each first. In an order in which a power cut leaves
+// nothing to be fetched for nothing.
+Result<Update> mark_all_unknown(log::WriteLog& log);
 
 // From where the trees of two versions are read, to see where they differ. The cache may be nullptr.
 struct TreeSources {

@@ -182,6 +182,7 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.manifest = source.manifest_text;
     record.signature = source.signature;
     record.channel_serial = source.channel_serial;
+    record.channel_issued = source.channel_issued;
     if (source.channel_serial == 0 && last_record_ && last_record_->image == record.image)
         record.channel_serial = last_record_->channel_serial;
     log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};
