@@ -147,6 +147,22 @@ TEST_CASE("with a cache a dirty boot needs no network, and says when it does") {
     CHECK(kiosk.is_golden());
 }
 
+TEST_CASE("where the marks are not believed a boot finds what nothing marks") {
+    ProvisionedKiosk kiosk;
+    kiosk.configuration.trust = format::LogTrust::hash;
+    // Past the target, in data and in zeros; and through it.
+    overwrite(kiosk.data(), 7 * test::block_bytes, "!");
+    overwrite(kiosk.data(), 9 * test::block_bytes + 5, "!");
+    kiosk.dirty(12);
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->outcome == BootOutcome::restored);
+    CHECK(kiosk.is_golden());
+    CHECK(report->restore.already_right == Blocks(test::image_blocks - 3));
+    CHECK(report->restore.fetched == Blocks(2));
+    CHECK(kiosk.marked() == Blocks(0));
+}
+
 TEST_CASE("a cache that is no good is said and gone on without") {
     ProvisionedKiosk kiosk;
     kiosk.configuration.cache = kiosk.directory / "cache";

@@ -39,7 +39,7 @@ TEST_CASE("what is to be done follows from the log alone") {
         CHECK(work_for(row.facts) == row.work);
         for (const bool allowed : {false, true}) {
             const Decision expected{row.work, OffArgument::not_given, row.needs_network};
-            CHECK(decide(row.facts, false, allowed) == expected);
+            CHECK(decide(row.facts, {false, allowed}, format::LogTrust::marks) == expected);
         }
     }
 }
@@ -63,8 +63,21 @@ TEST_CASE("regild=off needs the configuration's leave and a complete volume") {
     };
     for (const Row& row : rows) {
         CAPTURE(row.allowed, static_cast<int>(row.decision.off));
-        CHECK(decide(row.facts, true, row.allowed) == row.decision);
+        CHECK(decide(row.facts, {true, row.allowed}, format::LogTrust::marks) == row.decision);
     }
+}
+
+TEST_CASE("where the marks are not believed all is hashed, but for a provisioning and with regild=off") {
+    const auto decided = [](const VolumeFacts& facts, OffRules off) {
+        return decide(facts, off, format::LogTrust::hash);
+    };
+    const Decision hash{Work::restore, OffArgument::not_given, true, true};
+    CHECK(decided(facts(golden, 0), {}) == hash);
+    CHECK(decided(facts(golden, 9), {}) == hash);
+    CHECK(decided(facts(restoring, 9), {}) == hash);
+    CHECK_FALSE(decided(facts(provisioning, 9), {}).hashes_all);
+    CHECK_FALSE(decided(facts(std::nullopt, 0), {}).hashes_all);
+    CHECK(decided(facts(golden, 9), {true, true}) == Decision{Work::none, OffArgument::obeyed});
 }
 
 TEST_CASE("what could not be restored starts only by policy, only when complete, and only so often") {

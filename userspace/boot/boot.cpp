@@ -142,7 +142,8 @@ Error Boot::missing(const Error& error) const {
 // The first look, before anything is held or written.
 Result<Decision> Boot::look_at(volume::Volume& volume) {
     const volume::VolumeFacts facts = volume.facts();
-    const Decision decision = decide(facts, options_.skip_restore, configuration_.allow_off);
+    const Decision decision =
+        decide(facts, {options_.skip_restore, configuration_.allow_off}, configuration_.trust);
     switch (decision.off) {
         case OffArgument::not_given:
             break;
@@ -168,6 +169,7 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
     } else {
         in_.observer.event(volume::state_text(facts));
     }
+    if (decision.hashes_all) in_.observer.event("\"trust\" is \"hash\": each block is read and hashed");
     const bool cache_may_do = !configuration_.cache.empty() && decision.work != Work::provision;
     if (decision.needs_network && options_.no_network && !cache_may_do)
         return Error{Failure::network, "the network is needed to restore the volume"};
@@ -323,6 +325,8 @@ Result<BootReport> Boot::run() {
     } else if (Result<void> r = volume.log().repair(); !r) {
         return r.error();
     }
+    if (decision->hashes_all)
+        if (Result<volume::Update> r = volume::mark_all_unknown(volume.log()); !r) return r.error();
     if (source || updates) open_nearby();
     Result<void> golden;
     if (source && volume.facts().trial_over) {

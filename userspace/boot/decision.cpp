@@ -19,17 +19,22 @@ Work work_for(const VolumeFacts& facts) {
     return volume::is_clean(facts) && !facts.trial_over ? Work::none : Work::restore;
 }
 
-Decision decide(const VolumeFacts& facts, bool off_given, bool off_allowed) {
+Decision decide(const VolumeFacts& facts, OffRules off, format::LogTrust trust) {
     Decision decision{.work = work_for(facts),
                       .off = OffArgument::not_given,
                       .needs_network = !facts.state || facts.marked > Blocks(0) || facts.trial_over};
-    if (!off_given) return decision;
-    if (!off_allowed) {
+    if (trust == format::LogTrust::hash && facts.state && facts.state != VolumeState::provisioning)
+        decision = {.work = decision.work == Work::none ? Work::restore : decision.work,
+                    .off = OffArgument::not_given,
+                    .needs_network = true,
+                    .hashes_all = true};
+    if (!off.given) return decision;
+    if (!off.allowed) {
         decision.off = OffArgument::not_allowed;
     } else if (facts.state != VolumeState::golden) {
         decision.off = OffArgument::not_complete;
     } else {
-        decision = {.work = Work::none, .off = OffArgument::obeyed, .needs_network = false};
+        decision = {.work = Work::none, .off = OffArgument::obeyed};
     }
     return decision;
 }

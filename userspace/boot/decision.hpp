@@ -29,10 +29,14 @@ struct Decision {
     OffArgument off = OffArgument::not_given;
     // A restore that was cut off between the last clear and the record has nothing left to fetch.
     bool needs_network = false;
+    bool hashes_all = false;  // what is not marked is not believed either
     bool operator==(const Decision&) const = default;
 };
-// `off_given`: the kernel argument is there; `off_allowed`: the configuration says that it may be.
-Decision decide(const volume::VolumeFacts& facts, bool off_given, bool off_allowed);
+struct OffRules {
+    bool given = false;    // the kernel argument is there
+    bool allowed = false;  // the configuration says that it may be
+};
+Decision decide(const volume::VolumeFacts& facts, OffRules off, format::LogTrust trust);
 
 // Where this boot looks for a newer version. Without a usable log, or with regild=off obeyed, there is
 // nothing to update.
