@@ -9,6 +9,7 @@
 
 #include "block/device.hpp"
 #include "cli_session.hpp"
+#include "codec/ed25519.hpp"
 #include "files.hpp"
 #include "log/write_log.hpp"
 #include "temporary_directory.hpp"
@@ -60,14 +61,14 @@ class Workplace : public test::CommandLine {
         return run(words);
     }
     std::string configuration() {
-        write_file(directory / "regild.json",
-                   json({{"data", data()},
-                         {"log", log()},
-                         {"source", "file://" + (directory / "store/kiosk/stable.json").string()},
-                         {"name", "kiosk"},
-                         {"offline", "halt"},
-                         {"device_timeout", 0}})
-                       .dump());
+        json keys = {{"data", data()},
+                     {"log", log()},
+                     {"source", "file://" + (directory / "store/kiosk/stable.json").string()},
+                     {"name", "kiosk"},
+                     {"offline", "halt"},
+                     {"device_timeout", 0}};
+        keys.update(more_configuration);
+        write_file(directory / "regild.json", keys.dump());
         return directory / "regild.json";
     }
     int boot(const std::vector<std::string>& more = {}) {
@@ -91,6 +92,7 @@ class Workplace : public test::CommandLine {
 
     test::TemporaryDirectory directory;
     std::string golden;
+    json more_configuration = json::object();
 };
 
 class ProvisionedWorkplace : public Workplace {
@@ -567,6 +569,24 @@ TEST_CASE_METHOD(Workplace, "the configuration of the machine says what options 
     CHECK(says("there is no log on " + data()));
     CHECK(run({"status", "--config", directory / "missing.json"}) == 2);
     CHECK(says("missing.json"));
+}
+
+TEST_CASE_METHOD(ProvisionedWorkplace, "another source by the kernel's command line counts only with keys") {
+    const std::string other = "file://" + (directory / "other/kiosk/stable.json").string();
+    std::filesystem::rename(directory / "store", directory / "other");
+    REQUIRE(on_log("mark", {"3"}) == 0);
+    CHECK(boot({"--source", other}) != 0);
+    CHECK(says("regild.source is IGNORED: the configuration names no keys"));
+
+    const codec::PrivateKey key = codec::PrivateKey::generate();
+    write_file(directory / "keys.pem", key.public_pem());
+    forge([&](format::ImageRecord& record) { record.signature = key.sign(record.manifest); });
+    more_configuration = {{"keys", directory / "keys.pem"}};
+    CHECK(boot({"--source", "nowhere"}) != 0);
+    CHECK(says("regild.source is IGNORED: "));
+    CHECK(boot({"--source", other}) == 3);
+    CHECK(says("regild.source: " + other));
+    CHECK(is_golden());
 }
 
 TEST_CASE_METHOD(ProvisionedWorkplace, "a report that cannot be written does not stop the boot") {

@@ -28,9 +28,27 @@ ExitCode code_of_outcome(boot::BootOutcome outcome) {
     return written ? ExitCode::restored : ExitCode::clean;
 }
 
+// Whoever stands before the machine can edit the kernel's command line: another source counts only where what
+// it says must be signed, and is told no secret.
+void take_source(const std::string& source, format::Configuration& configuration, Observer& log) {
+    const Result<net::Url> url = net::parse_document_url(source);
+    if (configuration.keys.empty()) {
+        log.event("regild.source is IGNORED: the configuration names no keys");
+    } else if (!url) {
+        log.event("regild.source is IGNORED: " + url.error().message);
+    } else {
+        log.event("regild.source: " + url->shown() + " in place of the configuration's source");
+        configuration.source = source;
+        configuration.mirrors.clear();
+        configuration.bearer_token_file.clear();
+        configuration.headers_file.clear();
+    }
+}
+
 Result<boot::BootReport> boot(const Environment& environment, const Arguments& arguments, BootLog& log) {
-    const Result<format::Configuration> configuration = read_configuration(arguments.value("config"));
+    Result<format::Configuration> configuration = read_configuration(arguments.value("config"));
     if (!configuration) return configuration.error();
+    if (arguments.has("source")) take_source(arguments.value("source"), *configuration, log);
     const Result<net::FetchOptions> fetch_options = fetch_options_of(*configuration);
     if (!fetch_options) return fetch_options.error();
     Result<store::Trust> trust = trust_of(*configuration);
@@ -92,6 +110,7 @@ const Command boot_command{
     .options = {{"config", "FILE", "configuration, see regild.json(5)", Need::here},
                 {"no-network", nullptr, "end with 4 where the network would be needed"},
                 {"skip-restore", nullptr, "do not restore; only if the configuration allows it"},
+                {"source", "URL", "ask there instead; only if the configuration names keys"},
                 {"no-map", nullptr, "stop before the mapping, to try a configuration"},
                 {"report", "FILE", "JSON report (default /run/regild/report.json)"}},
     .operands = nullptr,
