@@ -12,7 +12,7 @@
 #include <regild/writelog_format.h>
 
 #define WRITELOG_RECORD_MAGIC		"REGILDIR"	/* 8 bytes, no NUL */
-#define WRITELOG_RECORD_TEXT_SIZE	15872u
+#define WRITELOG_RECORD_TEXT_SIZE	15744u
 
 /* What the tool is doing with the volume; only GOLDEN may be mapped. */
 enum writelog_record_state {
@@ -25,6 +25,8 @@ enum writelog_record_state {
 #define WRITELOG_RECORD_UNKNOWN		0x1u
 /* No block has been written since this version took the place of another. */
 #define WRITELOG_RECORD_UNTOUCHED	0x2u
+/* Boots keep what sessions wrote, as far as thawed_until and thawed_boots say. */
+#define WRITELOG_RECORD_THAWED		0x4u
 
 /*
  * The image record, written and read by the tool alone. Of the two slots the
@@ -58,6 +60,9 @@ struct writelog_record {
 	__le64	rejected_version;	/* 496: that was gone back from, or 0 */
 	__le64	channel_issued;		/* 504: when, in seconds since 1970 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
+	__le64	thawed_until;		/* 16256: seconds since 1970, or 0 */
+	__le32	thawed_boots;		/* 16264: boots that are left, or 0 */
+	__u8	zero2[116];		/* 16268 */
 };
 
 /* The cache, FORMAT.md part 3: all of it is hints. */
@@ -104,6 +109,8 @@ WRITELOG_AT(writelog_record, unrestored_boots, 472);
 WRITELOG_AT(writelog_record, channel_serial, 480);
 WRITELOG_AT(writelog_record, rejected_version, 496);
 WRITELOG_AT(writelog_record, text, 512);
+WRITELOG_AT(writelog_record, thawed_until, 16256);
+WRITELOG_AT(writelog_record, zero2, 16268);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);
 WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/crc32c.hpp"
+#include "base/utc.hpp"
 #include "format/manifest.hpp"
 #include "format_golden.hpp"
 
@@ -37,6 +38,7 @@ ImageRecord example() {
     record.trial_boots = 2;
     record.rejected_version = 5;
     record.staged = {"{  }", std::string("\0", 1)};
+    record.thaw = Thaw{.until = max_utc};
     return record;
 }
 
@@ -84,6 +86,7 @@ TEST_CASE("an image record is read and written as the golden file has it") {
     CHECK(record->before.signature == "of six");
     CHECK(parse_manifest(record->staged.manifest)->version == 9);
     CHECK(record->staged.signature == "and of nine");
+    CHECK(record->thaw == Thaw{.boots = 4});
     CHECK(*serialize_image_record(*record, uuid) == golden);
 }
 
@@ -121,7 +124,7 @@ TEST_CASE("a valid image record that this version does not understand is refused
                              Forgery{"sequence 2^63", 16, "\0\0\0\0\0\0\0\x80"sv},
                              Forgery{"state 0", 24, "\0"sv},
                              Forgery{"state 4", 24, "\4"sv},
-                             Forgery{"a flag", 28, "\4"sv},
+                             Forgery{"a flag", 28, "\x8"sv},
                              Forgery{"a start that overflows", 288, "\0\0\0\0\0\0\0\xff"sv},
                              Forgery{"a size that overflows", 296, "\0\0\0\0\0\0\0\xff"sv},
                              Forgery{"a manifest that is too long", 304, "\x81\x12\0\0"sv},
@@ -132,6 +135,10 @@ TEST_CASE("a valid image record that this version does not understand is refused
                              Forgery{"a staged signature that is too long", 494, "\1\2"sv},
                              Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
                              Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
+                             Forgery{"a thaw without its flag", 28, "\3"sv},
+                             Forgery{"a thaw until the year 10000", 16256, "\x80\x41\xf4\xff\x3a"sv},
+                             Forgery{"a thaw of boots and until a time", 16264, "\1"sv},
+                             Forgery{"a thaw of too many boots", 16256, "\0\0\0\0\0\0\0\0\xe9\3"sv},
                              Forgery{"bytes behind a name", 48, "a\0b"sv},
                              Forgery{"a control character", 48, "a\x1b[m"sv},
                              Forgery{"a document that is no text", 312, "\xff"sv}}) {
@@ -176,6 +183,11 @@ TEST_CASE("what does not fit into an image record is not written") {
     CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(max_manifest_size + 1, 'm'); }));
     CHECK(fits([](ImageRecord& r) { r.signature = std::string(max_signature_size, 's'); }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.signature = std::string(max_signature_size + 1, 's'); }));
+    CHECK(fits([](ImageRecord& r) { r.thaw = Thaw{.boots = max_thawed_boots}; }));
+    CHECK(fits([](ImageRecord& r) { r.thaw = Thaw{}; }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.thaw = Thaw{.boots = max_thawed_boots + 1}; }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.thaw = Thaw{.until = max_utc + 1}; }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.thaw = Thaw{.boots = 1, .until = 1}; }));
     CHECK(fits([](ImageRecord& r) { r.sequence = max_record_sequence; }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.sequence = max_record_sequence + 1; }));
 }

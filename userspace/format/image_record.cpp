@@ -57,6 +57,10 @@ std::optional<std::string> field_text(const __u8 (&field)[size]) {
     return std::string(all.substr(0, end));
 }
 
+bool is_valid(const Thaw& thaw) {
+    return thaw.boots <= max_thawed_boots && thaw.until <= max_utc && (thaw.boots == 0 || thaw.until == 0);
+}
+
 template <std::size_t size>
 bool set_field(__u8 (&field)[size], const std::string& text) {
     if (text.size() >= size) return false;
@@ -96,7 +100,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
         return refused("has format version " + std::to_string(le32toh(wire.version)) +
                        ", this regild knows version " + std::to_string(WRITELOG_VERSION));
     const std::uint32_t flags = le32toh(wire.flags);
-    if ((flags & ~(WRITELOG_RECORD_UNKNOWN | WRITELOG_RECORD_UNTOUCHED)) != 0)
+    if ((flags & ~(WRITELOG_RECORD_UNKNOWN | WRITELOG_RECORD_UNTOUCHED | WRITELOG_RECORD_THAWED)) != 0)
         return refused("has flags that this regild does not know");
     const std::uint32_t state = le32toh(wire.state);
     if (state < WRITELOG_STATE_PROVISIONING || state > WRITELOG_STATE_GOLDEN)
@@ -115,6 +119,9 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     if (start > max_sectors || size > max_sectors) return refused("tells an impossible disk");
     const std::uint64_t issued = le64toh(wire.channel_issued);
     if (issued > max_utc) return refused("tells an impossible time");
+    const bool thawed = (flags & WRITELOG_RECORD_THAWED) != 0;
+    const Thaw thaw{le32toh(wire.thawed_boots), le64toh(wire.thawed_until)};
+    if (thawed ? !is_valid(thaw) : thaw != Thaw{}) return refused("tells an impossible thaw");
     const std::optional<std::string> image = field_text(wire.image);
     const std::optional<std::string> partuuid = field_text(wire.partuuid);
     const std::optional<std::string> wwid = field_text(wire.wwid);
@@ -148,6 +155,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.before.signature = next(before.signature);
     record.staged.manifest = next(staged.manifest);
     record.staged.signature = next(staged.signature);
+    if (thawed) record.thaw = thaw;
     return record;
 }
 
@@ -160,7 +168,8 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.sequence = htole64(record.sequence);
     wire.state = htole32(static_cast<std::uint32_t>(record.state));
     wire.flags = htole32((record.unknown ? WRITELOG_RECORD_UNKNOWN : 0) |
-                         (record.untouched ? WRITELOG_RECORD_UNTOUCHED : 0));
+                         (record.untouched ? WRITELOG_RECORD_UNTOUCHED : 0) |
+                         (record.thaw ? WRITELOG_RECORD_THAWED : 0));
     wire.image_version = htole64(record.image_version);
     wire.version_floor = htole64(record.version_floor);
     wire.channel_serial = htole64(record.channel_serial);
@@ -170,6 +179,12 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.unrestored_boots = htole32(record.unrestored_boots);
     wire.trial_boots = htole32(record.trial_boots);
     wire.rejected_version = htole64(record.rejected_version);
+    if (record.thaw) {
+        if (!is_valid(*record.thaw))
+            return Error{Failure::failed, "no such thaw can be kept in the log's image record"};
+        wire.thawed_boots = htole32(record.thaw->boots);
+        wire.thawed_until = htole64(record.thaw->until);
+    }
     if (!set_field(wire.image, record.image) || !set_field(wire.partuuid, record.disk.partuuid) ||
         !set_field(wire.wwid, record.disk.wwid) || !set_field(wire.document, record.document))
         return Error{Failure::failed,

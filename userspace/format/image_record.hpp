@@ -2,6 +2,7 @@
 // The image record in the log: which image the volume holds, on which disk, and what is being done to it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/bytes.hpp"
@@ -20,6 +21,13 @@ struct SignedManifest {
     std::string signature;  // as it was received; empty when the manifest is not signed
     explicit operator bool() const { return !manifest.empty(); }
     bool operator==(const SignedManifest&) const = default;
+};
+
+// Boots keep what sessions wrote: while boots are left, or until a time, or where both are 0 without end.
+struct Thaw {
+    std::uint32_t boots = 0;
+    std::uint64_t until = 0;  // seconds since 1970
+    bool operator==(const Thaw&) const = default;
 };
 
 struct ImageRecord {
@@ -41,12 +49,14 @@ struct ImageRecord {
     std::uint32_t trial_boots = 0;  // that are left to it
     std::uint64_t rejected_version = 0;  // that was gone back from, and is not tried again; 0: none
     SignedManifest staged;               // what the next boot installs
+    std::optional<Thaw> thaw;            // nothing: the next boot restores what is marked
     bool operator==(const ImageRecord&) const = default;
 };
 
 inline constexpr std::size_t image_record_size = 16384;
 inline constexpr std::size_t max_signature_size = 512;
 inline constexpr std::size_t max_document_size = 159;
+inline constexpr std::uint32_t max_thawed_boots = 1000;
 // So far that neither a step over an unreadable slot nor any number of writes comes near the end and wraps.
 inline constexpr std::uint64_t max_record_sequence = UINT64_MAX >> 1;
 
@@ -56,7 +66,7 @@ std::string document_field(const std::string& url);
 // Failure::failed: not a record of this log. Failure::refused: unknown version, flags or state, a sequence
 // number out of range.
 Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_size> bytes, const Uuid& uuid);
-// Errors: a text that is too long for its field, a sequence number out of range.
+// Errors: a text that is too long for its field, a number out of range.
 Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid& uuid);
 
 }  // namespace regild::format
