@@ -5,10 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "block/device.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/json_text.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_log.hpp"
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "volume/nearby_devices.hpp"
@@ -18,24 +18,6 @@ namespace regild::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-// The log of a volume that may be mapped. Others that write its record wait meanwhile.
-struct SharedLog {
-    std::unique_ptr<block::Device> device;
-    log::WriteLog write_log;
-};
-
-Result<SharedLog> open_shared(const std::string& path_or_tag) {
-    const Result<std::string> path = block::resolve(path_or_tag);
-    if (!path) return path.error();
-    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, block::Access::shared);
-    if (!device) return device.error();
-    Result<std::optional<log::WriteLog>> log = log::WriteLog::open(**device);
-    if (!log) return log.error();
-    if (!*log || !(*log)->record())
-        return Error{Failure::refused, "no log on " + *path + " says which version there is"};
-    return SharedLog{*std::move(device), **std::move(log)};
-}
 
 struct Offer {
     format::ImageRecord record;
