@@ -80,6 +80,56 @@ TEST_CASE("where the marks are not believed all is hashed, but for a provisionin
     CHECK(decided(facts(golden, 9), {true, true}) == Decision{Work::none, OffArgument::obeyed});
 }
 
+TEST_CASE("a thaw needs the configuration's leave, a complete volume and time that is left") {
+    constexpr std::uint64_t now = 1000;
+    struct Row {
+        std::optional<VolumeState> state;
+        std::optional<format::Thaw> thaw;
+        bool allowed;
+        Thawing expected;
+    };
+    const format::Thaw endless;
+    const Row rows[] = {
+        {golden, std::nullopt, true, Thawing::none},
+        {golden, std::nullopt, false, Thawing::none},
+        {golden, endless, true, Thawing::kept},
+        {golden, endless, false, Thawing::not_allowed},
+        {golden, format::Thaw{.boots = 1}, true, Thawing::kept},
+        {golden, format::Thaw{.until = now + 1}, true, Thawing::kept},
+        {golden, format::Thaw{.until = now}, true, Thawing::over},
+        {golden, format::Thaw{.until = now - 1}, true, Thawing::over},
+        {golden, format::Thaw{.until = now - 1}, false, Thawing::not_allowed},
+        {restoring, endless, true, Thawing::not_complete},
+        {provisioning, endless, true, Thawing::not_complete},
+        {restoring, format::Thaw{.until = now}, true, Thawing::over},
+        {restoring, endless, false, Thawing::not_allowed},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.allowed, static_cast<int>(row.expected));
+        const VolumeFacts thawed{row.state, Blocks(9), false, row.thaw};
+        CHECK(decide_thaw(thawed, row.allowed, now) == row.expected);
+    }
+}
+
+TEST_CASE("what a thaw keeps is neither restored nor updated, whatever else is to be done") {
+    for (const bool trial_over : {false, true}) {
+        const VolumeFacts thawed{golden, Blocks(9), trial_over, format::Thaw{}};
+        const format::LogTrust trust = trial_over ? format::LogTrust::hash : format::LogTrust::marks;
+        for (const bool off_given : {false, true}) {
+            const Decision decision = decide(thawed, {off_given, true}, trust, Thawing::kept);
+            CHECK(decision == Decision{Work::none, OffArgument::not_given, false, false, Thawing::kept});
+            for (const auto policy : {format::UpdatePolicy::never, format::UpdatePolicy::dirty,
+                                      format::UpdatePolicy::boot, format::UpdatePolicy::staged})
+                CHECK(update_from(decision, policy) == UpdateFrom::nowhere);
+        }
+        for (const Thawing thaw : {Thawing::over, Thawing::not_allowed}) {
+            const Decision decision = decide(thawed, {}, trust, thaw);
+            CHECK(decision.work == Work::restore);
+            CHECK(update_from(decision, format::UpdatePolicy::boot) == UpdateFrom::the_source);
+        }
+    }
+}
+
 TEST_CASE("what could not be restored starts only by policy, only when complete, and only so often") {
     using format::OfflinePolicy;
     struct Row {

@@ -202,6 +202,7 @@ class Kiosk {
                  return {};
              },
              .now = [this] { return time; },
+             .date = [this] { return date; },
              .up_to =
                  [this](std::chrono::milliseconds longest) {
                      longest_jitter = longest;
@@ -270,6 +271,7 @@ class Kiosk {
     std::vector<std::chrono::milliseconds> waits;  // asked for and not slept
     std::function<void()> at_wait = [] {};
     std::chrono::steady_clock::time_point time;  // moved on by waiting alone
+    std::uint64_t date = 1800000000;             // 2027-01-15T08:00:00Z
     std::chrono::milliseconds jitter{};
     std::chrono::milliseconds longest_jitter{};
 };

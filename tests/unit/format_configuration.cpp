@@ -25,6 +25,7 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
     CHECK_FALSE(c->adopt);
     CHECK_FALSE(c->allow_downgrade);
     CHECK_FALSE(c->allow_off);
+    CHECK_FALSE(c->allow_thaw);
     CHECK_FALSE(c->allow_discards);
     CHECK(c->device_timeout == std::chrono::seconds(30));
 }
@@ -53,6 +54,7 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->adopt);
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);
+    CHECK(c->allow_thaw);
     CHECK(c->allow_discards);
     CHECK(c->device_timeout == std::chrono::seconds(0));
 }

@@ -10,8 +10,10 @@
 #include "boot/late_fetcher.hpp"
 #include "boot/missing_device.hpp"
 #include "boot/policy.hpp"
+#include "boot/thaw_text.hpp"
 #include "boot/versions.hpp"
 #include "volume/nearby_devices.hpp"
+#include "volume/thaw.hpp"
 #include "volume/trial.hpp"
 
 namespace regild::boot {
@@ -24,6 +26,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds poll_interval{100};
 
 BootOutcome outcome_of(const Decision& decision) {
+    if (decision.thaw == Thawing::kept) return BootOutcome::thawed;
     if (decision.off == OffArgument::obeyed) return BootOutcome::skipped;
     switch (decision.work) {
         case Work::none:
@@ -58,6 +61,7 @@ class Boot {
     Result<volume::Volume> wait_for_volume(block::Access access);
     Error missing(const Error& error) const;
     Result<Decision> look_at(volume::Volume& volume);
+    Thawing look_at_thaw(const volume::VolumeFacts& facts);
     Result<store::Source> source_for(volume::Volume& volume, Work work);
     Result<void> take_back(volume::Volume& volume, const Error& why);
     Result<void> restore(volume::Restore& restore, volume::Volume& volume);
@@ -139,11 +143,19 @@ Error Boot::missing(const Error& error) const {
     return error;
 }
 
+// What becomes of a thaw, which is said aloud.
+Thawing Boot::look_at_thaw(const volume::VolumeFacts& facts) {
+    const Thawing thaw = decide_thaw(facts, configuration_.allow_thaw, in_.date());
+    if (thaw != Thawing::none) in_.observer.event(thaw_text(thaw, *facts.thaw, facts.marked));
+    return thaw;
+}
+
 // The first look, before anything is held or written.
 Result<Decision> Boot::look_at(volume::Volume& volume) {
     const volume::VolumeFacts facts = volume.facts();
-    const Decision decision =
-        decide(facts, {options_.skip_restore, configuration_.allow_off}, configuration_.trust);
+    const Decision decision = decide(facts, {options_.skip_restore, configuration_.allow_off},
+                                     configuration_.trust, look_at_thaw(facts));
+    if (decision.thaw == Thawing::kept) return decision;
     switch (decision.off) {
         case OffArgument::not_given:
             break;
@@ -325,6 +337,9 @@ Result<BootReport> Boot::run() {
     } else if (Result<void> r = volume.log().repair(); !r) {
         return r.error();
     }
+    if (decision->thaw == Thawing::over) {
+        if (Result<bool> frozen = volume::freeze(volume.log()); !frozen) return frozen.error();
+    }
     if (decision->hashes_all)
         if (Result<volume::Update> r = volume::mark_all_unknown(volume.log()); !r) return r.error();
     if (source || updates) open_nearby();
@@ -356,6 +371,10 @@ Result<BootReport> Boot::run() {
     }
     if (mapping) {
         if (Result<void> counted = volume::count_boot(volume.log()); !counted) return counted.error();
+        if (decision->thaw == Thawing::kept)
+            if (Result<void> counted = volume::count_thawed_boot(volume.log()); !counted)
+                return counted.error();
+        if (configuration_.allow_thaw) report_.thaw = volume.record().thaw;
         if (Result<void> r = activate(*mapping, volume); !r) return r.error();
         report_.mapped = mapping->path();
         in_.observer.event("mapped " + volume.data().name() + " as " + report_.mapped);
@@ -375,6 +394,8 @@ const char* to_string(BootOutcome outcome) {
             return "restored";
         case BootOutcome::skipped:
             return "skipped";
+        case BootOutcome::thawed:
+            return "thawed";
         case BootOutcome::unrestored:
             return "unrestored";
     }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "base/utc.hpp"
 #include "dm/mapping.hpp"
 #include "format/configuration.hpp"
 #include "volume/restore.hpp"
@@ -27,6 +28,7 @@ enum class BootOutcome {
     provisioned,
     restored,
     skipped,     // by the kernel argument regild=off
+    thawed,      // as the last session left it, because that is to be kept
     unrestored,  // the server gave nothing, and the policy is to start the volume all the same
 };
 const char* to_string(BootOutcome outcome);
@@ -42,6 +44,8 @@ struct BootReport {
     Blocks blocks;
     volume::RestoreReport restore;  // all zero on a clean boot
     std::string mapped;             // /dev/mapper/NAME, or ""
+    std::optional<format::Thaw>
+        thaw{};  // what this session writes is kept so long; nothing: the next boot undoes it
 };
 
 using MakeFetcher = std::function<std::unique_ptr<net::Fetcher>()>;
@@ -59,11 +63,12 @@ struct Surroundings {
     const StopFlag& stop;
     Wait wait;
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+    std::function<std::uint64_t()> date = utc_now;  // in seconds since 1970
     std::function<std::chrono::milliseconds(std::chrono::milliseconds longest)> up_to = random_delay;
     store::Trust trust{};
 };
 
-// Mapped when it succeeds, and golden but for the last two outcomes. How long a disk that needs restoring
+// Mapped when it succeeds, and golden but for the last three outcomes. How long a disk that needs restoring
 // waits for its server is said in boot/policy.hpp; with no_network it is Failure::network at once.
 // Failure::reboot: the server gave nothing, and the owner wants the machine to start anew, now.
 Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,

@@ -24,22 +24,36 @@ enum class OffArgument {
     not_complete,  // the volume is a mixture or nothing yet: it cannot be used as it is (invariant 9)
 };
 
+// What becomes of a volume whose record says that it is thawed.
+enum class Thawing {
+    none,          // it is not thawed
+    kept,          // it is mapped as the last session left it
+    over,          // its time has come
+    not_allowed,   // the configuration does not allow it
+    not_complete,  // the volume is a mixture or nothing yet: it cannot be used as it is (invariant 9)
+};
+// `now`: seconds since 1970, by a clock that is believed.
+Thawing decide_thaw(const volume::VolumeFacts& facts, bool allowed, std::uint64_t now);
+
 struct Decision {
     Work work = Work::none;
     OffArgument off = OffArgument::not_given;
     // A restore that was cut off between the last clear and the record has nothing left to fetch.
     bool needs_network = false;
     bool hashes_all = false;  // what is not marked is not believed either
+    Thawing thaw = Thawing::none;
     bool operator==(const Decision&) const = default;
 };
 struct OffRules {
     bool given = false;    // the kernel argument is there
     bool allowed = false;  // the configuration says that it may be
 };
-Decision decide(const volume::VolumeFacts& facts, OffRules off, format::LogTrust trust);
+// Where a thaw keeps what is there nothing else has anything to say.
+Decision decide(const volume::VolumeFacts& facts, OffRules off, format::LogTrust trust,
+                Thawing thaw = Thawing::none);
 
-// Where this boot looks for a newer version. Without a usable log, or with regild=off obeyed, there is
-// nothing to update.
+// Where this boot looks for a newer version. Without a usable log, with regild=off obeyed, or where a thaw
+// keeps what is there, there is nothing to update.
 enum class UpdateFrom {
     nowhere,
     the_log,  // what a session has staged, if it has

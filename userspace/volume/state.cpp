@@ -9,7 +9,7 @@ using format::VolumeState;
 
 VolumeFacts facts_of(const log::WriteLog& log) {
     if (!log.record()) return {};
-    return {log.record()->state, log.bitmap().marked(), is_trial_over(*log.record())};
+    return {log.record()->state, log.bitmap().marked(), is_trial_over(*log.record()), log.record()->thaw};
 }
 
 bool is_clean(const VolumeFacts& facts) {

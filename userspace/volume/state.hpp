@@ -13,6 +13,7 @@ struct VolumeFacts {
     std::optional<format::VolumeState> state;  // nothing without a usable log
     Blocks marked;                             // 0 without a usable log
     bool trial_over = false;                   // the version was not confirmed in time, and is to be left
+    std::optional<format::Thaw> thaw{};        // sessions are to be kept, as the record has it
 };
 // Of a log with a valid record; nothing is known without one.
 VolumeFacts facts_of(const log::WriteLog& log);
