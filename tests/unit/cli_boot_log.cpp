@@ -84,6 +84,12 @@ TEST_CASE("the report of a restore has every figure") {
                                      {"requests", 4},
                                      {"decisions", {"restoring"}}};
     CHECK(nlohmann::json::parse(to_json(summary)) == expected);
+
+    summary.report->outcome = boot::BootOutcome::thawed;
+    summary.report->thaw = format::Thaw{.boots = 3};
+    const nlohmann::json thawed = nlohmann::json::parse(to_json(summary));
+    CHECK(thawed["outcome"] == "thawed");
+    CHECK(thawed["thaw"] == nlohmann::json{{"boots_left", 3}, {"until", nullptr}});
 }
 
 TEST_CASE("the report of a failure has the error and the exit code") {

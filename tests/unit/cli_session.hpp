@@ -15,12 +15,14 @@ struct CommandLine {
     int run(const std::vector<std::string>& words) {
         std::ostringstream out_stream;
         std::ostringstream err_stream;
-        const cli::Environment environment{out_stream, err_stream, stop};
+        cli::Environment environment{out_stream, err_stream, stop};
+        environment.run = run_folder;
         const cli::ExitCode code = cli::run_words(words, environment);
         out = out_stream.str();
         err = err_stream.str();
         return static_cast<int>(code);
     }
+    std::filesystem::path run_folder = "/nonexistent";
     StopFlag stop;
     std::string out;
     std::string err;

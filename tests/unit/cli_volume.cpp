@@ -350,6 +350,7 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "status tells what the log holds") {
                              {"trial", nullptr},
                              {"rejected_version", nullptr},
                              {"staged_version", nullptr},
+                             {"thaw", nullptr},
                              {"unrestored_boots", 0},
                              {"document", channel},
                              {"disk",

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/replace_file.hpp"
+#include "cli/banner.hpp"
 #include "cli/boot_log.hpp"
 #include "cli/configuration_file.hpp"
 #include "cli/transport.hpp"
@@ -76,7 +77,12 @@ Result<ExitCode> run_boot(const Environment& environment, const Arguments& argum
     if (report) {
         summary.report = *report;
         summary.exit_code = code_of_outcome(report->outcome);
-        if (!report->mapped.empty()) environment.out << report->mapped << "\n";
+        if (!report->mapped.empty()) {
+            environment.out << report->mapped << "\n";
+            // The machine can start without it.
+            if (Result<void> written = write_banner(environment.run, banner_text(*report)); !written)
+                log.event("no message at the login: " + written.error().message);
+        }
     } else {
         summary.error = report.error().message;
         summary.exit_code = exit_code_of(report.error().kind);

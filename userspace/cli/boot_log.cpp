@@ -57,6 +57,7 @@ std::string to_json(const BootSummary& summary) {
         json["image"] = report.image;
         json["version"] = report.version;
         if (report.version_before != 0) json["version_before"] = report.version_before;
+        if (report.thaw) json["thaw"] = thaw_json(report.thaw);
         json["document"] = report.document.empty() ? ordered_json(nullptr) : ordered_json(report.document);
         json["block_size"] = report.block_size.bytes().count();
         json["blocks"] = report.blocks.count();

@@ -2,6 +2,7 @@
 // What a subcommand is: its options as a table, from which parsing and --help both follow.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <ostream>
@@ -22,6 +23,7 @@ struct Environment {
     bool err_is_terminal = false;  // one that redraws a line
     // Whether nobody reads `out` any more, as with `regild dirty | head`.
     bool (*reader_left)() = [] { return false; };
+    std::filesystem::path run = "/run";  // where a login's messages are, see cli/banner.hpp
 };
 
 // Whether an option must be given.
@@ -82,6 +84,8 @@ extern const Command provision_command;
 extern const Command restore_command;
 extern const Command update_command;
 extern const Command mark_good_command;
+extern const Command thaw_command;
+extern const Command freeze_command;
 extern const Command verify_command;
 extern const Command status_command;
 extern const Command dirty_command;

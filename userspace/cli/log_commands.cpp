@@ -6,8 +6,10 @@
 #include "cli/configuration_file.hpp"
 #include "cli/json_text.hpp"
 #include "cli/progress.hpp"
+#include "cli/volume_report.hpp"
 #include "store/source.hpp"
 #include "volume/state.hpp"
+#include "volume/thaw.hpp"
 #include "volume/trial.hpp"
 
 namespace regild::cli {
@@ -97,6 +99,7 @@ ordered_json status_json(const OpenLog& log) {
                           {"trial", trial_json(*record)},
                           {"rejected_version", number_or_null(record->rejected_version)},
                           {"staged_version", number_or_null(version_of(record->staged))},
+                          {"thaw", thaw_json(record->thaw)},
                           {"unrestored_boots", record->unrestored_boots},
                           {"document", text_or_null(record->document)},
                           {"disk",
@@ -125,6 +128,11 @@ void print_status(std::ostream& out, const OpenLog& log) {
             << "disk        PARTUUID " << or_none(record->disk.partuuid) << ", WWID "
             << or_none(record->disk.wwid) << ", start sector " << record->disk.start.count() << ", "
             << record->disk.size.count() << " sectors\n";
+        if (record->thaw)
+            out << "sessions    THAWED: what they write is kept " << volume::how_long(*record->thaw)
+                << ", where the boot's configuration allows it\n";
+        else
+            out << "sessions    frozen: what they write is undone at the next boot\n";
         if (volume::is_on_trial(*record))
             out << "on trial    boots left before it is gone back to version " << version_of(record->before)
                 << ": " << record->trial_boots << "; 'regild mark-good' confirms it\n";

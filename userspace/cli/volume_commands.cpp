@@ -9,6 +9,7 @@
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "volume/nearby_devices.hpp"
+#include "volume/thaw.hpp"
 #include "volume/update.hpp"
 
 namespace regild::cli {
@@ -158,17 +159,23 @@ Result<ExitCode> run_provision(Run& run, volume::Volume& volume) {
     return ExitCode::clean;
 }
 
+Result<void> check_not_thawed(const volume::Volume& volume, const char* command) {
+    return volume.usable_log() ? volume::check_not_thawed(*volume.usable_log(), command) : Result<void>();
+}
+
 Result<ExitCode> run_restore(Run& run, volume::Volume& volume) {
     if (boot::work_for(volume.facts()) == boot::Work::none) {
         print_restore(run.out(), run.as_json(), volume, {"clean", {}, {}});
         return ExitCode::clean;
     }
+    if (Result<void> may = check_not_thawed(volume, "restore"); !may) return may.error();
     if (Result<void> restored = run.restore(volume, "restored", run.max_fetch()); !restored)
         return restored.error();
     return ExitCode::clean;
 }
 
 Result<ExitCode> run_update(Run& run, volume::Volume& volume) {
+    if (Result<void> may = check_not_thawed(volume, "update"); !may) return may.error();
     const Result<bool> updated = run.update(volume);
     if (!updated) return updated.error();
     if (!*updated && boot::work_for(volume.facts()) == boot::Work::none) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/utc.hpp"
 #include "cli/json_text.hpp"
 
 namespace regild::cli {
@@ -32,6 +33,12 @@ std::string image_text(const format::ImageRecord& record) {
 std::string blocks_text(Blocks blocks, BlockSize block_size) {
     return std::to_string(blocks.count()) + (blocks == Blocks(1) ? " block (" : " blocks (") +
            format_size(block_size.bytes_of(blocks)) + ")";
+}
+
+ordered_json thaw_json(const std::optional<format::Thaw>& thaw) {
+    if (!thaw) return nullptr;
+    return {{"boots_left", thaw->boots > 0 ? ordered_json(thaw->boots) : ordered_json(nullptr)},
+            {"until", thaw->until > 0 ? ordered_json(utc_text(thaw->until)) : ordered_json(nullptr)}};
 }
 
 void add_restore(ordered_json& json, BlockSize block_size, const volume::RestoreReport& report) {

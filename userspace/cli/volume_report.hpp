@@ -21,6 +21,9 @@ struct RestoreSummary {
 std::string image_text(const format::ImageRecord& record);     // "image kiosk version 1"
 std::string blocks_text(Blocks blocks, BlockSize block_size);  // "5 blocks (320 KiB)"
 
+// Null for a record that is not thawed.
+nlohmann::ordered_json thaw_json(const std::optional<format::Thaw>& thaw);
+
 // The keys that the report of a boot has too.
 void add_restore(nlohmann::ordered_json& json, BlockSize block_size, const volume::RestoreReport& report);
 
