@@ -2,7 +2,9 @@
 // A restore that does not fit in memory: what it needs is in the cache before its first write (invariant 9).
 #include "volume/prefetch.hpp"
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <memory>
 
 #include "volume_fixture.hpp"
 
@@ -78,9 +80,13 @@ void require_untouched(TestVolume& volume) {
     REQUIRE(volume.bitmap().marked() == Blocks(image_blocks));
 }
 
-// From the first write on.
+// From the first write on, which is another thread's.
 void die_at_first_write(FakeFetcher& fetcher, TestVolume& volume) {
-    volume.journal.before_operation = [&] { fetcher.fail_in = 0; };
+    const auto written = std::make_shared<std::atomic<bool>>(false);
+    volume.journal.before_operation = [written] { *written = true; };
+    fetcher.before_range = [&fetcher, written] {
+        if (*written) fetcher.fail_in = 0;
+    };
 }
 
 }  // namespace
@@ -178,6 +184,7 @@ TEST_CASE("a large restore with a cache that is too small says so and goes on as
         REQUIRE_FALSE(restore(*volume, fetcher, cache).done.ok());
         CHECK(volume->log().record()->state == format::VolumeState::restoring);
         volume->journal.before_operation = nullptr;
+        fetcher.before_range = nullptr;
         fetcher.fail_in.reset();
         REQUIRE(restore(*volume, fetcher, cache).done.ok());
     }

@@ -162,12 +162,13 @@ bool Loader::take_nearby(BlockIndex block, BlockContent& content) {
     return true;
 }
 
-// After a fetch that failed.
+// After a fetch that failed. A batch that misses nothing may be with who applies, and is his.
 void Loader::ask_for_missing() {
     requests_.clear();
     for (std::size_t slot = 0; slot < slots; ++slot) {
         const LoadedBatch& batch = batches_[slot];
-        for (std::size_t i = 0; i < batch.states.size() && batch.missing > 0; ++i)
+        if (batch.missing == 0) continue;
+        for (std::size_t i = 0; i < batch.states.size(); ++i)
             if (batch.states[i] == LoadedBatch::State::missing) requests_.push_back(slot << step_bits | i);
     }
     progress_.take_back(reported_ - settled_);

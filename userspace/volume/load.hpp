@@ -29,7 +29,7 @@ struct LoadedBatch {
 
     Batch batch;
     std::vector<State> states;  // of each step
-    std::size_t missing = 0;    // steps
+    std::size_t missing = 0;    // steps; of who loads alone
     ByteVector frames;          // of all steps that have some
     ByteSpan frames_of(const Step& step) {
         return ByteSpan(frames).subspan(step.place.count(), step.frames.length.count());
