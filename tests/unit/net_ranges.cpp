@@ -5,9 +5,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <set>
+#include <thread>
 
 #include "net/fetcher.hpp"
 #include "net_server.hpp"
+#include "silent_observer.hpp"
 #include "url.hpp"
 
 namespace regild::net {
@@ -117,6 +119,25 @@ TEST_CASE("the network goes on while a range is verified") {
     REQUIRE(fetch(ranges).ok());
     CHECK(ranges.waited);
     CHECK(ranges.numbers.size() == 40);
+}
+
+TEST_CASE("a server is not called slow while what it has sent is verified") {
+    class Slow final : public Told {
+      public:
+        using Told::Told;
+        Result<void> verify(std::size_t) override {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // past the patience
+            return {};
+        }
+    };
+    test::SilentObserver observer;
+    HttpServer server([](const HttpRequest& request) { return partial_content(file, request); });
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 1, .observer = &observer}, stop);
+    Slow ranges(1);
+    REQUIRE(fetcher->get_ranges(test::url(server.url("/image.zst")), ranges).ok());
+    CHECK(ranges.numbers.size() == 1);
+    CHECK(observer.events.empty());
 }
 
 TEST_CASE("a range that does not verify has not arrived, and is asked for again") {

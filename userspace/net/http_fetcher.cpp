@@ -176,7 +176,10 @@ Result<void> HttpFetcher::loop(Fetch& fetch) {
 
 Result<void> HttpFetcher::check_patience(Fetch& fetch) {
     Patience& patience = fetch.patience;
-    const Clock::time_point now = fetch.patient_now = fetch.unheld.at(Clock::now(), resume_held());
+    // With nothing asked for it is not the server that takes long, but who verifies, and writes to a slow
+    // disk.
+    const bool held = resume_held() || (active_.empty() && fetch.again.empty());
+    const Clock::time_point now = fetch.patient_now = fetch.unheld.at(Clock::now(), held);
     if (patience.is_over(now)) {
         const Error why = fetch.last_error.value_or(
             Error{Failure::network, fetch.url.shown() + ": the server is too slow"});

@@ -30,7 +30,7 @@ class RateLimit {
     Clock::time_point paid_until_{};
 };
 
-// A clock that stands still while a limit holds something up: for who judges how fast a server is.
+// A clock that stands still while we hold something up: for who judges how fast a server is.
 class UnheldTime {
   public:
     using Clock = RateLimit::Clock;
