@@ -115,7 +115,7 @@ boots: tool
 
 # As root: the desktop image is made on a loop device, once, and kept in build/cache/desktop.
 bench bench-quick: tool
-	@tests/setup/install bench
+	@tests/setup/install bench $(if $(filter bench,$@),vm kernels)
 	tests/bench/tool/run $(if $(filter bench-quick,$@),--quick)
 
 bench-kernel:

@@ -37,7 +37,7 @@ VM_FAULTS+='|general protection|Kernel panic|kmemleak|ODEBUG|refcount_t:|list_(a
 # What a kernel of tests/vm/kernels says of itself; see its `settings`.
 VM_CPU=max VM_TCG=multi VM_CHROOT='' VM_MORE_MEMORY=0 VM_SLOWNESS=1 VM_APPEND=''
 
-# Kernel modules of the base initramfs; their dependencies come along.
+# Kernel modules of the base initramfs; their dependencies come along. A script may add some.
 VM_MODULES='virtio_pci virtio_blk virtio_net dm-mod dm-delay dm-flakey dm-log-writes dm-era
 	dm-snapshot dm-thin-pool dm-zero virtio_scsi sd_mod brd null_blk
 	vfat nls_cp437 nls_ascii nls_utf8'
@@ -208,7 +208,7 @@ vm_initramfs() {
 		parts+=("$(command -v "$program")") || vm_missing "program $program"
 	done
 	key=$({
-		echo "$VM_KVER" "$@"
+		echo "$VM_KVER" "$VM_MODULES" "$@"
 		cat "${parts[@]}"
 	} | sha256sum | cut -c 1-16)
 	VM_INITRAMFS=$VM_BUILD/initramfs/$key.cpio

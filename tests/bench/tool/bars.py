@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from cases import LINKS
+from clone import CASE as CLONE_CASE, CLONE
 
 PEERS = ["curl | dd", "curl zst | zstd | dd", "bmaptool", "rsync", "casync", "zsync"]
 
@@ -39,7 +40,8 @@ def most(what, got, limit, unit):
 
 
 def bars(results):
-    for check in (restore, restored_bytes, links, scattered, warm_cache, https, provision, publish, scale, memory):
+    for check in (restore, restored_bytes, links, scattered, warm_cache, https, provision, clone, publish, scale,
+                  memory):
         yield from check(results)
 
 
@@ -125,6 +127,14 @@ def provision(results):
             yield most(f"provisioning, seconds against {peer}", results.ratio(case, "regild", peer), 1, "×")
         yield most("provisioning, bytes against curl zst | zstd | dd",
                    results.ratio(case, "regild", "curl zst | zstd | dd", "wire"), PROVISION_BYTES, "×")
+
+
+def clone(results):
+    if results.has(CLONE_CASE, "regild"):
+        yield most("provisioning in a guest, seconds against dm-clone until it has copied all",
+                   results.ratio(CLONE_CASE, "regild", CLONE), 1, "×")
+        yield most("provisioning in a guest, bytes against dm-clone",
+                   results.ratio(CLONE_CASE, "regild", CLONE, "wire"), PROVISION_BYTES, "×")
 
 
 def publish(results):
