@@ -85,6 +85,7 @@ TEST_CASE("a usage error names what is wrong and says how to get help") {
         {{"status", "--log", "a", "b"}, "status: 1 arguments beside options, but it takes none; see"},
         {{"unmap"}, "unmap: NAME is missing; see"},
         {{"unmap", "a", "b"}, "unmap: 2 arguments beside options, but it takes one, NAME; see"},
+        {{"list", "a", "b", "c"}, "list: 3 arguments beside options, but it takes STORE [IMAGE]; see"},
         {{"unmap", "a/b"}, "'a/b' cannot be the name of a mapped device"},
         {{"publish", "i", "--store", "s", "--image", "n", "--version", "one"}, "--version: 'one' is not a"},
         {{"publish", "i", "--store", "s", "--image", "n", "--version", "1x"}, "--version: '1x' is not a"},

@@ -1,33 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "publish/channel.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "base/utc.hpp"
-#include "files.hpp"
-#include "publish/publish.hpp"
-#include "silent_observer.hpp"
-#include "temporary_directory.hpp"
+#include "store_of_versions.hpp"
 
 namespace regild::publish {
 namespace {
 
 // Versions 1 to 3, of which the channel stable names the first.
-struct Store {
-    Store() {
-        test::write_file(directory / "golden.img", std::string(65536, 'g'));
-        for (std::uint64_t version = 1; version <= 3; ++version) {
-            PublishRequest request{.image_file = directory / "golden.img",
-                                   .store = path(),
-                                   .image = "kiosk",
-                                   .version = version,
-                                   .block_size = *BlockSize::from_bytes(4096),
-                                   .channel = {}};
-            if (version == 1) request.channel = "stable";
-            REQUIRE(publish(request, observer, stop).ok());
-        }
+struct Store : test::StoreOfVersions {
+    Store() : StoreOfVersions(0) {
+        publish(1, "stable");
+        publish(2);
+        publish(3);
     }
-    std::filesystem::path path() { return directory / "store"; }
     Result<NextChannel> promote(std::uint64_t version, const std::string& channel = "stable") {
         return publish::promote({path(), "kiosk", version, channel});
     }
@@ -39,9 +25,6 @@ struct Store {
     }
 
     std::uint64_t issued = 0;  // when the channel was that was looked at last
-    test::TemporaryDirectory directory;
-    test::SilentObserver observer;
-    StopFlag stop;
 };
 
 }  // namespace

@@ -98,12 +98,14 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
         if (arguments.has(option.name)) continue;
         if (Result<void> fine = check_need(option.need, with_value(option)); !fine) return fine.error();
     }
-    const std::size_t most = !command.operands ? 0 : command.many_operands ? SIZE_MAX : 1;
+    const std::size_t most = !command.operands ? 0 : command.many_operands ? command.most_operands : 1;
     // The stray one is not repeated: it may be a URL with a password.
     if (arguments.operands_.size() > most)
-        return usage_error(
-            command, std::to_string(arguments.operands_.size()) + " arguments beside options, but it takes " +
-                         (command.operands ? std::string("one, ") + command.operands : "none"));
+        return usage_error(command, std::to_string(arguments.operands_.size()) +
+                                        " arguments beside options, but it takes " +
+                                        (most == 0   ? "none"
+                                         : most == 1 ? std::string("one, ") + command.operands
+                                                     : command.operands));
     if (command.operands && arguments.operands_.empty()) {
         if (Result<void> fine = check_need(command.operand_need, command.operands); !fine)
             return fine.error();

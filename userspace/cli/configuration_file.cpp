@@ -41,12 +41,17 @@ Result<std::vector<net::Url>> sources_of(const format::Configuration& configurat
     return urls;
 }
 
-Result<store::Trust> trust_of(const format::Configuration& configuration) {
-    if (configuration.keys.empty()) return store::Trust();
-    const Result<std::string> pem = read_file(configuration.keys, max_keys_size);
+Result<codec::PublicKeys> read_keys(const std::string& path) {
+    const Result<std::string> pem = read_file(path, max_keys_size);
     if (!pem) return pem.error().as(Failure::usage).context("keys");
     Result<codec::PublicKeys> keys = codec::PublicKeys::parse(*pem);
-    if (!keys) return keys.error().context("keys " + configuration.keys);
+    return keys ? keys : keys.error().context("keys " + path);
+}
+
+Result<store::Trust> trust_of(const format::Configuration& configuration) {
+    if (configuration.keys.empty()) return store::Trust();
+    Result<codec::PublicKeys> keys = read_keys(configuration.keys);
+    if (!keys) return keys.error();
     const Result<net::Url> source = net::parse_document_url(configuration.source);
     store::Freshness freshness{.now = utc_now(), .max_age = {}};
     if (configuration.max_age)

@@ -38,6 +38,8 @@ Result<format::Configuration> read_configuration(const std::string& path);
 // Of the source and its mirrors, in their order. Failure::usage: one is no source, or mirrors differ in the
 // name of their file.
 Result<std::vector<net::Url>> sources_of(const format::Configuration& configuration);
+// Of a file. Failure::usage: there are none in it, or it cannot be read.
+Result<codec::PublicKeys> read_keys(const std::string& path);
 // What the file of keys says that the configuration names. Failure::usage: there are none in it, or it cannot
 // be read.
 Result<store::Trust> trust_of(const format::Configuration& configuration);

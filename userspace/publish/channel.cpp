@@ -3,28 +3,14 @@
 
 #include <algorithm>
 
-#include "base/read_file.hpp"
 #include "base/replace_file.hpp"
 #include "base/utc.hpp"
+#include "publish/documents.hpp"
 
 namespace regild::publish {
 namespace {
 
 constexpr mode_t channel_mode = 0644;
-
-// Of a version that is there and is what its place says.
-Result<void> check_version(const std::filesystem::path& folder, const PromoteRequest& request) {
-    const std::filesystem::path path = folder / std::to_string(request.version) / "manifest.json";
-    const std::string version = "version " + std::to_string(request.version) + " of " + request.image;
-    if (!std::filesystem::exists(path))
-        return Error{Failure::refused, version + " is not in the store: there is no " + path.string()};
-    const Result<std::string> text = read_file(path, format::max_manifest_size + 1);
-    if (!text) return text.error();
-    const Result<format::Manifest> manifest = format::parse_manifest(*text);
-    if (!manifest) return manifest.error().context(path.string());
-    if (manifest->image == request.image && manifest->version == request.version) return {};
-    return Error{Failure::refused, path.string() + " is not the manifest of " + version};
-}
 
 }  // namespace
 
@@ -43,21 +29,17 @@ Result<NextChannel> next_channel(const ImageFolder& folder, const std::string& i
                                  std::uint64_t version) {
     NextChannel next{folder.path() / (name + ".json"), {image, version, name, 1, utc_now(), 100, {}, {}}};
     if (!std::filesystem::exists(next.path)) return next;
-    const Result<std::string> text = read_file(next.path, format::max_channel_size + 1);
-    if (!text) return text.error().context("channel");
-    const Result<format::Channel> current = format::parse_channel(*text);
-    if (!current) return current.error().context("channel " + next.path.string());
-    if (current->image != image)
-        return Error{Failure::refused, "channel " + next.path.string() + " is of image " + current->image +
-                                           ", not of " + image};
-    if (current->version > version)
+    const Result<StoredChannel> stored = read_channel(next.path, image);
+    if (!stored) return stored.error();
+    const format::Channel& current = stored->channel;
+    if (current.version > version)
         return Error{Failure::refused, "channel " + next.path.string() + " is at version " +
-                                           std::to_string(current->version) +
+                                           std::to_string(current.version) +
                                            " already and never goes back to " + std::to_string(version)};
-    if (current->serial == format::max_version)
+    if (current.serial == format::max_version)
         return Error{Failure::refused, "channel " + next.path.string() + " has used up its serial numbers"};
-    next.channel.serial = current->serial + 1;
-    next.channel.issued = std::max(next.channel.issued, current->issued);
+    next.channel.serial = current.serial + 1;
+    next.channel.issued = std::max(next.channel.issued, current.issued);
     return next;
 }
 
@@ -75,8 +57,13 @@ Result<NextChannel> promote(const PromoteRequest& request) {
     if (!format::is_valid_name(request.image))
         return Error{Failure::usage, "'" + request.image + "' cannot be the name of an image"};
     // Before the lock, which would make the folder.
-    if (Result<void> there = check_version(request.store / request.image, request); !there)
-        return there.error();
+    const std::filesystem::path path = request.store / request.image;
+    const std::filesystem::path manifest = path / std::to_string(request.version) / manifest_name;
+    if (!std::filesystem::exists(manifest))
+        return Error{Failure::refused, "version " + std::to_string(request.version) + " of " + request.image +
+                                           " is not in the store: there is no " + manifest.string()};
+    if (const auto stored = read_manifest(path, request.image, request.version); !stored)
+        return stored.error();
     const Result<ImageFolder> folder = ImageFolder::open(request.store, request.image);
     if (!folder) return folder.error();
     Result<NextChannel> next = next_channel(*folder, request.image, request.channel, request.version);

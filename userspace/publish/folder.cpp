@@ -5,12 +5,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <vector>
 
 #include "base/replace_file.hpp"
 #include "base/write_all.hpp"
+#include "format/manifest.hpp"
 
 namespace regild::publish {
 namespace {
@@ -30,6 +32,30 @@ Result<void> make_folder(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> version_of(const std::string& name) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error != std::errc() || number == 0 || number > format::max_version || std::to_string(number) != name)
+        return std::nullopt;
+    return number;
+}
+
+bool is_partial(const std::string& name) {
+    return name.starts_with('.') && name.find(partial_infix) != std::string::npos;
+}
+
+Result<std::vector<std::string>> names_in(const std::filesystem::path& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (auto entry = std::filesystem::directory_iterator(folder, error);
+         !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
+        names.push_back(entry->path().filename());
+    if (error)
+        return Error{Failure::failed, "cannot read folder " + folder.string() + ": " + error.message()};
+    std::ranges::sort(names);
+    return names;
+}
 
 Result<OutputFile> OutputFile::create(const std::filesystem::path& path, Bytes size) {
     Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file_mode));
@@ -68,18 +94,11 @@ Result<ImageFolder> ImageFolder::open(const std::filesystem::path& store, const 
 }
 
 Result<void> ImageFolder::remove_leftovers() {
-    std::vector<std::filesystem::path> leftovers;
+    const Result<std::vector<std::string>> names = names_in(path_);
+    if (!names) return names.error();
     std::error_code error;
-    for (auto entry = std::filesystem::directory_iterator(path_, error);
-         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-        const std::string name = entry->path().filename();
-        if (name.starts_with('.') && name.find(partial_infix) != std::string::npos)
-            leftovers.push_back(entry->path());
-    }
-    for (const std::filesystem::path& leftover : leftovers) {
-        if (error) break;
-        std::filesystem::remove_all(leftover, error);
-    }
+    for (const std::string& name : *names)
+        if (!error && is_partial(name)) std::filesystem::remove_all(path_ / name, error);
     if (error)
         return Error{Failure::failed, "cannot remove what an interrupted publish left in " + path_.string() +
                                           ": " + error.message()};

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/fd.hpp"
@@ -11,6 +13,15 @@
 #include "base/units.hpp"
 
 namespace regild::publish {
+
+inline constexpr const char* manifest_name = "manifest.json";
+
+// The number of the version whose folder has this name; nothing: it is none of a version.
+std::optional<std::uint64_t> version_of(const std::string& name);
+// Whether a publisher builds a version in a folder of this name, or did so until it was cut off.
+bool is_partial(const std::string& name);
+// What is in a folder, in the order of the names.
+Result<std::vector<std::string>> names_in(const std::filesystem::path& folder);
 
 // A new file that a web server may read. Move-only.
 class OutputFile {

@@ -219,7 +219,6 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
     if (!written_version) return written_version.error();
 
     const std::string manifest_text = format::serialize_manifest(manifest);
-    const std::filesystem::path manifest_name = "manifest.json";
     Result<OutputFile> manifest_file = OutputFile::create(partial->path() / manifest_name, Bytes(0));
     if (!manifest_file) return manifest_file.error();
     if (Result<void> written = manifest_file->write(Bytes(0), as_bytes(manifest_text)); !written)
