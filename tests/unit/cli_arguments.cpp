@@ -82,7 +82,7 @@ TEST_CASE("a usage error names what is wrong and says how to get help") {
         {{"status", "--log", "a", "--log", "b"}, "status: --log is given twice; see"},
         {{"status", "--json"},
          "status: --log DEV is missing, and no --config FILE is there to take it from; see"},
-        {{"status", "--log", "a", "b"}, "status: 1 arguments beside options, but it takes none; see"},
+        {{"status", "--log", "a", "b"}, "status: 1 argument beside options, but it takes none; see"},
         {{"unmap"}, "unmap: NAME is missing; see"},
         {{"unmap", "a", "b"}, "unmap: 2 arguments beside options, but it takes one, NAME; see"},
         {{"list", "a", "b", "c"}, "list: 3 arguments beside options, but it takes STORE [IMAGE]; see"},

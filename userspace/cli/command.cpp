@@ -99,10 +99,12 @@ Result<Arguments> parse_arguments(const Command& command, const std::vector<std:
         if (Result<void> fine = check_need(option.need, with_value(option)); !fine) return fine.error();
     }
     const std::size_t most = !command.operands ? 0 : command.many_operands ? command.most_operands : 1;
+    const std::size_t least = most == 0 ? 0 : command.least_operands;
+    const std::size_t count = arguments.operands_.size();
     // The stray one is not repeated: it may be a URL with a password.
-    if (arguments.operands_.size() > most)
-        return usage_error(command, std::to_string(arguments.operands_.size()) +
-                                        " arguments beside options, but it takes " +
+    if (count > most || (count > 0 && count < least))
+        return usage_error(command, std::to_string(count) + (count == 1 ? " argument" : " arguments") +
+                                        " beside options, but it takes " +
                                         (most == 0   ? "none"
                                          : most == 1 ? std::string("one, ") + command.operands
                                                      : command.operands));

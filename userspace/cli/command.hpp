@@ -59,10 +59,11 @@ struct Command {
     const char* summary;      // one line for the list of commands
     const char* description;  // for --help, wrapped by hand at 80 columns
     std::vector<Option> options;
-    const char* operands;                  // "NAME", "FIRST[-LAST]..." or nullptr for none
-    Need operand_need = Need::here;        // where there are operands
-    bool many_operands;                    // one or more, else exactly one
-    std::size_t most_operands = SIZE_MAX;  // where there may be many
+    const char* operands;            // "NAME", "FIRST[-LAST]..." or nullptr for none
+    Need operand_need = Need::here;  // where there are operands
+    bool many_operands;              // as many as the next two say, else exactly one
+    std::size_t least_operands = 1;
+    std::size_t most_operands = SIZE_MAX;
     Result<ExitCode> (*run)(const Environment&, const Arguments&);
 };
 
@@ -80,6 +81,7 @@ Result<std::uint64_t> parse_number(const std::string& what, const std::string& t
 extern const Command publish_command;
 extern const Command promote_command;
 extern const Command list_command;
+extern const Command gc_command;
 extern const Command keygen_command;
 extern const Command sign_command;
 extern const Command format_command;

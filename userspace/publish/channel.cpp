@@ -56,16 +56,18 @@ Result<NextChannel> promote(const PromoteRequest& request) {
         return Error{Failure::usage, "tags are at most 32 names of small letters, digits and ._-"};
     if (!format::is_valid_name(request.image))
         return Error{Failure::usage, "'" + request.image + "' cannot be the name of an image"};
-    // Before the lock, which would make the folder.
     const std::filesystem::path path = request.store / request.image;
     const std::filesystem::path manifest = path / std::to_string(request.version) / manifest_name;
-    if (!std::filesystem::exists(manifest))
-        return Error{Failure::refused, "version " + std::to_string(request.version) + " of " + request.image +
-                                           " is not in the store: there is no " + manifest.string()};
-    if (const auto stored = read_manifest(path, request.image, request.version); !stored)
-        return stored.error();
+    const Error is_gone{Failure::refused, "version " + std::to_string(request.version) + " of " +
+                                              request.image + " is not in the store: there is no " +
+                                              manifest.string()};
+    // Before the lock, which would make the folder; and under it, when no gc removes the version any more.
+    if (!std::filesystem::exists(manifest)) return is_gone;
     const Result<ImageFolder> folder = ImageFolder::open(request.store, request.image);
     if (!folder) return folder.error();
+    if (!std::filesystem::exists(manifest)) return is_gone;
+    if (const auto stored = read_manifest(path, request.image, request.version); !stored)
+        return stored.error();
     Result<NextChannel> next = next_channel(*folder, request.image, request.channel, request.version);
     if (!next) return next;
     next->channel.percent = request.rollout.percent;
