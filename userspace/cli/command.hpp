@@ -82,6 +82,7 @@ extern const Command publish_command;
 extern const Command promote_command;
 extern const Command list_command;
 extern const Command gc_command;
+extern const Command diff_command;
 extern const Command keygen_command;
 extern const Command sign_command;
 extern const Command format_command;

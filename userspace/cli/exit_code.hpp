@@ -13,7 +13,7 @@ enum class ExitCode {
     restored = 3,    // of boot: blocks were written, and now all are golden
     network = 4,     // the network is needed and does not answer, or may not be used
     refused = 5,     // a safety rule forbids it
-    not_golden = 6,  // verify found blocks that are not golden; all of them are marked now
+    not_golden = 6,  // verify found blocks that are not golden, and marked them; or diff did, of a disk
     source = 7,      // the source answers, but what it serves is no good
     reboot = 8,      // of boot: no volume can be started, and the owner wants the machine to start anew
     interrupted = 130,

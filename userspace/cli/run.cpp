@@ -19,12 +19,12 @@ namespace {
 constexpr const char* see_help = "; see 'regild --help'";
 constexpr std::size_t name_column = 12;
 
-constexpr std::array commands{&publish_command, &promote_command, &list_command,      &gc_command,
-                              &keygen_command,  &sign_command,    &format_command,    &provision_command,
-                              &restore_command, &update_command,  &verify_command,    &status_command,
-                              &dirty_command,   &mark_command,    &map_command,       &unmap_command,
-                              &cache_command,   &boot_command,    &mark_good_command, &thaw_command,
-                              &freeze_command};
+constexpr std::array commands{&publish_command,   &promote_command, &list_command,   &gc_command,
+                              &diff_command,      &keygen_command,  &sign_command,   &format_command,
+                              &provision_command, &restore_command, &update_command, &verify_command,
+                              &status_command,    &dirty_command,   &mark_command,   &map_command,
+                              &unmap_command,     &cache_command,   &boot_command,   &mark_good_command,
+                              &thaw_command,      &freeze_command};
 
 StopFlag stop_flag;
 
