@@ -3,13 +3,16 @@
 #
 # Builds the kiosk, serves its image and boots it. Source it from bash.
 #
-#   kiosk_make                   the image, cached: $KIOSK, a folder
+#   kiosk_make NAME [MORE]       the image, cached: $KIOSK, a folder; with what
+#                                is in the folder MORE put over all else
 #   kiosk_disk FILE              a blank disk with a partition table
 #   kiosk_serve / kiosk_stop_serving
 #   kiosk_configure JSON         boot with these keys in the configuration
 #   kiosk_boot NAME [ARGUMENT…]  start the VM with kernel arguments
 #   kiosk_wait FILE REGEX SECONDS   wait for a line of NAME.console or .talk
 #   kiosk_hold_and_compare       see there
+#   kiosk_report / kiosk_field   what the boot reported
+#   kiosk_tell COMMAND           have the session run it: $told
 #   kiosk_power_cut / kiosk_wait_for_end
 #
 # $WORK is where a run keeps its files. A VM and the server end with the
@@ -47,8 +50,7 @@ as_root() {
 
 # Everything that the image is made of is in the key of its folder.
 kiosk_make() {
-	local key
-	local tarball
+	local name=$1 more=${2:-} key tarball
 	vm_require nginx:nginx-light mmdebstrap:mmdebstrap sfdisk:fdisk mke2fs:e2fsprogs curl:curl
 	[[ -x $REGILD ]] || die "there is no $REGILD: run make tool"
 	vm_kernel
@@ -60,14 +62,15 @@ kiosk_make() {
 	key=$({
 		echo "$tarball" "$VM_KVER" "$PORT"
 		cat "$REGILD" "$VM_MODULE" "$DEMO_DIR/image" "$DEMO_DIR"/kiosk/*
-		find "$VM_TOP/userspace/initramfs" -type f -print0 | sort -z | xargs -0 cat
+		find "$VM_TOP/userspace/initramfs" "$VM_TOP/userspace/systemd" -type f -print0 | sort -z | xargs -0 cat
+		[[ -z $more ]] || tar -c --sort=name --mtime=@0 --owner=0 --group=0 -C "$more" .
 	} | sha256sum | cut -c 1-12)
-	KIOSK=$CACHE/kiosk-$key
+	KIOSK=$CACHE/$name-$key
 	if [[ ! -e $KIOSK/golden.img ]]; then
 		[[ -e $tarball ]] || say "downloading Debian 12 with mmdebstrap"
 		say "making the golden image and the initramfs"
-		as_root rm -rf "$CACHE"/kiosk-*
-		as_root "$DEMO_DIR/image" "$tarball" "$VM_KERNEL_ROOT" "$VM_KVER" "$VM_MODULE" "$PORT" "$KIOSK.part" \
+		as_root rm -rf "$CACHE/$name"-*
+		as_root "$DEMO_DIR/image" "$tarball" "$VM_KERNEL_ROOT" "$VM_KVER" "$VM_MODULE" "$PORT" "$KIOSK.part" ${more:+"$more"} \
 			>"$CACHE/image.log" 2>&1 || {
 			tail -n 20 "$CACHE/image.log"
 			die "the image could not be made"
@@ -124,17 +127,22 @@ kiosk_stop_serving() {
 	nginx_pid=
 }
 
+# kiosk_configuration ROOT JSON: write the configuration with these keys.
+kiosk_configuration() {
+	mkdir -p "$1/etc/regild"
+	python3 - "$DEMO_DIR/kiosk/regild.json" "$PORT" "$2" >"$1/etc/regild/regild.json" <<-'EOT'
+		import json, sys
+		text = open(sys.argv[1]).read().replace("@PORT@", sys.argv[2])
+		print(json.dumps(json.loads(text) | json.loads(sys.argv[3])))
+	EOT
+}
+
 # An archive that follows the initramfs replaces its files: the kernel unpacks
 # them in order, each at a multiple of four.
 kiosk_configure() {
 	local dir=$WORK/overlay
 	rm -rf "$dir"
-	mkdir -p "$dir/etc/regild"
-	python3 - "$DEMO_DIR/kiosk/regild.json" "$PORT" "$1" >"$dir/etc/regild/regild.json" <<-'EOT'
-		import json, sys
-		text = open(sys.argv[1]).read().replace("@PORT@", sys.argv[2])
-		print(json.dumps(json.loads(text) | json.loads(sys.argv[3])))
-	EOT
+	kiosk_configuration "$dir" "$1"
 	cp "$KIOSK/initrd.img" "$WORK/initrd.img"
 	truncate -s %4 "$WORK/initrd.img"
 	vm_cpio "$dir" "$WORK/overlay.cpio"
@@ -154,6 +162,7 @@ kiosk_boot() {
 	local network=(-netdev 'user,id=net' -device 'virtio-net-pci,netdev=net')
 	[[ -z ${no_network:-} ]] || network=()
 	vm_name=$1
+	told_commands=0
 	shift
 	for pipe in answer qmp; do
 		rm -f "$WORK/$pipe".{in,out}
@@ -207,13 +216,36 @@ kiosk_wait() {
 # The guest waits in its initramfs, the volume is mapped but not mounted. QEMU
 # stops the machine and writes out all it holds; what the disk's file has then
 # is what the kiosk would mount.
+#   kiosk_hold_and_compare SECONDS [IMAGE]
 kiosk_hold_and_compare() {
 	kiosk_wait talk 'demo: held before the mount' "$1"
 	qmp stop
-	cmp --ignore-initial="$DATA_START:0" --bytes="$IMAGE_SIZE" "$WORK/disk.img" "$KIOSK/golden.img" ||
+	cmp --ignore-initial="$DATA_START:0" --bytes="$IMAGE_SIZE" "$WORK/disk.img" "${2:-$KIOSK/golden.img}" ||
 		die "$vm_name: the partition differs from the golden image"
 	qmp cont
 	echo go >&"$answer"
+}
+
+# Cut the JSON report out of what the session said.
+kiosk_report() {
+	kiosk_wait talk 'demo: end of report' 60
+	sed -n '/^demo: report/,/^demo: end of report/p' "$WORK/$vm_name.talk" | tr -d '\r' |
+		sed '1d;$d' >"$WORK/$vm_name.report.json"
+}
+
+# kiosk_field NAME KEY: of the report of that boot.
+kiosk_field() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$WORK/$1.report.json" "$2"; }
+
+# kiosk_tell COMMAND: a session `told` runs it. What it printed is $told; returns
+# how it ended.
+kiosk_tell() {
+	kiosk_wait talk "^demo: command $((told_commands + 1))\$" 300
+	told_commands=$((told_commands + 1))
+	echo "$1" >&"$answer"
+	kiosk_wait talk "^demo: command $told_commands ended with" 300
+	told=$(sed -n "/^demo: command $told_commands\$/,/^demo: command $told_commands ended with/p" "$WORK/$vm_name.talk" |
+		sed '1d;$d')
+	return "$(sed -n "s/^demo: command $told_commands ended with //p" "$WORK/$vm_name.talk")"
 }
 
 kiosk_power_cut() {
