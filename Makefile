@@ -2,11 +2,12 @@
 # `make demo` and `make check` set everything up on a fresh Debian 12; the rest is for daily work.
 JOBS := $(shell nproc)
 
-.PHONY: tool module demo demo-failures check lint unit sanitize integration check-threads check-object-store vm check-kernels check-kernel-debug fuzz mutants mutants-sample boots bench bench-quick bench-kernel install install-boot clean help
+.PHONY: tool module demo demo-failures demo-update check lint unit sanitize integration check-threads check-object-store vm check-kernels check-kernel-debug fuzz mutants mutants-sample boots bench bench-quick bench-kernel install install-boot clean help
 
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
 	@echo 'make demo-failures the same kiosk with a foreign disk, no server, power cuts, regild=off'
+	@echo 'make demo-update   the same kiosk with signed releases: staged, confirmed, gone back from, refused'
 	@echo 'make check         every test and lint'
 	@echo 'make mutants       break each promise on purpose: its tests must fail'
 	@echo 'make bench         restore, provisioning, publishing against the floor and peers, held against the bars'
@@ -107,6 +108,11 @@ check-kernel-debug: tool
 demo-failures: tool
 	@tests/setup/install vm demo
 	tests/demo/failures
+
+# As root: the next versions are made in mounted copies of the image.
+demo-update: tool
+	@tests/setup/install vm demo
+	tests/demo/update
 
 # The cases of one boot each.
 boots: tool
