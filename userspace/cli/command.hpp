@@ -2,8 +2,8 @@
 // What a subcommand is: its options as a table, from which parsing and --help both follow.
 #pragma once
 
-#include <filesystem>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <ostream>
