@@ -233,6 +233,8 @@ vm_initramfs_build() {
 	for program in dmsetup "$@"; do
 		vm_copy_program "$root" "$(command -v "$program")"
 	done
+	# What debuggers read is many times the program, and would not fit into the guest's memory.
+	find "$root"/{bin,sbin,usr} -type f -perm -u+x -size +8M -exec strip --strip-debug {} + 2>/dev/null || true
 	for module in $VM_OLD_MODULES $VM_MODULES; do
 		deps=$(modprobe -q -d "$VM_KERNEL_ROOT" -S "$VM_KVER" --show-depends "$module") ||
 			[[ " $VM_OLD_MODULES " == *" $module "* ]] ||
