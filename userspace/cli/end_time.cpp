@@ -71,7 +71,7 @@ std::optional<std::int64_t> read_date(const std::string& text) {
         reader.need(':');
         const int minutes = reader.digits(2);
         if (hours > 23 || minutes > 59) return std::nullopt;
-        offset = (west ? -60 : 60) * (hours * 60 + minutes);
+        offset = std::int64_t{west ? -60 : 60} * (hours * 60 + minutes);
     }
     if (!reader.is_at_end()) return std::nullopt;
     tm normal = parts;
