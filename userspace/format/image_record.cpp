@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <regild/regild_format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -130,7 +131,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
 
     std::string_view text(reinterpret_cast<const char*>(wire.text), sizeof wire.text);
     const auto next = [&text](std::size_t length) {
-        const std::string part(text.substr(0, length));
+        std::string part(text.substr(0, length));
         text.remove_prefix(length);
         return part;
     };
@@ -198,7 +199,7 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
         return Error{Failure::failed, "a manifest and its signature do not fit into the log's image record"};
     __u8* text = wire.text;
     const auto put = [&text](const std::string& part) {
-        std::memcpy(text, part.data(), part.size());
+        std::ranges::copy(part, text);
         text += part.size();
         return static_cast<std::uint16_t>(part.size());
     };
