@@ -343,6 +343,12 @@ TEST_CASE("what is offered is told apart") {
         REQUIRE(newer->has_value());
         CHECK((*newer)->manifest == versions.two.manifest);
     }
+    SECTION("newer, and its serial number counts before it is installed") {
+        CHECK(offer(versions.two.manifest, 7)->has_value());
+        CHECK(volume->log().record()->channel_serial == 7);
+        CHECK(kind_of(offer(versions.two.manifest, 6)) == Failure::source);
+        CHECK(kind_of(offer(versions.one.manifest, 6)) == Failure::source);
+    }
     SECTION("the same, whose serial number counts from then on") {
         const auto same = offer(versions.one.manifest, 7);
         REQUIRE(same.ok());

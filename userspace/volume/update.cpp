@@ -40,6 +40,15 @@ Result<Update> mark_difference(log::WriteLog& log, const store::Source& installe
     return mark_all_unknown(log);
 }
 
+// What is staged is installed without a look at the channel, whose serial number counts from here on.
+Result<void> note_channel(log::WriteLog& log, const format::Channel& channel) {
+    format::ImageRecord record = *log.record();
+    if (channel.image != record.image || channel.serial <= record.channel_serial) return {};
+    record.channel_serial = channel.serial;
+    record.channel_issued = std::max(record.channel_issued, channel.issued);
+    return log.write_record(std::move(record));
+}
+
 }  // namespace
 
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
@@ -52,15 +61,9 @@ Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetc
     }
     Result<store::Offered> offered = store::offered_but(fetcher, url, trust, known);
     if (!offered) return offered.error();
-    if (!offered->source) {
-        if (trust.has_keys() && offered->channel && offered->channel->serial > known.channel_serial) {
-            format::ImageRecord record = *log.record();
-            record.channel_serial = offered->channel->serial;
-            record.channel_issued = std::max(record.channel_issued, offered->channel->issued);
-            if (Result<void> written = log.write_record(std::move(record)); !written) return written.error();
-        }
-        return std::optional<store::Source>();
-    }
+    if (trust.has_keys() && offered->channel)
+        if (Result<void> noted = note_channel(log, *offered->channel); !noted) return noted.error();
+    if (!offered->source) return std::optional<store::Source>();
     const format::Manifest& manifest = offered->source->manifest;
     const std::string version =
         "version " + std::to_string(manifest.version) + " of " + manifest.image + " is offered, ";
