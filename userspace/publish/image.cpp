@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/read_all.hpp"
 #include "codec/sha256.hpp"
 #include "codec/zstd.hpp"
 
@@ -229,17 +230,14 @@ Result<ImageFile> ImageFile::open(const std::filesystem::path& path) {
 }
 
 Result<void> ImageFile::read(Bytes offset, ByteSpan into) const {
-    off_t at = static_cast<off_t>(offset.count());
-    while (!into.empty() && at < static_cast<off_t>(size_.count())) {
-        const ssize_t n = pread(fd_.get(), into.data(), into.size(), at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno_error("cannot read image " + path_.string());
-        if (n == 0)
-            return Error{Failure::failed, "image " + path_.string() + " became shorter while it was read"};
-        into = into.subspan(static_cast<std::size_t>(n));
-        at += n;
-    }
-    std::fill(into.begin(), into.end(), std::byte{0});
+    const std::size_t length =
+        std::min<std::uint64_t>(into.size(), offset < size_ ? (size_ - offset).count() : 0);
+    const std::optional<std::size_t> got =
+        read_all(fd_.get(), into.first(length), static_cast<off_t>(offset.count()));
+    if (!got) return errno_error("cannot read image " + path_.string());
+    if (*got < length)
+        return Error{Failure::failed, "image " + path_.string() + " became shorter while it was read"};
+    std::fill(into.begin() + static_cast<std::ptrdiff_t>(length), into.end(), std::byte{0});
     return {};
 }
 

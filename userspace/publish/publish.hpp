@@ -43,12 +43,7 @@ struct PublishReport {
 // version. An image with a partition table, or without a file system, is an event that warns.
 //
 // The same bytes under the same name and version give the same hash tree and manifest, whoever publishes
-// them:
-//   salt       SHA-256("regild salt " + image): one per image, so that two versions of it can be compared
-//              from their hash trees alone
-//   tree uuid  the first 16 bytes of SHA-256("regild tree " + image + " " + version), with the version (8,
-//              "custom") and variant bits of RFC 9562, the successor of RFC 4122
-// The frames depend on libzstd and its level as well.
+// them, see codec/version_identity.hpp. The frames depend on libzstd and its level as well.
 Result<PublishReport> publish(const PublishRequest& request, Observer& observer, const StopFlag& stop);
 
 }  // namespace regild::publish
