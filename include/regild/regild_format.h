@@ -89,6 +89,25 @@ struct regild_cache_bucket {
 	struct regild_cache_entry entries[255];
 };
 
+/* A delta, FORMAT.md 2.3: the header, the manifest, then entries. */
+#define REGILD_DELTA_MAGIC	"REGILDDE"
+#define REGILD_DELTA_VERSION	1
+
+struct regild_delta_header {
+	__u8	magic[8];		/*  0 */
+	__le32	version;		/*  8 */
+	__le32	manifest_length;	/* 12: bytes that follow the header */
+	__le64	base_version;		/* 16: what it is a difference to */
+	__le64	entries;		/* 24: that follow the manifest */
+	__u8	base_root_hash[32];	/* 32 */
+};
+
+struct regild_delta_entry {
+	__le64	block;			/* 0: ascending */
+	__le32	frame_length;		/* 8: bytes that follow; 0: of zeros */
+	__le32	zero;			/* 12 */
+};
+
 /*
  * GPT partition types of a volume, a log and a cache, as text. A partition of
  * the volume type may be provisioned whatever it holds.
@@ -114,6 +133,9 @@ WRITELOG_AT(writelog_record, zero2, 16268);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);
 WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);
+WRITELOG_AT(regild_delta_header, base_root_hash, 32);
+WRITELOG_ASSERT(sizeof(struct regild_delta_header) == 64);
+WRITELOG_ASSERT(sizeof(struct regild_delta_entry) == 16);
 
 #undef WRITELOG_AT
 #undef WRITELOG_ASSERT
