@@ -48,7 +48,7 @@ inline void for_each_power_cut(
     DeviceCache log{volume.log_device.content(), {}};
     volume.journal.entries.clear();
     run();
-    REQUIRE(volume.journal.entries.size() > 6);
+    REQUIRE(volume.journal.entries.size() > 4);
 
     std::mt19937 random(1);  // NOLINT: the same mixtures in every run
     const std::vector<std::function<bool()>> mixtures{[] { return false; }, [] { return true; },
