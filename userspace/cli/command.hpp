@@ -98,6 +98,7 @@ extern const Command dirty_command;
 extern const Command mark_command;
 extern const Command map_command;
 extern const Command unmap_command;
+extern const Command capture_command;
 extern const Command cache_command;
 extern const Command boot_command;
 

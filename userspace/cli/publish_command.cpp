@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // regild publish: an image file into a store.
 #include <algorithm>
-#include <climits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -9,13 +8,20 @@
 #include "cli/configuration_file.hpp"
 #include "cli/json_text.hpp"
 #include "cli/progress.hpp"
+#include "cli/volume_report.hpp"
+#include "cli/zstd_level.hpp"
 #include "publish/channel.hpp"
+#include "publish/delta.hpp"
 #include "publish/publish.hpp"
 
 namespace regild::cli {
 namespace {
 
 constexpr const char* default_block_size = "64K";
+
+Error interrupted() {
+    return {Failure::interrupted, "interrupted: nothing was published"};
+}
 
 void print_json(std::ostream& out, const publish::PublishReport& report) {
     using nlohmann::ordered_json;
@@ -79,7 +85,60 @@ void print_report(std::ostream& out, const publish::PublishReport& report) {
         out << "  " << advice.why << ":\n      " << printable(advice.command) << "\n";
 }
 
+void print_delta(std::ostream& out, bool as_json, const publish::DeltaReport& report) {
+    const format::Manifest& manifest = report.manifest;
+    if (as_json) {
+        nlohmann::ordered_json json;
+        json["image"] = manifest.image;
+        json["version"] = manifest.version;
+        json["base_version"] = report.base_version;
+        json["size"] = manifest.size.count();
+        json["block_size"] = manifest.block_size.bytes().count();
+        json["blocks"] = manifest.blocks().count();
+        json["changed_blocks"] = report.changed.count();
+        json["zero_blocks"] = report.zero_blocks.count();
+        json["compressed_bytes"] = report.compressed.count();
+        json["root_hash"] = to_hex(manifest.root_hash);
+        json["manifest"] = report.manifest_path.string();
+        if (!report.channel_path.empty()) json["channel"] = report.channel_path.string();
+        out << json_text(json);
+        return;
+    }
+    out << "image      " << manifest.image << " version " << manifest.version << ", from version "
+        << report.base_version << "\n"
+        << "changed    " << blocks_text(report.changed, manifest.block_size) << " of "
+        << manifest.blocks().count() << "\n"
+        << "data       compressed to " << format_size(report.compressed) << "\n"
+        << "root hash  " << to_hex(manifest.root_hash) << "\n"
+        << "manifest   " << printable(report.manifest_path.string()) << "\n";
+    if (!report.channel_path.empty()) out << "channel    " << printable(report.channel_path.string()) << "\n";
+}
+
+Result<ExitCode> run_publish_delta(const Environment& environment, const Arguments& arguments) {
+    for (const char* const option : {"image", "version", "block-size", "raw"})
+        if (arguments.has(option))
+            return Error{Failure::usage, "--" + std::string(option) + " does not go with --delta"};
+    const Result<int> level = zstd_level_of(arguments);
+    if (!level) return level.error();
+    publish::DeltaRequest request{.delta = arguments.operands()[0],
+                                  .store = arguments.value("store"),
+                                  .channel = {},
+                                  .zstd_level = *level};
+    if (arguments.has("channel")) request.channel = arguments.value("channel");
+    const std::unique_ptr<Observer> observer = make_progress(environment);
+    const Result<publish::DeltaReport> report = publish::publish_delta(request, *observer, environment.stop);
+    if (!report && report.error().kind == Failure::interrupted) return interrupted();
+    if (!report) return report.error();
+    print_delta(environment.out, arguments.has("json"), *report);
+    return ExitCode::clean;
+}
+
 Result<ExitCode> run_publish(const Environment& environment, const Arguments& arguments) {
+    if (arguments.has("delta")) return run_publish_delta(environment, arguments);
+    for (const auto& [option, value] : {std::pair("image", "NAME"), std::pair("version", "N")})
+        if (!arguments.has(option))
+            return Error{Failure::usage, std::string("publish: --") + option + " " + value +
+                                             " is missing; see 'regild publish --help'"};
     const Result<std::uint64_t> version = parse_number("--version", arguments.value("version"));
     if (!version) return version.error();
     const std::string block_size_text =
@@ -96,16 +155,13 @@ Result<ExitCode> run_publish(const Environment& environment, const Arguments& ar
                                     .block_size = *block_size,
                                     .channel = {}};
     if (arguments.has("channel")) request.channel = arguments.value("channel");
-    if (arguments.has("zstd-level")) {
-        const Result<std::uint64_t> level = parse_number("--zstd-level", arguments.value("zstd-level"));
-        if (!level) return level.error();
-        request.zstd_level = static_cast<int>(std::min<std::uint64_t>(*level, INT_MAX));
-    }
+    const Result<int> level = zstd_level_of(arguments);
+    if (!level) return level.error();
+    request.zstd_level = *level;
     request.raw = arguments.has("raw");
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const Result<publish::PublishReport> report = publish::publish(request, *observer, environment.stop);
-    if (!report && report.error().kind == Failure::interrupted)
-        return Error{Failure::interrupted, "interrupted: nothing was published"};
+    if (!report && report.error().kind == Failure::interrupted) return interrupted();
     if (!report) return report.error();
     if (arguments.has("json"))
         print_json(environment.out, *report);
@@ -168,10 +224,11 @@ const Command publish_command{
         "Reads a disk image (a file or an unmounted block device) and writes DIR/NAME/N/\n"
         "with its manifest, its data and its hash tree. A version is never overwritten.",
     .options = {{"store", "DIR", "folder that a web server serves; made if it is not there", Need::here},
-                {"image", "NAME", "name of the image: small letters, digits and ._-", Need::here},
-                {"version", "N", "number of this version, from 1", Need::here},
+                {"image", "NAME", "name of the image: small letters, digits and ._-"},
+                {"version", "N", "number of this version, from 1"},
+                {"delta", nullptr, "IMAGE is what 'regild capture' wrote; it says image and version"},
                 {"block-size", "SIZE", "what is marked and restored as one, 4K to 512K (default 64K)"},
-                {"zstd-level", "N", "1 (fast) to 19 (small) (default 14)"},
+                zstd_level_option,
                 {"raw", nullptr, "write image.raw as well, for other tools"},
                 {"channel", "CHANNEL", "point this channel at the version (default: none)"},
                 json_option},

@@ -24,7 +24,7 @@ constexpr std::array commands{&publish_command,   &promote_command, &list_comman
                               &provision_command, &restore_command, &update_command, &verify_command,
                               &status_command,    &dirty_command,   &mark_command,   &map_command,
                               &unmap_command,     &cache_command,   &boot_command,   &mark_good_command,
-                              &thaw_command,      &freeze_command};
+                              &thaw_command,      &freeze_command,  &capture_command};
 
 StopFlag stop_flag;
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// regild capture: what sessions wrote on a master machine becomes the next version.
+#include "volume/capture.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <nlohmann/json.hpp>
+
+#include "cli/configuration_file.hpp"
+#include "cli/json_text.hpp"
+#include "cli/progress.hpp"
+#include "cli/transport.hpp"
+#include "cli/volume_report.hpp"
+#include "cli/zstd_level.hpp"
+#include "volume/nearby_devices.hpp"
+#include "volume/volume.hpp"
+
+namespace regild::cli {
+namespace {
+
+constexpr Option version_option{"version", "N", "number of the new version (default: the next one)"};
+
+void print_json(std::ostream& out, const volume::CaptureReport& report, const format::Manifest& base,
+                const std::string& delta, bool held) {
+    nlohmann::ordered_json json;
+    json["image"] = base.image;
+    json["version"] = report.manifest.version;
+    json["base_version"] = base.version;
+    json["holds_version"] = held ? report.manifest.version : base.version;
+    json["block_size"] = base.block_size.bytes().count();
+    json["marked_blocks"] = report.marked.count();
+    json["changed_blocks"] = report.changed.count();
+    json["changed_bytes"] = base.block_size.bytes_of(report.changed).count();
+    json["zero_blocks"] = report.zero.count();
+    json["compressed_bytes"] = report.frames.count();
+    json["root_hash"] = to_hex(report.manifest.root_hash);
+    json["delta"] = delta;
+    out << json_text(json);
+}
+
+void print_text(std::ostream& out, const volume::CaptureReport& report, const format::Manifest& base,
+                const std::string& delta, bool held) {
+    out << "image      " << base.image << " version " << report.manifest.version << ", from version "
+        << base.version << "\n"
+        << "marked     " << blocks_text(report.marked, base.block_size) << "\n"
+        << "changed    " << report.changed.count() << " of them, " << report.zero.count()
+        << " to zeros, the others compressed to " << format_size(report.frames) << "\n"
+        << "root hash  " << to_hex(report.manifest.root_hash) << "\n"
+        << "delta      " << printable(delta) << ": publish it with 'regild publish --delta'\n"
+        << "this disk  holds version " << (held ? report.manifest.version : base.version);
+    if (held)
+        out << " now; it can be restored once that is published\n";
+    else
+        out << " still, as the new one is not signed yet; it is to be updated like others\n";
+}
+
+Result<ExitCode> run_capture(const Environment& environment, const Arguments& arguments) {
+    const Result<format::Configuration> configuration = configuration_of(arguments);
+    if (!configuration) return configuration.error();
+    Result<net::FetchOptions> options = fetch_options_of(*configuration);
+    if (!options) return options.error();
+    const Result<store::Trust> trust = trust_of(*configuration);
+    if (!trust) return trust.error();
+    const Result<int> level = zstd_level_of(arguments);
+    if (!level) return level.error();
+    const Result<net::Url> url = net::parse_document_url(configuration->source);
+    if (!url) return url.error();
+
+    Result<volume::Volume> volume =
+        volume::Volume::open({configuration->data, configuration->log}, block::Access::exclusive, *trust);
+    if (!volume) return volume.error();
+    if (!volume->usable_log()) return Error{Failure::refused, volume->unusable_reason()};
+    const Result<store::Source> installed = store::installed_source(*url, volume->record().manifest);
+    if (!installed) return installed.error();
+    std::uint64_t version = installed->manifest.version + 1;
+    if (arguments.has(version_option.name)) {
+        const Result<std::uint64_t> given = parse_number("--version", arguments.value(version_option.name));
+        if (!given) return given.error();
+        version = *given;
+    }
+    volume::OpenCache cache;
+    if (!configuration->cache.empty()) {
+        Result<volume::OpenCache> opened = volume::open_cache(configuration->cache);
+        if (!opened) return opened.error();
+        cache = *std::move(opened);
+    }
+
+    const std::unique_ptr<Observer> observer = make_progress(environment);
+    const std::unique_ptr<net::Fetcher> fetcher =
+        make_fetcher(*configuration, *std::move(options), *observer, environment.stop);
+    const std::string& delta = arguments.operands()[0];
+    const volume::RestoreTarget target{volume->log(), volume->data()};
+    const Result<volume::CaptureReport> report =
+        volume::capture(target, *installed, *fetcher, cache.cache.get(), {delta, version, *level}, *observer,
+                        environment.stop);
+    if (!report && report.error().kind == Failure::interrupted)
+        return Error{Failure::interrupted, "interrupted: there is no delta, and the disk is as it was"};
+    if (!report) return report.error();
+    const bool hold = !trust->has_keys();
+    if (hold)
+        if (Result<void> held = volume::hold_captured(target, report->manifest); !held)
+            return held.error().context(delta + " is whole, but the log of this disk");
+    if (arguments.has(json_option.name))
+        print_json(environment.out, *report, installed->manifest, delta, hold);
+    else
+        print_text(environment.out, *report, installed->manifest, delta, hold);
+    return ExitCode::clean;
+}
+
+}  // namespace
+
+const Command capture_command{
+    .name = "capture",
+    .summary = "make what sessions wrote on this disk the next version",
+    .description =
+        "Reads the marked blocks of a volume that is not mapped and writes those that are\n"
+        "otherwise than in the version that it holds to the new file DELTA, of which\n"
+        "'regild publish --delta' makes the next version. Without keys the disk holds that\n"
+        "version from then on; with keys it is updated to it once it is signed.",
+    .options = with_transport_options(
+        {config_option, data_option, log_option, source_option, keys_option, cache_option},
+        {version_option, zstd_level_option, json_option}),
+    .operands = "DELTA",
+    .many_operands = false,
+    .run = run_capture};
+
+}  // namespace regild::cli
