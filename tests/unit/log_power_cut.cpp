@@ -82,6 +82,53 @@ TEST_CASE("a power cut while a log is formatted leaves the old log, none, or the
     CHECK(new_seen > 0);
 }
 
+TEST_CASE("a power cut while a log is laid out anew leaves the old layout or the new one, with the record") {
+    const BlockSize block_size = *BlockSize::from_bytes(4096);
+    const auto geometry_of = [&](std::uint64_t blocks) {
+        return *LogGeometry::make(block_size.bytes_of(Blocks(blocks)), block_size);
+    };
+    // One unit of marks, two, five: second superblock and second record slot of the one lie in the other's.
+    const auto [from, to] = GENERATE(std::pair(20, 40), std::pair(20, 40000), std::pair(40000, 20),
+                                     std::pair(40000, 150000), std::pair(150000, 40000));
+    MemoryStorage disk(geometry_of(150000).log_length());
+    REQUIRE(WriteLog::format(disk, geometry_of(from), long_record(VolumeState::provisioning, 1)).ok());
+    WriteLog log = **WriteLog::open(disk);
+    if (GENERATE(false, true)) REQUIRE(log.write_record(long_record(VolumeState::provisioning, 2)).ok());
+    const ImageRecord record = *log.record();
+    const format::Superblock old = log.superblock();
+    const ByteVector before = disk.content();
+    disk.start_trace();
+    REQUIRE(log.lay_out(geometry_of(to)).ok());
+    bool old_seen = false;
+    bool new_seen = false;
+    test::for_each_power_cut(before, disk.trace(), [&](const ByteVector& content) {
+        AfterCut cut(content);
+        REQUIRE(cut.log);
+        REQUIRE(cut.log->record());
+        ImageRecord found = *cut.log->record();
+        found.sequence = record.sequence;
+        REQUIRE(found == record);
+        if (cut.log->superblock() == old) {
+            old_seen = true;
+            REQUIRE(cut.log->lay_out(geometry_of(to)).ok());
+        } else {
+            new_seen = true;
+        }
+        REQUIRE(cut.log->geometry() == geometry_of(to));
+        REQUIRE(cut.log->bitmap().marked() == geometry_of(to).blocks());
+        REQUIRE(cut.log->repair().ok());
+        // Not the first superblock alone tells: where it is bad the second one does.
+        cut.disk.overwrite(Bytes(0), ByteVector(4096));
+        const AfterCut again(cut.disk.content());
+        REQUIRE(again.log);
+        REQUIRE(again.log->geometry() == geometry_of(to));
+        REQUIRE(again.log->bitmap().marked() == geometry_of(to).blocks());
+        REQUIRE(again.log->record()->image_version == record.image_version);
+    });
+    CHECK(old_seen);
+    CHECK(new_seen);
+}
+
 TEST_CASE("a power cut while marks are set or cleared loses none that was durable") {
     const LogGeometry geometry = small_geometry();
     MemoryStorage disk(geometry.log_length());

@@ -225,6 +225,37 @@ Result<WriteLog> WriteLog::format(block::Storage& storage, const LogGeometry& ge
     return log;
 }
 
+// Both layouts share the first superblock and the first record slot. The first superblock decides which of
+// them counts, and comes last; what the other parts of the old one held is not needed any more, as every
+// block will be marked.
+Result<void> WriteLog::lay_out(const LogGeometry& geometry) {
+    const auto error = [this](const Error& why) {
+        return why.context("cannot lay out the log on " + storage_->name() + " anew");
+    };
+    if (geometry.log_length() > storage_->size())
+        return error({Failure::refused, "it needs " + format_size(geometry.log_length()) +
+                                            ", but the device has only " + format_size(storage_->size())});
+    while (record_slot_ != 0)
+        if (Result<void> r = write_record(*record_); !r) return r;
+    WriteLog anew(*storage_, {superblock_.uuid, geometry});
+    AlignedBuffer zeros(unit_size);
+    std::memset(zeros.data(), 0, zeros.size());
+    // Nobody is to find it once the first one is of the new layout.
+    if (Result<void> r = storage_->write(superblock_.geometry.superblock_offset(1), zeros.span()); !r)
+        return error(r.error());
+    if (Result<void> r = anew.bitmap_.mark_all(); !r) return error(r.error());
+    for (const unsigned copy : {1U, 0U}) {
+        if (Result<void> r = write_superblock_copy(*storage_, anew.superblock_, copy); !r)
+            return error(r.error());
+        if (Result<void> r = storage_->flush(); !r) return error(r.error());
+    }
+    anew.record_ = std::move(record_);
+    anew.record_slot_ = record_slot_;
+    anew.record_sequence_ = record_sequence_;
+    *this = std::move(anew);
+    return {};
+}
+
 Result<void> WriteLog::write_record(format::ImageRecord record) {
     const auto error = [this](const Error& why) {
         return why.context("cannot write the image record of the log on " + storage_->name());

@@ -21,6 +21,10 @@ class WriteLog {
     // mixture.
     static Result<WriteLog> format(block::Storage& storage, const format::LogGeometry& geometry,
                                    format::ImageRecord record);
+    // Lays the log out anew for a volume of another size or block size, with every block marked, under the
+    // uuid that it has: the record stays. Cut off anywhere, this log or the new one is found, with that
+    // record.
+    Result<void> lay_out(const format::LogGeometry& geometry);
     // Whether a format was cut off here: there is no log, and nobody else's data either.
     static Result<bool> is_unfinished(block::Storage& storage);
 
