@@ -6,6 +6,7 @@
 
 #include "power_cut.hpp"
 #include "store/tree_difference.hpp"
+#include "volume/layout.hpp"
 
 namespace regild::volume {
 namespace {
@@ -388,10 +389,10 @@ TEST_CASE("what is offered is told apart") {
         channel.issued = 2000000;  // the clock is behind
         CHECK(offer(versions.two.manifest, 9)->has_value());
     }
-    SECTION("another size") {
+    SECTION("newer, of another size") {
         format::Manifest manifest = versions.two.manifest;
         manifest.size = Bytes(4096);
-        CHECK(kind_of(offer(manifest, 1)) == Failure::refused);
+        CHECK(offer(manifest, 7)->has_value());
     }
     SECTION("older") {
         format::ImageRecord record = *volume->log().record();
@@ -410,6 +411,134 @@ TEST_CASE("what is offered is told apart") {
                                     test::url("http://h/" + image + "/stable.json"), {trust, {}})) ==
               Failure::refused);
     }
+}
+
+namespace {
+
+// Version 2 has another size, and blocks of another size.
+struct OtherLayout {
+    OtherLayout(std::uint64_t block_size, std::uint64_t size)
+        : one(image(1, block_bytes, 23 * block_bytes + 512)), two(image(2, block_size, size)) {
+        for (const GoldenImage* const version : {&one, &two}) {
+            const store::Source source = source_of(*version);
+            fetcher.files[source.data_url.with_credentials()] = version->frames;
+            fetcher.files[source.index_url.with_credentials()] = version->index_file;
+            fetcher.files[source.tree_url.with_credentials()] = version->tree_file;
+        }
+        volume = test::make_session_volume(one, session);
+        const Bytes log_length =
+            std::max(one.manifest.log_geometry().log_length(), two.manifest.log_geometry().log_length());
+        ByteVector disk = volume->data.content();
+        ByteVector log = volume->log_device.content();
+        disk.resize(100 * block_bytes);
+        log.resize(log_length.count());
+        volume = std::make_unique<TestVolume>(disk, log);
+    }
+    static GoldenImage image(std::uint64_t version, std::uint64_t block_size, std::uint64_t size) {
+        GoldenImage made = test::make_golden_image(test::block_size_of(block_size), Bytes(size),
+                                                   [](std::uint64_t n) { return n >= 8 && n < 12; });
+        made.manifest.version = version;
+        return made;
+    }
+    static store::Source source_of(const GoldenImage& image) {
+        store::Source source = image.source();
+        const std::string folder = "http://store/" + std::to_string(image.manifest.version);
+        source.data_url = test::url(folder + "/image.zst");
+        source.index_url = test::url(folder + "/image.index");
+        source.tree_url = test::url(folder + "/image.verity");
+        return source;
+    }
+    Result<Update> update(std::uint32_t trial_boots) {
+        return volume::update(volume->log(), source_of(one), source_of(two), trial_boots, trees());
+    }
+    TreeSources trees() { return {fetcher, nullptr, observer}; }
+    // To what the record says, as the tool begins.
+    const GoldenImage& restore(TestVolume& left) {
+        REQUIRE(finish_layout(left.log()).ok());
+        const GoldenImage& image = left.log().record()->image_version == 1 ? one : two;
+        const store::Source source = source_of(image);
+        const StopFlag stop;
+        Restore restore({left.log(), left.data}, source, fetcher, observer, stop);
+        REQUIRE(restore.attempt().ok());
+        return image;
+    }
+
+    GoldenImage one;
+    GoldenImage two;
+    FakeFetcher fetcher;
+    test::SilentObserver observer;
+    std::unique_ptr<TestVolume> volume;
+};
+
+OtherLayout other_layout() {
+    const auto [block_size, size] = GENERATE(std::pair(4096, 40 * 4096), std::pair(4096, 10 * 4096 + 512),
+                                             std::pair(16384, 23 * 4096 + 512));
+    return {static_cast<std::uint64_t>(block_size), static_cast<std::uint64_t>(size)};
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a version of another size or block size has the log laid out anew, and fetches what is not there") {
+    OtherLayout layouts = other_layout();
+    TestVolume& volume = *layouts.volume;
+    const Uuid uuid = volume.log().superblock().uuid;
+    const Result<Update> update = layouts.update(3);
+    REQUIRE(update.ok());
+    CHECK(update->all_unknown);
+    CHECK(volume.log().geometry() == layouts.two.manifest.log_geometry());
+    CHECK(volume.log().superblock().uuid == uuid);
+    CHECK(volume.log().record()->state == VolumeState::provisioning);
+    CHECK(volume.log().record()->before);
+    CHECK(volume.bitmap().marked() == layouts.two.manifest.blocks());
+    layouts.fetcher.requests.clear();
+    layouts.restore(volume);
+    CHECK(test::is_golden(volume.data.content(), layouts.two));
+    CHECK(volume.log().record()->state == VolumeState::golden);
+    Bytes fetched;
+    for (const FakeFetcher::Request& request : layouts.fetcher.requests)
+        if (request.url.ends_with("image.zst")) fetched += request.length;
+    // Where blocks are as large as before the images begin alike.
+    if (layouts.two.manifest.block_size.bytes() == Bytes(block_bytes))
+        CHECK(fetched < Bytes(layouts.two.frames.size()));
+
+    // Not confirmed, the one before comes back, and its layout.
+    REQUIRE(go_back(volume.log(), OtherLayout::source_of(layouts.two), OtherLayout::source_of(layouts.one),
+                    layouts.trees())
+                .ok());
+    CHECK(volume.log().geometry() == layouts.one.manifest.log_geometry());
+    CHECK(volume.log().record()->rejected_version == 2);
+    layouts.restore(volume);
+    CHECK(test::is_golden(volume.data.content(), layouts.one));
+}
+
+TEST_CASE("a power cut at any operation of an update to another layout leaves what a restore makes golden") {
+    OtherLayout layouts = other_layout();
+    bool unfinished = false;
+    const auto run = [&] {
+        REQUIRE(layouts.update(3).ok());
+        layouts.restore(*layouts.volume);
+    };
+    test::for_each_power_cut(*layouts.volume, run, [&](const ByteVector& disk, const ByteVector& log) {
+        TestVolume left(disk, log);
+        REQUIRE(left.log_store);
+        REQUIRE(left.log().record());
+        if (layout_for(*left.log().record()) != left.log().geometry()) {
+            unfinished = true;
+            REQUIRE(is_layout_unfinished(left.log()));
+        }
+        const GoldenImage& image = layouts.restore(left);
+        if (!test::is_golden(left.data.content(), image)) FAIL("not golden");
+        if (left.bitmap().marked() > Blocks(0)) FAIL("marks are left");
+    });
+    CHECK(unfinished);
+}
+
+TEST_CASE("a version of another layout whose tree cannot be had is not installed") {
+    OtherLayout layouts(4096, 40 * 4096);
+    layouts.fetcher.files.erase(OtherLayout::source_of(layouts.two).tree_url.with_credentials());
+    CHECK(layouts.update(3).error().kind == Failure::source);
+    CHECK(layouts.volume->journal.entries.empty());
 }
 
 }  // namespace regild::volume

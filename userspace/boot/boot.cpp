@@ -53,11 +53,19 @@ class Boot {
           }) {}
     Boot(const Boot&) = delete;
 
-    Result<BootReport> run();
+    Result<BootReport> run() {
+        for (;;) {
+            const Result<bool> done = attempt();
+            if (!done) return done.error();
+            if (*done) return report_;
+        }
+    }
     // To be called when run() failed: what the owner wants then.
     Error give_up(const Error& error);
 
   private:
+    // False: the log was laid out anew, for which another table has to be loaded; nothing was restored.
+    Result<bool> attempt();
     Result<volume::Volume> wait_for_volume(block::Access access);
     Error missing(const Error& error) const;
     Result<Decision> look_at(volume::Volume& volume);
@@ -82,6 +90,7 @@ class Boot {
     volume::OpenCache cache_;
     std::unique_ptr<block::Device> golden_copy_;
     Versions versions_;
+    bool taken_back_ = false;  // what is newer is not to be had: it is not asked for again
     BootReport report_;
 };
 
@@ -202,8 +211,11 @@ Result<store::Source> Boot::source_for(volume::Volume& volume, Work work) {
 }
 
 Result<void> Boot::take_back(volume::Volume& volume, const Error& why) {
+    const format::LogGeometry held = volume.log().geometry();
     Result<std::optional<store::Source>> source = versions_.take_back(volume, why);
     if (!source) return source.error();
+    taken_back_ = true;
+    if (volume.log().geometry() != held) return {};
     if (*source) return make_golden(volume, **source);
     report_.outcome = BootOutcome::clean;
     return {};
@@ -293,7 +305,9 @@ Error Boot::give_up(const Error& error) {
     return error.as(Failure::reboot);
 }
 
-Result<BootReport> Boot::run() {
+Result<bool> Boot::attempt() {
+    cache_ = {};
+    golden_copy_.reset();
     const block::Access look_access = options_.no_map ? block::Access::exclusive : block::Access::read;
     Result<volume::Volume> opened = wait_for_volume(look_access);
     if (!opened) return opened.error();
@@ -302,9 +316,9 @@ Result<BootReport> Boot::run() {
     if (!decision) return decision.error();
     report_.outcome = outcome_of(*decision);
     const UpdateFrom from = update_from(*decision, configuration_.update);
-    const bool updates = from == UpdateFrom::the_source
-                             ? !options_.no_network
-                             : from == UpdateFrom::the_log && Versions::has_staged(volume);
+    const bool updates = !taken_back_ && (from == UpdateFrom::the_source
+                                              ? !options_.no_network
+                                              : from == UpdateFrom::the_log && Versions::has_staged(volume));
     if ((decision->work != Work::none || updates) && !in_.trust.has_keys())
         in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
 
@@ -318,8 +332,7 @@ Result<BootReport> Boot::run() {
     if (to_format) {
         if (Result<void> r = volume.check_fits(source->manifest); !r) return r.error();
     }
-    const format::LogGeometry geometry =
-        to_format ? source->manifest.log_geometry() : volume.log().geometry();
+    const format::LogGeometry geometry = to_format ? source->manifest.log_geometry() : volume.layout();
 
     // From here until the volume is mapped the devices are ours (invariant 5).
     std::unique_ptr<dm::Mapping> mapping;
@@ -334,7 +347,7 @@ Result<BootReport> Boot::run() {
     if (to_format) {
         const volume::FormatRules rules{configuration_.adopt, configuration_.allow_downgrade};
         if (Result<void> r = volume.format(*source, rules); !r) return r.error();
-    } else if (Result<void> r = volume.log().repair(); !r) {
+    } else if (Result<void> r = volume.repair(); !r) {
         return r.error();
     }
     if (decision->thaw == Thawing::over) {
@@ -349,18 +362,26 @@ Result<BootReport> Boot::run() {
     } else if (updates) {
         if (Result<void> looked = versions_.look_for_update(volume, source); !looked) return looked.error();
     }
+    if (golden && volume.log().geometry() != geometry) {
+        report_.document = source->document;
+        return false;
+    }
     if (source && golden) {
         golden = make_golden(volume, *source);
         if (!golden && volume.record().untouched && is_offline(golden.error().kind))
             golden = take_back(volume, golden.error());
     }
+    if (golden && volume.log().geometry() != geometry) return false;
     if (!golden)
         if (Result<void> r = start_unrestored(volume, golden.error()); !r) return r.error();
     report_.version_before = versions_.left();
     if (versions_.has_installed()) {
-        report_.document = source->document;
+        if (!source->document.empty()) report_.document = source->document;
         if (report_.outcome == BootOutcome::clean) report_.outcome = BootOutcome::restored;
     }
+    // A log that was laid out anew says so of a disk that is to be compared.
+    if (report_.outcome == BootOutcome::provisioned && (versions_.left() != 0 || taken_back_))
+        report_.outcome = BootOutcome::restored;
     report_.image = volume.record().image;
     report_.version = volume.record().image_version;
     report_.block_size = volume.log().geometry().block_size();
@@ -379,7 +400,7 @@ Result<BootReport> Boot::run() {
         report_.mapped = mapping->path();
         in_.observer.event("mapped " + volume.data().name() + " as " + report_.mapped);
     }
-    return report_;
+    return true;
 }
 
 }  // namespace

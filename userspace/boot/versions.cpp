@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "volume/layout.hpp"
+
 namespace regild::boot {
 namespace {
 
@@ -47,8 +49,6 @@ Result<std::optional<store::Source>> Versions::staged_version(volume::Volume& vo
         why = text_of(record.rejected_version) + " was not confirmed when it was tried";
     else if (staged->manifest.version <= record.image_version)
         why = text_of(staged->manifest.version) + " is not newer";
-    else if (staged->manifest.log_geometry() != volume.log().geometry())
-        why = text_of(staged->manifest.version) + " has another size or block size";
     else
         return std::optional(*std::move(staged));
     observer_.event("what was staged is not installed: " + why);
@@ -62,6 +62,7 @@ Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store
     Result<std::optional<store::Source>> newer = is_staged ? staged_version(volume) : newer_version(volume);
     if (!newer) return newer.error();
     if (!*newer) return {};
+    if (Result<void> fits = volume.check_fits((*newer)->manifest); !fits) return fits;
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
     const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
@@ -113,14 +114,31 @@ Result<void> Versions::leave_trial(volume::Volume& volume, std::optional<store::
     return {};
 }
 
+// As it was when this boot found it, but for marks of a volume that was not clean and had another layout.
+Result<void> Versions::put_back(volume::Volume& volume, const Before& before) {
+    log::WriteLog& log = volume.log();
+    const auto clear_all = [&log]() -> Result<void> {
+        const BlockRange all{BlockIndex(0), log.geometry().blocks()};
+        return log.bitmap().clear({&all, 1});
+    };
+    if (volume::layout_for(before.record) == log.geometry()) {
+        if (Result<void> written = log.write_record(before.record); !written) return written;
+        return before.was_clean ? clear_all() : Result<void>();
+    }
+    if (Result<void> laid_out = volume::lay_out(log, before.record); !laid_out) return laid_out;
+    if (!before.was_clean) return {};
+    // In this order a power cut leaves nothing to be fetched for nothing.
+    if (Result<void> cleared = clear_all(); !cleared) return cleared;
+    return log.write_record(before.record);
+}
+
 // The marks are enough for both versions.
 Result<std::optional<store::Source>> Versions::take_back(volume::Volume& volume, const Error& why) {
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
     const std::optional<Before> before = std::exchange(installed_over_, std::nullopt);
     if (before) {
-        if (Result<void> written = volume.log().write_record(before->record); !written)
-            return written.error();
+        if (Result<void> put = put_back(volume, *before); !put) return put.error();
     } else {
         const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
         if (!installed) return installed.error();
@@ -131,11 +149,7 @@ Result<std::optional<store::Source>> Versions::take_back(volume::Volume& volume,
         if (!back) return back.error();
     }
     observer_.event(why.message + ": going back to " + text_of(volume.record().image_version));
-    if (before && before->was_clean) {
-        const BlockRange all{BlockIndex(0), volume.log().geometry().blocks()};
-        if (Result<void> cleared = volume.log().bitmap().clear({&all, 1}); !cleared) return cleared.error();
-        return std::optional<store::Source>();
-    }
+    if (before && before->was_clean) return std::optional<store::Source>();
     Result<store::Source> source = store::installed_source(*url, volume.record().manifest);
     if (!source) return source.error();
     return std::optional(*std::move(source));

@@ -49,6 +49,7 @@ class Versions {
         format::ImageRecord record;
         bool was_clean = false;
     };
+    static Result<void> put_back(volume::Volume& volume, const Before& before);
 
     const format::Configuration& configuration_;
     const store::Trust& trust_;

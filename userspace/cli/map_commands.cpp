@@ -34,7 +34,7 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
     Result<boot::HeldVolume> held =
         boot::hold(*mapper, name, *seen, seen->log().geometry(), configuration->allow_discards);
     if (!held) return held.error();
-    if (Result<void> repaired = held->volume.log().repair(); !repaired) return repaired.error();
+    if (Result<void> repaired = held->volume.repair(); !repaired) return repaired.error();
     if (Result<void> active = boot::activate(*held->mapping, held->volume); !active) return active.error();
     environment.out << held->mapping->path() << "\n";
     return ExitCode::clean;

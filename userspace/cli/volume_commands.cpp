@@ -85,12 +85,13 @@ class Run {
 Result<bool> Run::update(volume::Volume& volume) {
     const Result<store::Source> installed = installed_source(volume);
     if (!installed) return installed.error();
-    if (Result<void> repaired = volume.log().repair(); !repaired) return repaired.error();
+    if (Result<void> repaired = volume.repair(); !repaired) return repaired.error();
     const Result<std::optional<store::Source>> newer =
         volume::newer_version(volume.log(), fetcher(), *url(), {trust_, configuration_.tags, true});
     if (!newer) return newer.error();
     if (!*newer) return false;
     const store::Source* const offered = &**newer;
+    if (Result<void> fits = volume.check_fits(offered->manifest); !fits) return fits.error();
     const Result<volume::Update> update = volume::update(
         volume.log(), *installed, *offered, configuration_.trial_boots, {fetcher(), nullptr, observer()});
     if (!update) return update.error();
@@ -103,7 +104,7 @@ Result<bool> Run::update(volume::Volume& volume) {
 Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::optional<Bytes> max_fetch) {
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
-    if (Result<void> repaired = volume.log().repair(); !repaired) return repaired;
+    if (Result<void> repaired = volume.repair(); !repaired) return repaired;
     volume::OpenCache cache;
     if (!configuration_.cache.empty()) {
         Result<volume::OpenCache> opened = volume::open_cache(configuration_.cache);

@@ -9,6 +9,7 @@
 #include "volume/apply.hpp"
 #include "volume/compare.hpp"
 #include "volume/fit.hpp"
+#include "volume/layout.hpp"
 #include "volume/next_index.hpp"
 #include "volume/prefetch.hpp"
 #include "volume/state.hpp"
@@ -94,10 +95,11 @@ Result<void> Restore::run() {
     return target_.log.write_record(record);
 }
 
-// What is right for this version need not be for the one before it.
+// What is right for this version need not be for the one before it. The way back to another layout compares
+// all blocks, whatever is marked.
 Result<void> Restore::touch_version() {
     format::ImageRecord record = *target_.log.record();
-    if (!record.untouched) return {};
+    if (!record.untouched || is_before_of_other_layout(record)) return {};
     touch(record);
     return target_.log.write_record(std::move(record));
 }
@@ -165,7 +167,7 @@ Result<void> Restore::bring() {
 Result<void> Restore::bring_by(Pass& pass) {
     Loader& loader = pass.loader;
     Result<void> loaded;
-    if (target_.log.record()->state == format::VolumeState::golden) {
+    if (target_.log.record()->state == format::VolumeState::golden || target_.log.record()->untouched) {
         loaded = loader.load();
         if (loaded && nearby_.cache())
             loaded = prefetch(target_.log.bitmap(), loader.loaded_until(), source_, fetcher_, nearby_,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "store/tree_difference.hpp"
+#include "volume/layout.hpp"
 #include "volume/trial.hpp"
 
 namespace regild::volume {
@@ -38,6 +39,13 @@ Result<Update> mark_difference(log::WriteLog& log, const store::Source& installe
                          " differs cannot be told: all blocks are compared with version " +
                          std::to_string(next.manifest.version));
     return mark_all_unknown(log);
+}
+
+Result<Update> change_layout(log::WriteLog& log, format::ImageRecord record, Observer& observer) {
+    observer.event("version " + std::to_string(record.image_version) +
+                   " has another size or block size: the log is laid out anew, and all blocks are compared");
+    if (Result<void> laid_out = lay_out(log, std::move(record)); !laid_out) return laid_out.error();
+    return Update{log.geometry().blocks(), true};
 }
 
 // What is staged is installed without a look at the channel, whose serial number counts from here on.
@@ -74,11 +82,6 @@ Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetc
                                            std::to_string(known.version) + ", which the volume holds"};
     if (manifest.version == known.version || manifest.version == known.rejected)
         return std::optional<store::Source>();
-    if (manifest.log_geometry() != log.geometry())
-        return Error{Failure::refused,
-                     version +
-                         "which has another size or block size: regild format, and then a boot "
-                         "or regild provision, installs it"};
     return std::move(offered->source);
 }
 
@@ -93,6 +96,13 @@ Result<Update> mark_all_unknown(log::WriteLog& log) {
 
 Result<Update> update(log::WriteLog& log, const store::Source& installed, const store::Source& next,
                       std::uint32_t trial_boots, const TreeSources& trees) {
+    if (next.manifest.log_geometry() != log.geometry()) {
+        if (Result<void> there = store::check_tree(next, trees.fetcher, trees.cache); !there)
+            return there.error();
+        format::ImageRecord record = *log.record();
+        install(record, next, trial_boots);
+        return change_layout(log, std::move(record), trees.observer);
+    }
     Result<Update> update = mark_difference(log, installed, next, trees);
     if (!update) return update;
     format::ImageRecord record = *log.record();
@@ -105,6 +115,11 @@ Result<Update> update(log::WriteLog& log, const store::Source& installed, const 
 
 Result<Update> go_back(log::WriteLog& log, const store::Source& installed, const store::Source& before,
                        const TreeSources& trees) {
+    if (before.manifest.log_geometry() != log.geometry()) {
+        format::ImageRecord record = *log.record();
+        put_back(record, before);
+        return change_layout(log, std::move(record), trees.observer);
+    }
     const bool untouched = log.record()->untouched;
     Result<Update> update = untouched ? Update{} : mark_difference(log, installed, before, trees);
     if (!update) return update;

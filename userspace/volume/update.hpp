@@ -20,7 +20,7 @@ struct Asker {
 // Asks the source for a version that is newer than the one that the volume of this log, which is usable,
 // holds. Nothing: there is none for who asks. A serial number
 // higher than the last one is kept in the record, where there are keys. Failure::refused: what is offered is
-// older, of another image, or of another size or block size.
+// older, or of another image.
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
                                                    const net::Url& url, const Asker& asker);
 
@@ -43,7 +43,8 @@ struct TreeSources {
 // Makes the volume of this log, which is usable, hold `next`, which is newer and is on trial for so many
 // boots, see volume/trial.hpp. Marks are durable before the record is: cut off anywhere, the volume holds the
 // version before with some blocks marked for nothing, or the next one. Where the tree of `installed` cannot
-// be had any more (Failure::source) all blocks are marked.
+// be had any more (Failure::source) all blocks are marked, and so they are where `next` has another size or
+// block size: it fits disk and log, which is laid out anew, see volume/layout.hpp.
 Result<Update> update(log::WriteLog& log, const store::Source& installed, const store::Source& next,
                       std::uint32_t trial_boots, const TreeSources& trees);
 // The way back from `installed`, which is on trial or untouched, to the version before it. An untouched one

@@ -51,7 +51,8 @@ std::variant<NoUsableLog, log::WriteLog> judge(log::WriteLog log, const DiskIden
         return NoUsableLog{"the manifest in the log on " + log_name +
                            " is damaged: " + manifest.error().message};
     }
-    if (manifest->log_geometry() != log.geometry() || manifest->image != record->image ||
+    const bool is_laid_out = manifest->log_geometry() == log.geometry();
+    if ((!is_laid_out && !is_layout_unfinished(log)) || manifest->image != record->image ||
         manifest->version != record->image_version) {
         return NoUsableLog{"the log on " + log_name +
                            " and the manifest in its image record contradict each other"};
@@ -192,6 +193,11 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     take(*std::move(log));
     if (!usable_log()) return Error{Failure::failed, unusable_reason()};
     return {};
+}
+
+Result<void> Volume::repair() {
+    if (Result<void> finished = finish_layout(log()); !finished) return finished;
+    return log().repair();
 }
 
 Result<void> Volume::check_mappable() {

@@ -10,6 +10,7 @@
 #include "block/device.hpp"
 #include "log/write_log.hpp"
 #include "store/source.hpp"
+#include "volume/layout.hpp"
 #include "volume/state.hpp"
 
 namespace regild::volume {
@@ -63,6 +64,12 @@ class Volume {
     // version below the floor in the record of the log that is there, usable or not, if it is of this image;
     // with keys, for a channel older than the one in that record.
     Result<void> format(const store::Source& source, FormatRules rules);
+
+    // The layout of the log that the version it holds needs. Only with a usable log.
+    format::LogGeometry layout() { return layout_for(record()); }
+    // Puts right what a power cut, or a bad superblock, left in a usable log: to be called before anything is
+    // done to the volume.
+    Result<void> repair();
 
     // Failure::refused unless the volume may be mapped: a usable log and the state golden (invariant 9).
     Result<void> check_mappable();
