@@ -80,8 +80,7 @@ TEST_CASE("a version of another size that is not confirmed is left for the one b
     CHECK(kiosk.booted().version == 1);
 }
 
-TEST_CASE(
-    "a version of another size whose data cannot be had is taken back, and a clean volume stays clean") {
+TEST_CASE("a version of another size without its data is taken back, and a clean volume stays clean") {
     OtherLayoutKiosk kiosk;
     std::filesystem::remove(kiosk.directory / "store/kiosk/2/image.zst");
     const bool clean = GENERATE(true, false);

@@ -166,6 +166,15 @@ TEST_CASE_METHOD(ProvisionedWorkplace, "a log whose record makes no sense does n
         CHECK(on_volume("restore") == 5);
         CHECK(says("is damaged"));
     }
+    SECTION("a manifest of another block size, in a state in which no log is laid out anew") {
+        forge([](auto& record) {
+            const std::string size = "\"block_size\": 4096";
+            record.manifest.replace(record.manifest.find(size), size.size(), "\"block_size\": 8192");
+            record.unknown = true;
+        });
+        CHECK(on_volume("restore") == 5);
+        CHECK(says("contradict each other"));
+    }
     SECTION("a manifest of another version") {
         forge([](auto& record) { record.image_version = 2; });
         CHECK(on_volume("restore") == 5);
