@@ -47,6 +47,13 @@ void print_json(std::ostream& out, const publish::PublishReport& report) {
     json["advice"] = ordered_json::array();
     for (const publish::Advice& advice : report.advice)
         json["advice"].push_back({{"why", advice.why}, {"command", advice.command}});
+    json["difference"] = nullptr;
+    if (const auto& difference = report.difference) {
+        json["difference"] = {{"from_version", difference->from_version},
+                              {"differing_blocks", difference->differing.count()},
+                              {"moved_percent", nullptr}};
+        if (difference->moved_percent) json["difference"]["moved_percent"] = *difference->moved_percent;
+    }
     json["log_bytes"] = manifest.log_geometry().log_length().count();
     json["root_hash"] = to_hex(manifest.root_hash);
     json["manifest"] = report.manifest_path.string();
@@ -75,6 +82,9 @@ void print_report(std::ostream& out, const publish::PublishReport& report) {
         << "zero       " << report.zero_blocks.count() << " blocks (" << zero_percent << " %)\n"
         << "data       " << format_size(data) << ", compressed to " << format_size(report.compressed) << "\n";
     if (report.file_system) print_file_system(out, *report.file_system);
+    if (report.difference)
+        out << "differ     " << blocks_text(report.difference->differing, manifest.block_size)
+            << " from version " << report.difference->from_version << "\n";
     out << "log        needs " << format_size(manifest.log_geometry().log_length()) << " on a kiosk\n"
         << "root hash  " << to_hex(manifest.root_hash) << "\n"
         << "manifest   " << printable(report.manifest_path.string()) << "\n";

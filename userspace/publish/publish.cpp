@@ -6,8 +6,10 @@
 #include <algorithm>
 
 #include "block/probe.hpp"
+#include "codec/sha256.hpp"
 #include "codec/version_identity.hpp"
 #include "codec/zstd.hpp"
+#include "publish/documents.hpp"
 #include "publish/file_system.hpp"
 #include "publish/image.hpp"
 #include "publish/new_version.hpp"
@@ -18,6 +20,7 @@ namespace {
 
 constexpr const char* activity = "publishing";
 constexpr const char* raw_file = "image.raw";
+constexpr unsigned much_moved = 50;  // percent
 
 Result<void> check_level(int zstd_level) {
     if (zstd_level >= codec::lowest_zstd_level && zstd_level <= codec::highest_zstd_level) return {};
@@ -109,6 +112,51 @@ Result<Written> write_version(const ImageFile& image, const std::filesystem::pat
     return Written{written->root_hash, version.zero_blocks(), written->frames, file_system};
 }
 
+// The newest version before this one, if it can be compared.
+std::optional<format::Manifest> version_before(const NewVersion& version, const format::Manifest& manifest) {
+    std::uint64_t newest = 0;
+    if (const Result<std::vector<std::string>> names = names_in(version.image_path()))
+        for (const std::string& name : *names)
+            if (const auto number = version_of(name); number && *number < manifest.version)
+                newest = std::max(newest, *number);
+    if (newest == 0) return std::nullopt;
+    const Result<StoredManifest> stored = read_manifest(version.image_path(), manifest.image, newest);
+    if (!stored || stored->manifest.size != manifest.size ||
+        stored->manifest.block_size != manifest.block_size || stored->manifest.salt != manifest.salt)
+        return std::nullopt;
+    return stored->manifest;
+}
+
+Result<std::optional<Moved>> difference_to_version_before(const NewVersion& version,
+                                                          const format::Manifest& manifest,
+                                                          Observer& observer, const StopFlag& stop) {
+    const std::optional<format::Manifest> before = version_before(version, manifest);
+    if (!before) return std::optional<Moved>();
+    const Digest zero_digest =
+        codec::SaltedSha256(manifest.salt)(ByteVector(manifest.block_size.bytes().count()));
+    Result<StoredVersion> now = StoredVersion::open(version.path(), manifest, zero_digest);
+    if (!now) return now.error();
+    Result<StoredVersion> stored =
+        StoredVersion::open(version.image_path() / std::to_string(before->version), *before, zero_digest);
+    Result<Moved> moved = stored ? moved_between(*std::move(stored), *std::move(now), manifest, stop)
+                                 : Result<Moved>(stored.error());
+    if (!moved && moved.error().kind == Failure::interrupted) return moved.error();
+    if (!moved) {
+        observer.event("version " + std::to_string(before->version) +
+                       " is not compared with: " + moved.error().message);
+        return std::optional<Moved>();
+    }
+    moved->from_version = before->version;
+    if (moved->moved_percent && *moved->moved_percent >= much_moved)
+        observer.event(
+            "WARNING: " + format_size(manifest.block_size.bytes_of(moved->differing)) +
+            " differ from version " + std::to_string(before->version) + ", and " +
+            std::to_string(*moved->moved_percent) +
+            " % of what is new in them was at other places before: \"The next image\" in regild(8) "
+            "tells how less would differ");
+    return std::optional(*moved);
+}
+
 // A kiosk mounts the volume as a file system; what cannot be mounted is published all the same, for whoever
 // has another use for it.
 void warn_about_content(const PublishRequest& request, Observer& observer) {
@@ -156,6 +204,9 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
     const Result<Written> written = write_version(*image, version->path(), request, manifest, observer, stop);
     if (!written) return written.error();
     manifest.root_hash = written->root_hash;
+    const Result<std::optional<Moved>> difference =
+        difference_to_version_before(*version, manifest, observer, stop);
+    if (!difference) return difference.error();
     if (Result<void> committed = version->commit(manifest); !committed) return committed.error();
 
     std::vector<Advice> advice;
@@ -165,6 +216,7 @@ Result<PublishReport> publish(const PublishRequest& request, Observer& observer,
                          .compressed = written->frames,
                          .file_system = written->file_system,
                          .advice = std::move(advice),
+                         .difference = *difference,
                          .manifest_path = version->manifest_path(),
                          .channel_path = version->channel_path()};
 }

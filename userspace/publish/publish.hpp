@@ -11,6 +11,7 @@
 #include "format/manifest.hpp"
 #include "publish/advice.hpp"
 #include "publish/file_system.hpp"
+#include "publish/moved.hpp"
 
 namespace regild::publish {
 
@@ -33,6 +34,7 @@ struct PublishReport {
     Bytes compressed;                             // length of image.zst
     std::optional<FileSystemReport> file_system;  // of an ext2, ext3 or ext4 file system
     std::vector<Advice> advice;
+    std::optional<Moved> difference;  // to the version before it in the store that can be compared
     std::filesystem::path manifest_path;
     std::filesystem::path channel_path;  // empty without a channel
 };
@@ -40,7 +42,8 @@ struct PublishReport {
 // Streams the image once, hashing and compressing on several threads, in bounded memory. The version is built
 // in a temporary folder and renamed into place, so that it is there whole or not at all. Failure::refused:
 // the version exists, another publisher of this image is at work, or the channel already points at a later
-// version. An image with a partition table, or without a file system, is an event that warns.
+// version. An image with a partition table, or without a file system, and one in which most of what
+// differs from the version before was only moved, is an event that warns.
 //
 // The same bytes under the same name and version give the same hash tree and manifest, whoever publishes
 // them, see codec/version_identity.hpp. The frames depend on libzstd and its level as well.
