@@ -59,6 +59,8 @@ TEST_CASE("the report of a restore has every figure") {
                                                   .copied = Blocks(0),
                                                   .zeroed = Blocks(3),
                                                   .already_right = Blocks(2),
+                                                  .read_back = Blocks(8),
+                                                  .rewritten = Blocks(1),
                                                   .bytes_fetched = Bytes(24576),
                                                   .requests = 4},
                                       .mapped = "/dev/mapper/kiosk"};
@@ -79,6 +81,8 @@ TEST_CASE("the report of a restore has every figure") {
                                      {"cached_blocks", 0},
                                      {"copied_blocks", 0},
                                      {"zeroed_blocks", 3},
+                                     {"read_back_blocks", 8},
+                                     {"rewritten_blocks", 1},
                                      {"already_right_blocks", 2},
                                      {"bytes_fetched", 24576},
                                      {"requests", 4},

@@ -26,6 +26,7 @@ TEST_CASE("a configuration needs four keys; the rest has defaults") {
     CHECK_FALSE(c->allow_downgrade);
     CHECK_FALSE(c->allow_off);
     CHECK_FALSE(c->allow_thaw);
+    CHECK_FALSE(c->read_back);
     CHECK_FALSE(c->allow_discards);
     CHECK(c->device_timeout == std::chrono::seconds(30));
 }
@@ -55,6 +56,7 @@ TEST_CASE("a configuration may say everything") {
     CHECK(c->allow_downgrade);
     CHECK(c->allow_off);
     CHECK(c->allow_thaw);
+    CHECK(c->read_back);
     CHECK(c->allow_discards);
     CHECK(c->device_timeout == std::chrono::seconds(0));
 }

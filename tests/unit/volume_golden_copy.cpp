@@ -30,7 +30,8 @@ RestoreReport restore(TestVolume& volume, const GoldenImage& image, net::Fetcher
     const store::Source source = image.source();
     test::SilentObserver observer;
     const StopFlag stop;
-    Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop, nearby, max_fetch);
+    Restore restore({volume.log(), volume.data}, source, fetcher, observer, stop, nearby,
+                    {.max_fetch = max_fetch});
     REQUIRE(restore.attempt().ok());
     REQUIRE(test::is_golden(volume.data.content(), image));
     REQUIRE(volume.bitmap().marked() == Blocks(0));

@@ -19,7 +19,8 @@ struct Limited {
     Limited(TestVolume& on, const GoldenImage& image, FakeFetcher& fetcher, std::optional<Bytes> max_fetch,
             store::Cache* cache = nullptr)
         : source(image.source()),
-          restore({on.log(), on.data}, source, fetcher, observer, stop, {.cache = cache}, max_fetch) {}
+          restore({on.log(), on.data}, source, fetcher, observer, stop, {.cache = cache},
+                  {.max_fetch = max_fetch}) {}
     test::SilentObserver observer;
     StopFlag stop;
     store::Source source;

@@ -252,7 +252,8 @@ Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& sour
                                            : "fetching from ") +
                            source.data_url.shown());
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
-                            {cache_.cache.get(), golden_copy_.get()}, configuration_.max_fetch);
+                            {cache_.cache.get(), golden_copy_.get()},
+                            {configuration_.max_fetch, configuration_.read_back});
     Result<void> done = this->restore(restore, volume);
     if (cache_.cache && cache_.cache->error())
         in_.observer.event(cache_.cache->error()->message + ": the cache is not used");

@@ -84,6 +84,7 @@ Result<format::Configuration> configuration_of(const Arguments& arguments) {
         if (!most) return most.error().context("--max-fetch");
         configuration.max_fetch = *most;
     }
+    configuration.read_back = configuration.read_back || arguments.has(read_back_option.name);
     configuration.adopt = configuration.adopt || arguments.has(adopt_option.name);
     configuration.allow_downgrade =
         configuration.allow_downgrade || arguments.has(allow_downgrade_option.name);

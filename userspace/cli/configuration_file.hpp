@@ -30,6 +30,7 @@ inline constexpr Option allow_downgrade_option{"allow-downgrade", nullptr,
 inline constexpr Option allow_discards_option{"allow-discards", nullptr,
                                               "pass discards to the disk; they mark blocks"};
 inline constexpr Option max_fetch_option{"max-fetch", "SIZE", "refuse what needs more from the network"};
+inline constexpr Option read_back_option{"read-back", nullptr, "read what was written again, and hash it"};
 inline constexpr Option json_option{"json", nullptr, "print JSON, as regild(8) documents it"};
 
 // Failure::usage names the file and what is wrong with it.

@@ -118,7 +118,7 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
         copy = *std::move(opened);
     }
     volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
-                            {cache.cache.get(), copy.get()}, max_fetch);
+                            {cache.cache.get(), copy.get()}, {max_fetch, configuration_.read_back});
     Result<void> done = restore.attempt();
     if (cache.cache && cache.cache->error())
         observer().event(cache.cache->error()->message + ": the cache is not used");
@@ -241,7 +241,7 @@ const Command provision_command{
         "Interrupted, it goes on where it was when it is run again.",
     .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option,
                                        cache_option, golden_copy_option},
-                                      {adopt_option, allow_downgrade_option, json_option}),
+                                      {adopt_option, allow_downgrade_option, read_back_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_provision>};
@@ -254,7 +254,7 @@ const Command restore_command{
         "holds. Without a marked block no request is made.",
     .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option,
                                        cache_option, golden_copy_option},
-                                      {max_fetch_option, json_option}),
+                                      {max_fetch_option, read_back_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = on_volume<run_restore>};
@@ -267,9 +267,10 @@ const Command update_command{
         "that URL offers, and restores them with what else is marked. Where there is\n"
         "none that is newer it is a restore. With --check, --stage and --reboot the volume\n"
         "may be mapped, and is not written.",
-    .options = with_transport_options({config_option, data_option, log_option, source_option, keys_option,
-                                       cache_option, golden_copy_option},
-                                      {check_option, stage_option, reboot_option, json_option}),
+    .options =
+        with_transport_options({config_option, data_option, log_option, source_option, keys_option,
+                                cache_option, golden_copy_option},
+                               {check_option, stage_option, reboot_option, read_back_option, json_option}),
     .operands = nullptr,
     .many_operands = false,
     .run = run_update_or_staging};

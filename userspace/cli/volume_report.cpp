@@ -49,6 +49,8 @@ void add_restore(ordered_json& json, BlockSize block_size, const volume::Restore
     json["copied_blocks"] = report.copied.count();
     json["zeroed_blocks"] = report.zeroed.count();
     json["already_right_blocks"] = report.already_right.count();
+    json["read_back_blocks"] = report.read_back.count();
+    json["rewritten_blocks"] = report.rewritten.count();
     json["bytes_fetched"] = report.bytes_fetched.count();
     json["requests"] = report.requests;
 }
@@ -73,8 +75,11 @@ void print_restore(std::ostream& out, bool as_json, volume::Volume& volume, cons
         << "restored   " << blocks_text(report.marked, block_size) << " in " << seconds << " s\n"
         << "written    " << report.fetched.count() << " fetched, " << report.cached.count()
         << " of the cache, " << report.copied.count() << " of the golden copy, " << report.zeroed.count()
-        << " zeroed; " << report.already_right.count() << " were right already\n"
-        << "received   " << format_size(report.bytes_fetched) << " in " << report.requests << " requests\n";
+        << " zeroed; " << report.already_right.count() << " were right already\n";
+    if (report.read_back > Blocks(0))
+        out << "read back  " << report.read_back.count() << ", of which " << report.rewritten.count()
+            << " had to be written once more\n";
+    out << "received   " << format_size(report.bytes_fetched) << " in " << report.requests << " requests\n";
 }
 
 void print_verify(std::ostream& out, bool as_json, volume::Volume& volume,

@@ -144,6 +144,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
     if (reader.has("adopt")) configuration.adopt = reader.boolean("adopt");
     if (reader.has("allow_downgrade")) configuration.allow_downgrade = reader.boolean("allow_downgrade");
     if (reader.has("allow_off")) configuration.allow_off = reader.boolean("allow_off");
+    if (reader.has("read_back")) configuration.read_back = reader.boolean("read_back");
     if (reader.has("allow_thaw")) configuration.allow_thaw = reader.boolean("allow_thaw");
     if (reader.has("allow_discards")) configuration.allow_discards = reader.boolean("allow_discards");
     if (reader.has("max_fetch")) configuration.max_fetch = take_size(reader, "max_fetch");

@@ -79,6 +79,7 @@ struct Configuration {
     bool adopt = false;                   // provision a disk that holds something else
     bool allow_downgrade = false;  // format a log for a version below the floor in the one that is there
     bool allow_off = false;        // let the kernel argument regild=off skip the restore
+    bool read_back = false;        // what a restore wrote is read again and hashed
     bool allow_thaw = false;       // let `regild thaw` have boots keep what sessions wrote
     bool allow_discards = false;   // pass discards down (they mark blocks)
     std::chrono::seconds device_timeout{30};

@@ -35,12 +35,13 @@ Blocks& counter_of(RestoreReport& report, Step::Kind kind) {
 }  // namespace
 
 Applier::Applier(RestoreTarget target, const format::Manifest& manifest, Progress& progress,
-                 const StopFlag& stop, RestoreReport& report)
+                 const StopFlag& stop, RestoreReport& report, BlockSet* written)
     : target_(target),
       manifest_(manifest),
       progress_(progress),
       stop_(stop),
       report_(report),
+      written_(written),
       buffer_(write_size.count()) {}
 
 // What is still marked is known to need its content: a run after an interruption does not look at it again.
@@ -172,6 +173,9 @@ Result<void> Applier::commit() {
     if (done.ranges.empty()) return {};
     if (Result<void> flushed = target_.data.flush(); !flushed) return flushed;
     if (Result<void> cleared = target_.log.bitmap().clear(done.ranges); !cleared) return cleared;
+    if (written_)
+        for (const BlockRange& range : done.ranges)
+            written_->insert(range);
     for (const auto& [kind, blocks] : done.blocks)
         counter_of(report_, kind) += blocks;
     return {};

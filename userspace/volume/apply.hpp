@@ -14,9 +14,9 @@ namespace regild::volume {
 
 class Applier final : public WriteThrough {
   public:
-    // All must outlive it. What is durable is counted in `report`.
+    // All must outlive it. What is durable is counted in `report`, and gets into `written` if there is one.
     Applier(RestoreTarget target, const format::Manifest& manifest, Progress& progress, const StopFlag& stop,
-            RestoreReport& report);
+            RestoreReport& report, BlockSet* written);
 
     // To be called before anything is applied, and again when that has failed: from here on the disk is a
     // mixture (invariant 9), and no mark hangs on a log sector that reads otherwise the next time.
@@ -47,6 +47,7 @@ class Applier final : public WriteThrough {
     Progress& progress_;
     const StopFlag& stop_;
     RestoreReport& report_;
+    BlockSet* const written_;
     codec::Decompressor decompressor_;
     block::AlignedBuffer buffer_;
     std::chrono::steady_clock::time_point committed_;  // at last

@@ -24,7 +24,8 @@ struct Restore::Pass {
                    of.source_.manifest.block_size.bytes_of(of.target_.log.bitmap().marked())),
           loader(of.target_.log.bitmap(), of.source_, of.fetcher_, of.nearby_, of.tree_, of.verifiers_,
                  progress),
-          applier(of.target_, of.source_.manifest, progress, of.stop_, of.report_) {}
+          applier(of.target_, of.source_.manifest, progress, of.stop_, of.report_,
+                  of.rules_.read_back ? &of.written_ : nullptr) {}
 
     Progress progress;  // in bytes of marked blocks
     Loader loader;
@@ -32,14 +33,15 @@ struct Restore::Pass {
 };
 
 Restore::Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-                 const StopFlag& stop, store::NearbyDevices nearby, std::optional<Bytes> max_fetch)
+                 const StopFlag& stop, store::NearbyDevices nearby, RestoreRules rules)
     : target_(target),
       source_(source),
       fetcher_(fetcher),
       observer_(observer),
       stop_(stop),
       nearby_(source.manifest, nearby),
-      max_fetch_(max_fetch),
+      rules_(rules),
+      written_(source.manifest.blocks()),
       totals_before_(fetcher.totals()),
       tree_(source, fetcher, nearby.cache),
       verifiers_(source.manifest) {
@@ -72,9 +74,54 @@ Result<void> Restore::attempt() {
 }
 
 Result<void> Restore::run() {
-    const log::Bitmap& bitmap = target_.log.bitmap();
     if (Result<void> cleared = clear_what_is_right(); !cleared) return cleared;
     if (Result<void> few = check_need(); !few) return few;
+    if (Result<void> brought = bring_all(); !brought) return brought;
+    if (rules_.read_back)
+        if (Result<void> right = read_back(); !right) return right;
+    format::ImageRecord record = *target_.log.record();
+    record.state = format::VolumeState::golden;
+    record.unknown = false;
+    record.unrestored_boots = 0;
+    touch(record);
+    return target_.log.write_record(record);
+}
+
+// What was written and is not on the disk.
+Result<BlockSet> Restore::forgotten() {
+    BlockSet wrong(source_.manifest.blocks());
+    Progress progress(observer_, "reading back", source_.manifest.block_size.bytes_of(written_.count()));
+    const Comparison comparison{source_.manifest, target_.data, tree_, progress, stop_};
+    const auto collect = [&](BlockRange part, const Findings& found) -> Result<void> {
+        for (const BlockRange& run : runs_of(found.wrong, part))
+            wrong.insert(run);
+        return {};
+    };
+    if (Result<void> compared = compare(comparison, written_, collect); !compared) return compared.error();
+    report_.read_back += written_.count();
+    written_ = BlockSet(source_.manifest.blocks());
+    return wrong;
+}
+
+// The record says `restoring` until all is right.
+Result<void> Restore::read_back() {
+    for (bool again = false;; again = true) {
+        const Result<BlockSet> wrong = forgotten();
+        if (!wrong) return wrong.error();
+        if (wrong->empty()) return {};
+        if (Result<void> marked = target_.log.bitmap().mark(runs_of(*wrong, wrong->range())); !marked)
+            return marked;
+        const std::string blocks = target_.data.name() + " does not hold what was written to " +
+                                   std::to_string(wrong->count().count()) + " blocks";
+        if (again) return Error{Failure::disk, blocks + ", twice: the disk is failing"};
+        observer_.event(blocks + ": they are written once more");
+        report_.rewritten += wrong->count();
+        if (Result<void> brought = bring_all(); !brought) return brought;
+    }
+}
+
+Result<void> Restore::bring_all() {
+    const log::Bitmap& bitmap = target_.log.bitmap();
     // Twice: a log unit that cannot be read when its marks are to be cleared leaves others marked.
     for (int run = 0; run < 2 && bitmap.marked() > Blocks(0); ++run) {
         Result<void> brought = bring();
@@ -87,12 +134,7 @@ Result<void> Restore::run() {
     }
     if (bitmap.marked() > Blocks(0))
         return Error{Failure::disk, "marks cannot be cleared: the log has read errors"};
-    format::ImageRecord record = *target_.log.record();
-    record.state = format::VolumeState::golden;
-    record.unknown = false;
-    record.unrestored_boots = 0;
-    touch(record);
-    return target_.log.write_record(record);
+    return {};
 }
 
 // What is right for this version need not be for the one before it. The way back to another layout compares
@@ -147,10 +189,10 @@ Result<void> Restore::clear_what_is_right() {
 
 // Whoever provisions a disk means to fetch what that takes.
 Result<void> Restore::check_need() {
-    if (!max_fetch_ || target_.log.record()->state == format::VolumeState::provisioning) return {};
+    if (!rules_.max_fetch || target_.log.record()->state == format::VolumeState::provisioning) return {};
     if (!need_) need_ = std::make_unique<Need>(target_.log.bitmap(), source_, fetcher_, nearby_, tree_);
-    if (Result<void> few = need_->check(*max_fetch_, totals_before_.received); !few) return few;
-    max_fetch_.reset();
+    if (Result<void> few = need_->check(*rules_.max_fetch, totals_before_.received); !few) return few;
+    rules_.max_fetch.reset();
     return {};
 }
 

@@ -21,6 +21,8 @@ struct RestoreReport {
     Blocks copied;         // written with bytes of a golden copy
     Blocks zeroed;         // zero in the image: zeroed, not fetched
     Blocks already_right;  // unknown blocks whose content hashed right: not written
+    Blocks read_back{};    // written, and read again
+    Blocks rewritten{};    // of them: they did not hold what was written, and were written once more
     Bytes bytes_fetched;   // bodies of all requests, data and hash tree
     std::uint64_t requests = 0;
 };
@@ -30,14 +32,21 @@ struct RestoreTarget {
     block::Storage& data;
 };
 
+struct RestoreRules {
+    // Where more would have to be fetched nothing is written, unless the volume is being provisioned.
+    std::optional<Bytes> max_fetch{};
+    // What was written is read again past the page cache, once the disk says that it is on stable storage.
+    // What is not right then is written once more.
+    bool read_back = false;
+};
+
 // One restore in as many attempts as it takes. Nothing else changes disk or log between them.
 class Restore {
   public:
     // All must outlive it. What is nearby is taken from there, and the cache, if there is one, gets what is
-    // fetched. Where more than `max_fetch` would have to be fetched nothing is written, unless the volume is
-    // being provisioned.
+    // fetched.
     Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-            const StopFlag& stop, store::NearbyDevices nearby = {}, std::optional<Bytes> max_fetch = {});
+            const StopFlag& stop, store::NearbyDevices nearby = {}, RestoreRules rules = {});
     ~Restore();
     Restore(const Restore&) = delete;
     Restore& operator=(const Restore&) = delete;
@@ -50,7 +59,8 @@ class Restore {
     // no range that has arrived and is verified is asked for again. Where the record says that the disk is a
     // mixture, those ranges are written and have lost their marks, also when a stop is asked for, so that
     // another process needs not ask for them either. Where it says golden they wait in memory, until so much
-    // has arrived that writing may begin. Failure::refused: max_fetch.
+    // has arrived that writing may begin. Failure::refused: max_fetch. Failure::disk also where
+    // what was written twice cannot be read again; it is marked then.
     Result<void> attempt();
 
     // Of all attempts together.
@@ -63,7 +73,10 @@ class Restore {
     Result<void> clear_what_is_right();
     Result<void> touch_version();
     Result<void> check_need();
+    Result<void> bring_all();
     Result<void> bring();
+    Result<BlockSet> forgotten();
+    Result<void> read_back();
     Result<void> bring_by(Pass& pass);
 
     RestoreTarget target_;
@@ -72,7 +85,8 @@ class Restore {
     Observer& observer_;
     const StopFlag& stop_;
     store::Nearby nearby_;
-    std::optional<Bytes> max_fetch_;  // nothing, too, once it is known to suffice
+    RestoreRules rules_;  // no max_fetch, too, once it is known to suffice
+    BlockSet written_;    // where it is to be read back
     const net::Totals totals_before_;
     store::TreeReader tree_;
     BlockIndex compared_until_;
