@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli_session.hpp"
+#include "codec/zstd.hpp"
 #include "files.hpp"
 #include "format/delta.hpp"
 #include "publish/delta_reader.hpp"
@@ -198,6 +199,23 @@ TEST_CASE_METHOD(Master, "a delta builds on the version that it was made from, a
         const Error error = refusal(good);
         CHECK(error.kind == Failure::refused);
     }
+}
+
+TEST_CASE_METHOD(Master, "zeros that come in a frame of their own have none in the store") {
+    REQUIRE(on_volume("capture", {delta}) == 0);
+    Forged forged(read_file(delta));
+    const std::size_t at = forged.entries.find(entry_text(150, 0));
+    REQUIRE(at != std::string::npos);
+    ByteVector frame(codec::longest_frame(Bytes(block_bytes)).count());
+    codec::Compressor compressor(1);
+    frame.resize(compressor.compress(ByteVector(block_bytes), frame)->count());
+    forged.entries.replace(
+        at, format::delta_entry_size,
+        entry_text(150, static_cast<std::uint32_t>(frame.size())) + std::string(as_text(frame)));
+    write_file(delta, forged.bytes());
+    REQUIRE(publish_delta() == 0);
+    REQUIRE(publish_file("disk", "other-store", 2) == 0);
+    CHECK(read_file(store() / "2/image.zst") == read_file(directory / "other-store/kiosk/2/image.zst"));
 }
 
 TEST_CASE_METHOD(Master, "a damaged delta is told from a whole one") {
