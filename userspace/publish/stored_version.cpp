@@ -57,7 +57,7 @@ Error StoredVersion::damaged() const {
 }
 
 Result<BlockRange> StoredVersion::load(BlockIndex first) {
-    const Result<BlockRange> group = load_digests(first);
+    Result<BlockRange> group = load_digests(first);
     if (!group) return group;
     if (Result<void> loaded = load_index(*group); !loaded) return loaded.error();
     if (Result<void> loaded = load_data(); !loaded) return loaded.error();
