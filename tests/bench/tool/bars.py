@@ -20,6 +20,8 @@ SCATTERED_SECONDS = 0.8
 CACHE_SECONDS = 1.0
 HTTPS_CPU = 1.3
 PROVISION_BYTES = 1.04
+UPDATE_BYTES = 41e6
+UPDATE_SECONDS = 0.6
 # At the speed of zstd: what two runs of the same differ by is allowed.
 PUBLISH_OF_ZSTD = 1.05
 RESIDENT = 64.0
@@ -40,8 +42,8 @@ def most(what, got, limit, unit):
 
 
 def bars(results):
-    for check in (restore, restored_bytes, links, scattered, warm_cache, https, provision, clone, publish, scale,
-                  memory):
+    for check in (restore, restored_bytes, links, scattered, warm_cache, https, update, provision, clone, publish,
+                  scale, memory):
         yield from check(results)
 
 
@@ -118,6 +120,13 @@ def https(results):
             cpu = results.median(case, secure, "cpu") - cipher
             yield most(f"{case.removeprefix('https, ')}, CPU of https less the cipher's, against http",
                        cpu / results.median(case, plain, "cpu"), HTTPS_CPU, "×")
+
+
+def update(results):
+    if results.has("update", "regild"):
+        yield most("update to the next version, bytes of HTTP", results.median("update", "regild", "wire") / 1e6,
+                   UPDATE_BYTES / 1e6, "MB")
+        yield most("update to the next version, on loopback", results.median("update", "regild"), UPDATE_SECONDS, "s")
 
 
 def provision(results):
