@@ -7,7 +7,7 @@ JOBS := $(shell nproc)
 help:
 	@echo 'make demo          boot a real Debian kiosk through provision, power cut and restore'
 	@echo 'make demo-failures the same kiosk with a foreign disk, no server, power cuts, regild=off'
-	@echo 'make demo-update   the same kiosk with signed releases: staged, confirmed, gone back from, refused'
+	@echo 'make demo-update   the same kiosk with signed releases: staged, confirmed, gone back from, refused, captured'
 	@echo 'make check         every test and lint'
 	@echo 'make mutants       break each promise on purpose: its tests must fail'
 	@echo 'make bench         restore, provisioning, publishing against the floor and peers, held against the bars'

@@ -13,6 +13,7 @@
 #   kiosk_hold_and_compare       see there
 #   kiosk_report / kiosk_field   what the boot reported
 #   kiosk_tell COMMAND           have the session run it: $told
+#   kiosk_type COMMAND           the same at the shell of the initramfs
 #   kiosk_power_cut / kiosk_wait_for_end
 #
 # $WORK is where a run keeps its files. A VM and the server end with the
@@ -39,7 +40,7 @@ die() {
 }
 
 kiosk_cleanup() {
-	[[ -z ${vm_pid:-} ]] || kill -KILL "$vm_pid" 2>/dev/null
+	[[ -z ${vm_pid:-} ]] || kill -KILL "$vm_pid" "$console_pid" 2>/dev/null
 	[[ -z ${nginx_pid:-} ]] || kill -TERM "$nginx_pid" 2>/dev/null
 	rm -f "$WORK"/*.in "$WORK"/*.out
 }
@@ -150,38 +151,45 @@ kiosk_configure() {
 	INITRD=$WORK/initrd.img
 }
 
-# kiosk_boot NAME [ARGUMENT…]: $WORK/disk.img is the disk; with no_network=1
-# the machine has no network device. NAME.console gets the first serial port,
-# NAME.talk the second. The third brings answers to the guest, and a pipe carries
-# QEMU's control protocol.
+# kiosk_boot NAME [ARGUMENT…]: with no_network=1 the machine has no network device.
+# With machine=OTHER, $WORK/OTHER.img is its disk and not disk.img, and has a serial
+# number of its own; with stick=FILE it has a second one. NAME.console gets the
+# first serial port, NAME.talk the second. The third brings answers to the guest,
+# and pipes carry what is typed on the console and QEMU's control protocol.
 kiosk_boot() {
-	local pipe cpu=host
+	local pipe cpu=host panic=panic=1 devices=()
 	# Not "max": QEMU 7.2 emulates AVX2 wrongly, and systemd fails at random.
 	# Nehalem has SSE 4.2, for the checksum of the log.
 	[[ $VM_ACCEL == kvm ]] || cpu=Nehalem
-	local network=(-netdev 'user,id=net' -device 'virtio-net-pci,netdev=net')
-	[[ -z ${no_network:-} ]] || network=()
+	[[ -n ${no_network:-} ]] || devices+=(-netdev 'user,id=net' -device 'virtio-net-pci,netdev=net')
+	[[ -z ${stick:-} ]] || devices+=(-drive "file=$stick,format=raw,if=none,id=stick" -device 'virtio-blk-pci,drive=stick,serial=stick')
+	DISK=$WORK/${machine:-disk}.img
 	vm_name=$1
 	told_commands=0
 	shift
-	for pipe in answer qmp; do
+	# With panic= the initramfs opens no shell.
+	[[ " $*" != *" break="* ]] || panic=
+	for pipe in console answer qmp; do
 		rm -f "$WORK/$pipe".{in,out}
 		mkfifo "$WORK/$pipe".{in,out}
 	done
 	rm -f "$WORK/$vm_name".{console,talk}
 	touch "$WORK/$vm_name".{console,talk}
+	cat "$WORK/console.out" >/dev/null &
+	console_pid=$!
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine pc \
 		-accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -m 1024 \
 		-kernel "$KIOSK/vmlinuz" -initrd "${INITRD:-$KIOSK/initrd.img}" \
-		-append "console=ttyS0 ip=dhcp noresume panic=1 mitigations=off no_timer_check $*" \
-		-drive "file=$WORK/disk.img,format=raw,if=none,id=disk" -device virtio-blk-pci,drive=disk,serial=kiosk-disk \
-		"${network[@]}" -device virtio-rng-pci \
-		-serial "file:$WORK/$vm_name.console" -serial "file:$WORK/$vm_name.talk" \
+		-append "console=ttyS0 ip=dhcp noresume $panic mitigations=off no_timer_check $*" \
+		-drive "file=$DISK,format=raw,if=none,id=disk" -device "virtio-blk-pci,drive=disk,serial=kiosk-${machine:-disk}" \
+		"${devices[@]}" -device virtio-rng-pci \
+		-chardev "pipe,id=console,path=$WORK/console,logfile=$WORK/$vm_name.console" -serial chardev:console \
+		-serial "file:$WORK/$vm_name.talk" \
 		-chardev "pipe,id=answer,path=$WORK/answer" -serial chardev:answer \
 		-chardev "pipe,id=qmp,path=$WORK/qmp" -mon chardev=qmp,mode=control \
 		>"$WORK/$vm_name.qemu" 2>&1 &
 	vm_pid=$!
-	exec {answer}<>"$WORK/answer.in" {qmp_in}<>"$WORK/qmp.in" {qmp_out}<>"$WORK/qmp.out"
+	exec {console}<>"$WORK/console.in" {answer}<>"$WORK/answer.in" {qmp_in}<>"$WORK/qmp.in" {qmp_out}<>"$WORK/qmp.out"
 	qmp qmp_capabilities
 }
 
@@ -220,7 +228,7 @@ kiosk_wait() {
 kiosk_hold_and_compare() {
 	kiosk_wait talk 'demo: held before the mount' "$1"
 	qmp stop
-	cmp --ignore-initial="$DATA_START:0" --bytes="$IMAGE_SIZE" "$WORK/disk.img" "${2:-$KIOSK/golden.img}" ||
+	cmp --ignore-initial="$DATA_START:0" --bytes="$IMAGE_SIZE" "$DISK" "${2:-$KIOSK/golden.img}" ||
 		die "$vm_name: the partition differs from the golden image"
 	qmp cont
 	echo go >&"$answer"
@@ -242,10 +250,25 @@ kiosk_tell() {
 	kiosk_wait talk "^demo: command $((told_commands + 1))\$" 300
 	told_commands=$((told_commands + 1))
 	echo "$1" >&"$answer"
-	kiosk_wait talk "^demo: command $told_commands ended with" 300
-	told=$(sed -n "/^demo: command $told_commands\$/,/^demo: command $told_commands ended with/p" "$WORK/$vm_name.talk" |
-		sed '1d;$d')
-	return "$(sed -n "s/^demo: command $told_commands ended with //p" "$WORK/$vm_name.talk")"
+	kiosk_told talk
+}
+
+# kiosk_type COMMAND: the same on the console, at the shell of a machine that was
+# started with break=. What is echoed of the line has $n in it.
+kiosk_type() {
+	told_commands=$((told_commands + 1))
+	echo "n=$told_commands; echo \"demo: command \$n\"; $1; echo \"demo: command \$n ended with \$?\"" >&"$console"
+	kiosk_told console
+}
+
+kiosk_told() {
+	kiosk_wait "$1" "^demo: command $told_commands ended with [0-9]" 300
+	# Of progress on a terminal, what is left to be seen.
+	told=$(tr -d '\r' <"$WORK/$vm_name.$1" | sed 's/.*\x1b\[K//' |
+		sed -n "/^demo: command $told_commands\$/,/^demo: command $told_commands ended with/p")
+	local status=${told##* ended with }
+	told=$(sed '1d;$d' <<<"$told")
+	return "$status"
 }
 
 kiosk_power_cut() {
@@ -264,6 +287,7 @@ kiosk_wait_for_end() {
 
 kiosk_reap() {
 	{ wait "$vm_pid"; } 2>/dev/null
+	wait "$console_pid"
 	vm_pid=
-	exec {answer}>&- {qmp_in}>&- {qmp_out}>&-
+	exec {console}>&- {answer}>&- {qmp_in}>&- {qmp_out}>&-
 }
