@@ -159,8 +159,10 @@ kiosk_configure() {
 kiosk_boot() {
 	local pipe cpu=host panic=panic=1 devices=()
 	# Not "max": QEMU 7.2 emulates AVX2 wrongly, and systemd fails at random.
-	# Nehalem has SSE 4.2, for the checksum of the log.
-	[[ $VM_ACCEL == kvm ]] || cpu=Nehalem
+	# Nehalem has SSE 4.2, for the checksum of the log. With rdrand random numbers are
+	# ready before there is a second CPU: when they are, the kernel patches itself,
+	# and a CPU that is just there may hang in QEMU.
+	[[ $VM_ACCEL == kvm ]] || cpu=Nehalem,+rdrand
 	[[ -n ${no_network:-} ]] || devices+=(-netdev 'user,id=net' -device 'virtio-net-pci,netdev=net')
 	[[ -z ${stick:-} ]] || devices+=(-drive "file=$stick,format=raw,if=none,id=stick" -device 'virtio-blk-pci,drive=stick,serial=stick')
 	DISK=$WORK/${machine:-disk}.img
