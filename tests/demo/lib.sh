@@ -4,7 +4,10 @@
 # Builds the kiosk, serves its image and boots it. Source it from bash.
 #
 #   kiosk_make NAME [MORE]       the image, cached: $KIOSK, a folder; with what
-#                                is in the folder MORE put over all else
+#                                is in the folder MORE put over all else; of
+#                                the kernel $KVER, unpacked in $KERNEL_ROOT,
+#                                with $MODULE, if another one than vm.sh's.
+#                                $BOOT is where kernel and initramfs are
 #   kiosk_disk FILE              a blank disk with a partition table
 #   kiosk_serve / kiosk_stop_serving
 #   kiosk_configure JSON         boot with these keys in the configuration
@@ -56,22 +59,24 @@ kiosk_make() {
 	[[ -x $REGILD ]] || die "there is no $REGILD: run make tool"
 	vm_kernel
 	vm_module
+	[[ -n ${KVER:-} ]] || KVER=$VM_KVER KERNEL_ROOT=$VM_KERNEL_ROOT MODULE=$VM_MODULE
 	vm_accel
 	mkdir -p "$CACHE"
 	kiosk_choose_port
 	tarball=$CACHE/rootfs-$(sed -n '/^packages/p; /variant=/p' "$DEMO_DIR/image" | sha256sum | cut -c 1-12).tar
 	key=$({
-		echo "$tarball" "$VM_KVER" "$PORT"
-		cat "$REGILD" "$VM_MODULE" "$DEMO_DIR/image" "$DEMO_DIR"/kiosk/*
+		echo "$tarball" "$KVER" "$PORT"
+		cat "$REGILD" "$MODULE" "$DEMO_DIR/image" "$DEMO_DIR"/kiosk/*
 		find "$VM_TOP/userspace/initramfs" "$VM_TOP/userspace/systemd" -type f -print0 | sort -z | xargs -0 cat
 		[[ -z $more ]] || tar -c --sort=name --mtime=@0 --owner=0 --group=0 -C "$more" .
 	} | sha256sum | cut -c 1-12)
 	KIOSK=$CACHE/$name-$key
+	BOOT=$KIOSK
 	if [[ ! -e $KIOSK/golden.img ]]; then
 		[[ -e $tarball ]] || say "downloading Debian 12 with mmdebstrap"
 		say "making the golden image and the initramfs"
 		as_root rm -rf "$CACHE/$name"-*
-		as_root "$DEMO_DIR/image" "$tarball" "$VM_KERNEL_ROOT" "$VM_KVER" "$VM_MODULE" "$PORT" "$KIOSK.part" ${more:+"$more"} \
+		as_root "$DEMO_DIR/image" "$tarball" "$KERNEL_ROOT" "$KVER" "$MODULE" "$PORT" "$KIOSK.part" ${more:+"$more"} \
 			>"$CACHE/image.log" 2>&1 || {
 			tail -n 20 "$CACHE/image.log"
 			die "the image could not be made"
@@ -144,7 +149,7 @@ kiosk_configure() {
 	local dir=$WORK/overlay
 	rm -rf "$dir"
 	kiosk_configuration "$dir" "$1"
-	cp "$KIOSK/initrd.img" "$WORK/initrd.img"
+	cp "$BOOT/initrd.img" "$WORK/initrd.img"
 	truncate -s %4 "$WORK/initrd.img"
 	vm_cpio "$dir" "$WORK/overlay.cpio"
 	cat "$WORK/overlay.cpio" >>"$WORK/initrd.img"
@@ -181,7 +186,7 @@ kiosk_boot() {
 	console_pid=$!
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine pc \
 		-accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -m 1024 \
-		-kernel "$KIOSK/vmlinuz" -initrd "${INITRD:-$KIOSK/initrd.img}" \
+		-kernel "$BOOT/vmlinuz" -initrd "${INITRD:-$BOOT/initrd.img}" \
 		-append "console=ttyS0 ip=dhcp noresume $panic mitigations=off no_timer_check $*" \
 		-drive "file=$DISK,format=raw,if=none,id=disk" -device "virtio-blk-pci,drive=disk,serial=kiosk-${machine:-disk}" \
 		"${devices[@]}" -device virtio-rng-pci \
