@@ -35,7 +35,8 @@ Result<void> check_comparable(const format::Manifest& a, const format::Manifest&
 // Counts blocks that are to become those of `to`.
 class Count {
   public:
-    Count(const store::Source& to, net::Fetcher& fetcher) : tree_(to, fetcher), locator_(to, fetcher) {}
+    Count(const store::Source& to, net::Fetcher& fetcher, store::Cache* cache = nullptr)
+        : cache_(cache), tree_(to, fetcher, cache), locator_(to, fetcher) {}
 
     // Ascending; a piece at a time.
     Result<void> add(const BlockSet& blocks) {
@@ -57,9 +58,10 @@ class Count {
         for (const BlockRange& run : runs_of(blocks, within)) {
             found.blocks += run.count;
             for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
-                if (tree_.digest(block) == tree_.zero_digest())
+                const Digest digest = tree_.digest(block);
+                if (digest == tree_.zero_digest())
                     found.zero += Blocks(1);
-                else
+                else if (!cache_ || !cache_->has(digest))
                     framed.insert({block, Blocks(1)});
             }
         }
@@ -70,11 +72,19 @@ class Count {
         return {};
     }
 
+    store::Cache* const cache_;
     store::TreeReader tree_;
     store::FrameLocator locator_;
 };
 
 }  // namespace
+
+Result<Difference> needed_for(const BlockSet& blocks, const store::Source& to, net::Fetcher& fetcher,
+                              store::Cache* cache) {
+    Count count(to, fetcher, cache);
+    if (Result<void> added = count.add(blocks); !added) return added.error();
+    return count.found;
+}
 
 Result<Difference> version_difference(const store::Source& a, const store::Source& b, net::Fetcher& fetcher) {
     if (Result<void> comparable = check_comparable(a.manifest, b.manifest); !comparable)

@@ -2,10 +2,12 @@
 // What it would take to make a version, or a disk, hold another version. Nothing is written.
 #pragma once
 
+#include "base/block_set.hpp"
 #include "base/observer.hpp"
 #include "base/stop.hpp"
 #include "block/storage.hpp"
 #include "net/fetcher.hpp"
+#include "store/cache.hpp"
 #include "store/source.hpp"
 
 namespace regild::volume {
@@ -17,6 +19,9 @@ struct Difference {
     Bytes frames;       // of all others, as they are fetched
 };
 
+// Of blocks that are to become those of `to`. Frames that the cache, if there is one, has are not counted.
+Result<Difference> needed_for(const BlockSet& blocks, const store::Source& to, net::Fetcher& fetcher,
+                              store::Cache* cache);
 // From `a` to `b`, by their hash trees. Failure::refused: their sizes, block sizes or salts differ, as those
 // of two images do. Failure::source: the hash tree of one of them is gone, or a wrong one.
 Result<Difference> version_difference(const store::Source& a, const store::Source& b, net::Fetcher& fetcher);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "volume/stage.hpp"
 
-#include "store/frame_locator.hpp"
 #include "store/tree_difference.hpp"
-#include "store/tree_reader.hpp"
+#include "volume/difference.hpp"
 #include "volume/fill.hpp"
 
 namespace regild::volume {
@@ -12,15 +11,15 @@ namespace {
 // Of frames that are fetched together.
 constexpr Bytes at_once = MiB(4);
 
-struct Difference {
+struct Differing {
     BlockSet blocks;
     bool all_unknown = false;
 };
 
 // All blocks, where it cannot be told which.
-Result<Difference> difference_of(const store::Source& installed, const store::Source& next,
-                                 const TreeSources& trees) {
-    Difference difference{BlockSet(next.manifest.blocks())};
+Result<Differing> difference_of(const store::Source& installed, const store::Source& next,
+                                const TreeSources& trees) {
+    Differing difference{BlockSet(next.manifest.blocks())};
     const auto collect = [&](std::span<const BlockRange> ranges) -> Result<void> {
         for (const BlockRange& range : ranges)
             difference.blocks.insert(range);
@@ -49,7 +48,7 @@ Result<FillReport> fill_with(const BlockSet& blocks, const store::Source& source
 
 Result<StageReport> stage(const store::Source& installed, const store::Source& next, const TreeSources& trees,
                           const StopFlag& stop) {
-    const Result<Difference> difference = difference_of(installed, next, trees);
+    const Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
     StageReport report;
     report.differing = difference->blocks.count();
@@ -68,29 +67,13 @@ Result<StageReport> stage(const store::Source& installed, const store::Source& n
 
 Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next,
                                const TreeSources& trees) {
-    const Result<Difference> difference = difference_of(installed, next, trees);
+    const Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
     UpdateNeed need{difference->blocks.count(), difference->all_unknown, Bytes(0)};
     if (need.all_unknown) return need;
-    store::TreeReader tree(next, trees.fetcher, trees.cache);
-    store::FrameLocator locator(next, trees.fetcher);
-    const BlockIndex end = BlockIndex() + next.manifest.blocks();
-    for (BlockIndex at; at < end;) {
-        const Result<BlockIndex> until = tree.load(difference->blocks, at);
-        if (!until) return until.error();
-        BlockSet wanted({at, *until - at});
-        for (const BlockRange& run : runs_of(difference->blocks, wanted.range()))
-            for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
-                const Digest digest = tree.digest(block);
-                if (digest != tree.zero_digest() && !(trees.cache && trees.cache->has(digest)))
-                    wanted.insert({block, Blocks(1)});
-            }
-        if (Result<void> found = locator.load(wanted); !found) return found.error();
-        for (const BlockRange& run : runs_of(wanted, wanted.range()))
-            for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
-                need.frames += locator.frame(block).length;
-        at = *until;
-    }
+    const Result<Difference> needed = needed_for(difference->blocks, next, trees.fetcher, trees.cache);
+    if (!needed) return needed.error();
+    need.frames = needed->frames;
     return need;
 }
 
