@@ -88,17 +88,19 @@ TEST_CASE("a power cut while a log is laid out anew leaves the old layout or the
         return *LogGeometry::make(block_size.bytes_of(Blocks(blocks)), block_size);
     };
     // One unit of marks, two, five: second superblock and second record slot of the one lie in the other's.
-    const auto [from, to] = GENERATE(std::pair(20, 40), std::pair(20, 40000), std::pair(40000, 20),
-                                     std::pair(40000, 150000), std::pair(150000, 40000));
+    const auto sizes = GENERATE(std::pair(20, 40), std::pair(20, 40000), std::pair(40000, 20),
+                                std::pair(40000, 150000), std::pair(150000, 40000));
+    const LogGeometry from = geometry_of(static_cast<std::uint64_t>(sizes.first));
+    const LogGeometry to = geometry_of(static_cast<std::uint64_t>(sizes.second));
     MemoryStorage disk(geometry_of(150000).log_length());
-    REQUIRE(WriteLog::format(disk, geometry_of(from), long_record(VolumeState::provisioning, 1)).ok());
+    REQUIRE(WriteLog::format(disk, from, long_record(VolumeState::provisioning, 1)).ok());
     WriteLog log = **WriteLog::open(disk);
     if (GENERATE(false, true)) REQUIRE(log.write_record(long_record(VolumeState::provisioning, 2)).ok());
     const ImageRecord record = *log.record();
     const format::Superblock old = log.superblock();
     const ByteVector before = disk.content();
     disk.start_trace();
-    REQUIRE(log.lay_out(geometry_of(to)).ok());
+    REQUIRE(log.lay_out(to).ok());
     bool old_seen = false;
     bool new_seen = false;
     test::for_each_power_cut(before, disk.trace(), [&](const ByteVector& content) {
@@ -110,19 +112,19 @@ TEST_CASE("a power cut while a log is laid out anew leaves the old layout or the
         REQUIRE(found == record);
         if (cut.log->superblock() == old) {
             old_seen = true;
-            REQUIRE(cut.log->lay_out(geometry_of(to)).ok());
+            REQUIRE(cut.log->lay_out(to).ok());
         } else {
             new_seen = true;
         }
-        REQUIRE(cut.log->geometry() == geometry_of(to));
-        REQUIRE(cut.log->bitmap().marked() == geometry_of(to).blocks());
+        REQUIRE(cut.log->geometry() == to);
+        REQUIRE(cut.log->bitmap().marked() == to.blocks());
         REQUIRE(cut.log->repair().ok());
         // Not the first superblock alone tells: where it is bad the second one does.
         cut.disk.overwrite(Bytes(0), ByteVector(4096));
         const AfterCut again(cut.disk.content());
         REQUIRE(again.log);
-        REQUIRE(again.log->geometry() == geometry_of(to));
-        REQUIRE(again.log->bitmap().marked() == geometry_of(to).blocks());
+        REQUIRE(again.log->geometry() == to);
+        REQUIRE(again.log->bitmap().marked() == to.blocks());
         REQUIRE(again.log->record()->image_version == record.image_version);
     });
     CHECK(old_seen);
