@@ -155,7 +155,10 @@ TEST_CASE_METHOD(Master, "with keys a master holds the version before until the 
     REQUIRE(on_volume("format", {"--keys", keys}) == 0);
     REQUIRE(on_volume("provision", {"--keys", keys}) == 0);
     session({3, 4});
-    REQUIRE(on_volume("capture", {"--keys", keys, "--json", delta}) == 0);
+    // Also where they are forgotten.
+    const bool keys_given = GENERATE(true, false);
+    REQUIRE(on_volume("capture", keys_given ? std::vector<std::string>{"--keys", keys, "--json", delta}
+                                            : std::vector<std::string>{"--json", delta}) == 0);
     CHECK(json::parse(out)["holds_version"] == 1);
     const std::string disk = read_file(directory / "disk");
 
@@ -164,6 +167,15 @@ TEST_CASE_METHOD(Master, "with keys a master holds the version before until the 
     REQUIRE(sign("stable.json") == 0);
     REQUIRE(on_volume("update", {"--keys", keys}) == 0);
     CHECK(read_file(directory / "disk") == disk);
+}
+
+TEST_CASE_METHOD(Master, "a number that the store has already is not captured under") {
+    REQUIRE(publish_file("golden.img", "store", 2) == 0);
+    CHECK(on_volume("capture", {delta}) == 5);
+    CHECK(err.find("is there already") != std::string::npos);
+    CHECK_FALSE(fs::exists(delta));
+    CHECK(on_volume("capture", {"--version", "3", delta}) == 0);
+    CHECK(publish_delta() == 0);
 }
 
 TEST_CASE_METHOD(Master, "a delta builds on the version that it was made from, and leads where it says") {

@@ -175,6 +175,15 @@ TEST_CASE_METHOD(Master, "what is nobody's version is not captured") {
     SECTION("marks that say nothing of sessions") {
         set_record([](format::ImageRecord& record) { record.unknown = true; });
     }
+    SECTION("a version of which nothing was written yet, on the disk of the one before") {
+        set_record([](format::ImageRecord& record) {
+            record.before = {record.manifest, ""};
+            record.untouched = true;
+        });
+    }
+    SECTION("a number that was tried and not confirmed") {
+        set_record([](format::ImageRecord& record) { record.rejected_version = 2; });
+    }
     SECTION("on trial") {
         set_record([](format::ImageRecord& record) {
             record.before = {record.manifest, ""};

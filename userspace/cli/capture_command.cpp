@@ -54,6 +54,17 @@ void print_text(std::ostream& out, const volume::CaptureReport& report, const fo
         out << " still, as the new one is not signed yet; it is to be updated like others\n";
 }
 
+// A number that another version has would leave a disk and a delta that no store can take. Where the source
+// does not answer the owner knows.
+Result<void> check_is_free(net::Fetcher& fetcher, const net::Url& source, std::uint64_t version) {
+    const Result<net::Url> manifest = store::manifest_url(source, version);
+    if (!manifest) return manifest.error();
+    if (!fetcher.get(*manifest, format::max_manifest_size)) return {};
+    return Error{Failure::refused, manifest->shown() +
+                                       " is there already: give the new version another "
+                                       "number by --version, or update this disk first"};
+}
+
 Result<ExitCode> run_capture(const Environment& environment, const Arguments& arguments) {
     const Result<format::Configuration> configuration = configuration_of(arguments);
     if (!configuration) return configuration.error();
@@ -88,6 +99,7 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
         make_fetcher(*configuration, *std::move(options), *observer, environment.stop);
+    if (Result<void> is_free = check_is_free(*fetcher, *url, version); !is_free) return is_free.error();
     const std::string& delta = arguments.operands()[0];
     const volume::RestoreTarget target{volume->log(), volume->data()};
     const Result<volume::CaptureReport> report =
@@ -96,7 +108,7 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: there is no delta, and the disk is as it was"};
     if (!report) return report.error();
-    const bool hold = !trust->has_keys();
+    const bool hold = !trust->has_keys() && volume->record().signature.empty();
     if (hold)
         if (Result<void> held = volume::hold_captured(target, report->manifest); !held)
             return held.error().context(delta + " is whole, but the log of this disk");

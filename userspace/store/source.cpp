@@ -190,13 +190,17 @@ Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Tr
     return ask(fetcher, url, trust, known);
 }
 
+Result<net::Url> manifest_url(const net::Url& url, std::uint64_t version) {
+    const std::string beside = std::to_string(version) + "/" + manifest_name;
+    return url.sibling(names_a_manifest(url) ? "../" + beside : beside);
+}
+
 Result<Source> installed_source(const net::Url& url, const std::string& manifest_text) {
     Result<format::Manifest> manifest = format::parse_manifest(manifest_text);
     if (!manifest) return manifest.error();
-    const std::string beside = std::to_string(manifest->version) + "/" + manifest_name;
-    const Result<net::Url> manifest_url = url.sibling(names_a_manifest(url) ? "../" + beside : beside);
-    if (!manifest_url) return manifest_url.error();
-    return source_of(*manifest_url, *std::move(manifest), manifest_text);
+    const Result<net::Url> of_version = manifest_url(url, manifest->version);
+    if (!of_version) return of_version.error();
+    return source_of(*of_version, *std::move(manifest), manifest_text);
 }
 
 }  // namespace regild::store

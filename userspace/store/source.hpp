@@ -51,6 +51,8 @@ struct Offered {
 // Failure::source, and left for the next mirror.
 Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
                             const Known& known);
+// Where the manifest of a version is, by the store's layout: beside a channel, or beside another manifest.
+Result<net::Url> manifest_url(const net::Url& url, std::uint64_t version);
 // The version that a volume holds: the one whose manifest is in the log's image record. `url` tells where:
 // beside a channel at <version>/, or beside a manifest at ../<version>/, as the store lays them out. No
 // request is made.

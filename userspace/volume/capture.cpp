@@ -26,9 +26,15 @@ Result<void> check_may_capture(const format::ImageRecord& record, std::uint64_t 
                       "): what is on it is nobody's version");
     if (record.unknown)
         return refuse("the marks of the volume do not tell what sessions wrote: restore it first");
+    if (record.untouched)
+        return refuse("nothing of version " + std::to_string(record.image_version) +
+                      " was written yet: restore it first");
     if (is_on_trial(record))
         return refuse("version " + std::to_string(record.image_version) +
                       " is on trial: confirm it with 'regild mark-good' first");
+    if (version == record.rejected_version)
+        return refuse("version " + std::to_string(version) +
+                      " was tried on this disk and not confirmed: give the new one another number");
     if (version <= record.image_version || version > format::max_version)
         return Error{Failure::usage, "the volume holds version " + std::to_string(record.image_version) +
                                          ": the next one needs a higher number, up to " +
@@ -164,8 +170,8 @@ class Capture {
 Result<CaptureReport> capture(RestoreTarget volume, const store::Source& installed, net::Fetcher& fetcher,
                               store::Cache* cache, const CaptureRequest& request, Observer& observer,
                               const StopFlag& stop) {
-    if (Result<void> fits = check_fit(volume.log, volume.data, installed); !fits) return fits.error();
     if (Result<void> may = check_may_capture(*volume.log.record(), request.version); !may) return may.error();
+    if (Result<void> fits = check_fit(volume.log, volume.data, installed); !fits) return fits.error();
     format::Manifest next = installed.manifest;
     next.version = request.version;
     next.tree_uuid = codec::version_uuid(next.image, next.version);

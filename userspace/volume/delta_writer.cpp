@@ -89,8 +89,9 @@ Result<format::Manifest> DeltaWriter::finish(const Digest& root_hash) {
     if (fsync(fd_.get()) != 0) return errno_error("cannot sync " + path_.string());
     if (rename(temporary_.c_str(), path_.c_str()) != 0)
         return errno_error("cannot give the delta its name " + path_.string());
-    temporary_.clear();
+    temporary_ = path_;
     if (Result<void> synced = sync_folder(folder_of(path_)); !synced) return synced.error();
+    temporary_.clear();
     return next_;
 }
 

@@ -27,6 +27,9 @@ Result<void> thaw(log::WriteLog& log, format::Thaw thaw) {
         return Error{Failure::refused, std::string("the volume is half done (state ") +
                                            to_string(record.state) +
                                            "): it can be thawed once a boot has finished it"};
+    if (record.untouched)
+        return Error{Failure::refused, "nothing of version " + std::to_string(record.image_version) +
+                                           " was written yet: it can be thawed once a boot has done that"};
     if (is_on_trial(record))
         return Error{Failure::refused, "version " + std::to_string(record.image_version) +
                                            " is on trial, which may end in a restore: confirm it with "
