@@ -95,6 +95,21 @@ TEST_CASE("a version of another size without its data is taken back, and a clean
     CHECK(report.outcome == (clean ? BootOutcome::clean : BootOutcome::restored));
 }
 
+TEST_CASE("where neither version's data can be had a session's volume starts as its owner says") {
+    OtherLayoutKiosk kiosk;
+    kiosk.dirty(5);
+    kiosk.configuration.offline.policy = format::OfflinePolicy::boot;
+    kiosk.configuration.offline.most_boots = 1;
+    for (const char* const version : {"1", "2"})
+        std::filesystem::remove(kiosk.directory / "store/kiosk" / version / "image.zst");
+    const std::string disk = test::read_file(kiosk.data());
+    const BootReport report = kiosk.booted();
+    CHECK(report.outcome == BootOutcome::unrestored);
+    CHECK(report.version == 1);
+    CHECK(test::read_file(kiosk.data()) == disk);
+    CHECK(kiosk.trace.activated == 1);
+}
+
 TEST_CASE("a layout that a power cut left unfinished is finished by the next boot") {
     OtherLayoutKiosk kiosk;
     kiosk.with_log([&](log::WriteLog& log) {

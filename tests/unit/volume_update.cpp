@@ -534,6 +534,19 @@ TEST_CASE("a power cut at any operation of an update to another layout leaves wh
     CHECK(unfinished);
 }
 
+TEST_CASE("the way back to another layout is not begun without its tree") {
+    OtherLayout layouts(4096, 40 * 4096);
+    TestVolume& volume = *layouts.volume;
+    REQUIRE(layouts.update(3).ok());
+    layouts.restore(volume);
+    layouts.fetcher.files.erase(OtherLayout::source_of(layouts.one).tree_url.with_credentials());
+    volume.journal.entries.clear();
+    const Result<Update> back = go_back(volume.log(), OtherLayout::source_of(layouts.two),
+                                        OtherLayout::source_of(layouts.one), layouts.trees());
+    CHECK(back.error().kind == Failure::source);
+    CHECK(volume.journal.entries.empty());
+}
+
 TEST_CASE("a version of another layout whose tree cannot be had is not installed") {
     OtherLayout layouts(4096, 40 * 4096);
     layouts.fetcher.files.erase(OtherLayout::source_of(layouts.two).tree_url.with_credentials());

@@ -126,10 +126,13 @@ Result<void> Versions::put_back(volume::Volume& volume, const Before& before) {
         return before.was_clean ? clear_all() : Result<void>();
     }
     if (Result<void> laid_out = volume::lay_out(log, before.record); !laid_out) return laid_out;
-    if (!before.was_clean) return {};
-    // In this order a power cut leaves nothing to be fetched for nothing.
-    if (Result<void> cleared = clear_all(); !cleared) return cleared;
-    return log.write_record(before.record);
+    // No block was written: what the record said is so, but for which blocks a session touched. In this order
+    // a power cut leaves nothing to be fetched for nothing.
+    if (before.was_clean)
+        if (Result<void> cleared = clear_all(); !cleared) return cleared;
+    format::ImageRecord record = before.record;
+    record.unknown = record.unknown || !before.was_clean;
+    return log.write_record(std::move(record));
 }
 
 // The marks are enough for both versions.

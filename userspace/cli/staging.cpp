@@ -25,6 +25,17 @@ struct Offer {
     std::optional<store::Source> next;
 };
 
+// Of another size it is to find room before it is fetched.
+Result<void> check_fits_devices(const SharedLog& log, const format::ImageRecord& record,
+                                const format::Manifest& next) {
+    if (next.size <= to_bytes(record.disk.size) && next.log_geometry().log_length() <= log.device->size())
+        return {};
+    return Error{Failure::refused, "version " + std::to_string(next.version) +
+                                       " is offered, and is too large for " +
+                                       "the disk or its log: " + format_size(next.size) + ", and " +
+                                       format_size(next.log_geometry().log_length()) + " of log"};
+}
+
 // What the source offers, with a serial number that counts from now on.
 Result<Offer> ask(const format::Configuration& configuration, const store::Trust& trust,
                   net::Fetcher& fetcher) {
@@ -42,6 +53,9 @@ Result<Offer> ask(const format::Configuration& configuration, const store::Trust
     Result<std::optional<store::Source>> next =
         volume::newer_version(log->write_log, fetcher, *url, {trust, configuration.tags});
     if (!next) return next.error();
+    if (*next)
+        if (Result<void> fits = check_fits_devices(*log, record, (*next)->manifest); !fits)
+            return fits.error();
     return Offer{record, *std::move(installed), *std::move(next)};
 }
 
@@ -79,7 +93,8 @@ Result<ExitCode> check(const Environment& environment, bool as_json, const Offer
         if (!told) return told.error();
         need = *std::move(told);
     }
-    const BlockSize block_size = offer.installed.manifest.block_size;
+    const BlockSize block_size =
+        offer.next ? offer.next->manifest.block_size : offer.installed.manifest.block_size;
     std::ostream& out = environment.out;
     if (as_json) {
         ordered_json json = offer_json(offer);

@@ -116,6 +116,10 @@ Result<Update> update(log::WriteLog& log, const store::Source& installed, const 
 Result<Update> go_back(log::WriteLog& log, const store::Source& installed, const store::Source& before,
                        const TreeSources& trees) {
     if (before.manifest.log_geometry() != log.geometry()) {
+        // From an untouched one there is nothing that could be started, whatever the source has.
+        if (!log.record()->untouched)
+            if (Result<void> there = store::check_tree(before, trees.fetcher, trees.cache); !there)
+                return there.error();
         format::ImageRecord record = *log.record();
         put_back(record, before);
         return change_layout(log, std::move(record), trees.observer);
