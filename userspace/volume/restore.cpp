@@ -107,7 +107,12 @@ Result<BlockSet> Restore::forgotten() {
 Result<void> Restore::read_back() {
     for (bool again = false;; again = true) {
         const Result<BlockSet> wrong = forgotten();
-        if (!wrong) return wrong.error();
+        if (!wrong) {
+            // What nobody has read does not count as written.
+            if (Result<void> marked = target_.log.bitmap().mark(runs_of(written_, written_.range())); !marked)
+                return marked;
+            return wrong.error();
+        }
         if (wrong->empty()) return {};
         if (Result<void> marked = target_.log.bitmap().mark(runs_of(*wrong, wrong->range())); !marked)
             return marked;

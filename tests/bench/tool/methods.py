@@ -64,7 +64,7 @@ class Floor(Method):
 
     def command(self, server):
         golden = self.disk.golden
-        path = f"{golden.name}/1/image.zst" if self.mode == "zstd" else f"{golden.name}.img"
+        path = golden.version.relative_to(WORK / "store") / "image.zst" if self.mode == "zstd" else f"{golden.name}.img"
         return [WORK / "bin" / "floor", f"{server.url}/{path}", self.disk.path, self.mode]
 
 
