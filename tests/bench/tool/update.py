@@ -55,8 +55,7 @@ class Update(Regild):
 
 class UpdateCasync(Casync):
     def command(self, server):
-        return [str(word).replace("/casync/", "/casync-next/").replace("/casync", "/casync-next")
-                if str(word).startswith("http") else word for word in super().command(server)]
+        return [str(word).replace("/casync/", "/casync-next/") for word in super().command(server)]
 
 
 def update(results, golden, rounds):
