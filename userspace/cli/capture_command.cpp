@@ -2,8 +2,6 @@
 // regild capture: what sessions wrote on a master machine becomes the next version.
 #include "volume/capture.hpp"
 
-#include <algorithm>
-#include <climits>
 #include <nlohmann/json.hpp>
 
 #include "cli/configuration_file.hpp"
@@ -12,7 +10,6 @@
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "cli/zstd_level.hpp"
-#include "volume/nearby_devices.hpp"
 #include "volume/volume.hpp"
 
 namespace regild::cli {
@@ -89,12 +86,8 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
         if (!given) return given.error();
         version = *given;
     }
-    volume::OpenCache cache;
-    if (!configuration->cache.empty()) {
-        Result<volume::OpenCache> opened = volume::open_cache(configuration->cache);
-        if (!opened) return opened.error();
-        cache = *std::move(opened);
-    }
+    const Result<volume::OpenCache> cache = cache_of(*configuration);
+    if (!cache) return cache.error();
 
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
@@ -103,7 +96,7 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
     const std::string& delta = arguments.operands()[0];
     const volume::RestoreTarget target{volume->log(), volume->data()};
     const Result<volume::CaptureReport> report =
-        volume::capture(target, *installed, *fetcher, cache.cache.get(), {delta, version, *level}, *observer,
+        volume::capture(target, *installed, *fetcher, cache->cache.get(), {delta, version, *level}, *observer,
                         environment.stop);
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: there is no delta, and the disk is as it was"};

@@ -59,6 +59,11 @@ Result<store::Trust> trust_of(const format::Configuration& configuration) {
     return store::Trust(*std::move(keys), source ? store::image_at(*source) : "", freshness);
 }
 
+Result<volume::OpenCache> cache_of(const format::Configuration& configuration) {
+    return configuration.cache.empty() ? Result<volume::OpenCache>(volume::OpenCache())
+                                       : volume::open_cache(configuration.cache);
+}
+
 Result<format::Configuration> configuration_of(const Arguments& arguments) {
     format::Configuration configuration;
     if (arguments.has(config_option.name)) {

@@ -10,6 +10,7 @@
 #include "format/configuration.hpp"
 #include "net/fetcher.hpp"
 #include "store/trust.hpp"
+#include "volume/nearby_devices.hpp"
 
 namespace regild::cli {
 
@@ -44,6 +45,8 @@ Result<codec::PublicKeys> read_keys(const std::string& path);
 // What the file of keys says that the configuration names. Failure::usage: there are none in it, or it cannot
 // be read.
 Result<store::Trust> trust_of(const format::Configuration& configuration);
+// The cache that the configuration names; an empty one where it names none.
+Result<volume::OpenCache> cache_of(const format::Configuration& configuration);
 // The configuration that --config names, or the defaults, with what the options say in its place.
 Result<format::Configuration> configuration_of(const Arguments& arguments);
 

@@ -11,7 +11,6 @@
 #include "cli/shared_log.hpp"
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
-#include "volume/nearby_devices.hpp"
 #include "volume/stage.hpp"
 
 namespace regild::cli {
@@ -30,10 +29,10 @@ Result<void> check_fits_devices(const SharedLog& log, const format::ImageRecord&
                                 const format::Manifest& next) {
     if (next.size <= to_bytes(record.disk.size) && next.log_geometry().log_length() <= log.device->size())
         return {};
-    return Error{Failure::refused, "version " + std::to_string(next.version) +
-                                       " is offered, and is too large for " +
-                                       "the disk or its log: " + format_size(next.size) + ", and " +
-                                       format_size(next.log_geometry().log_length()) + " of log"};
+    return Error{Failure::refused,
+                 "version " + std::to_string(next.version) +
+                     " is offered, and is too large for the disk or its log: " + format_size(next.size) +
+                     ", and " + format_size(next.log_geometry().log_length()) + " of log"};
 }
 
 // What the source offers, with a serial number that counts from now on.
@@ -185,18 +184,14 @@ Result<ExitCode> run_staging(const Environment& environment, const Arguments& ar
     if (!options) return options.error();
     const Result<store::Trust> trust = trust_of(*configuration);
     if (!trust) return trust.error();
-    volume::OpenCache cache;
-    if (!configuration->cache.empty()) {
-        Result<volume::OpenCache> opened = volume::open_cache(configuration->cache);
-        if (!opened) return opened.error();
-        cache = *std::move(opened);
-    }
+    const Result<volume::OpenCache> cache = cache_of(*configuration);
+    if (!cache) return cache.error();
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
         make_fetcher(*configuration, *std::move(options), *observer, environment.stop);
     const Result<Offer> offer = ask(*configuration, *trust, *fetcher);
     if (!offer) return offer.error();
-    const volume::TreeSources trees{*fetcher, cache.cache.get(), *observer};
+    const volume::TreeSources trees{*fetcher, cache->cache.get(), *observer};
     const bool as_json = arguments.has("json");
     if (only_check) return check(environment, as_json, *offer, trees);
     Result<ExitCode> staged = stage(environment, *configuration, as_json, *offer, trees);

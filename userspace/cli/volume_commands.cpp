@@ -105,12 +105,9 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.repair(); !repaired) return repaired;
-    volume::OpenCache cache;
-    if (!configuration_.cache.empty()) {
-        Result<volume::OpenCache> opened = volume::open_cache(configuration_.cache);
-        if (!opened) return opened.error();
-        cache = *std::move(opened);
-    }
+    const Result<volume::OpenCache> opened_cache = cache_of(configuration_);
+    if (!opened_cache) return opened_cache.error();
+    store::Cache* const cache = opened_cache->cache.get();
     std::unique_ptr<block::Device> copy;
     if (!configuration_.golden_copy.empty()) {
         Result<std::unique_ptr<block::Device>> opened = volume::open_golden_copy(configuration_.golden_copy);
@@ -118,10 +115,9 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
         copy = *std::move(opened);
     }
     volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
-                            {cache.cache.get(), copy.get()}, {max_fetch, configuration_.read_back});
+                            {cache, copy.get()}, {max_fetch, configuration_.read_back});
     Result<void> done = restore.attempt();
-    if (cache.cache && cache.cache->error())
-        observer().event(cache.cache->error()->message + ": the cache is not used");
+    if (cache && cache->error()) observer().event(cache->error()->message + ": the cache is not used");
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left
     if (!done)
