@@ -142,6 +142,10 @@ Result<Manifest> parse_manifest(std::string_view text) {
     return manifest;
 }
 
+bool are_comparable(const Manifest& a, const Manifest& b) {
+    return a.size == b.size && a.block_size == b.block_size && a.salt == b.salt;
+}
+
 std::string serialize_manifest(const Manifest& manifest) {
     const ordered_json document = {
         {"type", manifest_type},

@@ -36,6 +36,10 @@ struct Manifest {
     bool operator==(const Manifest&) const = default;
 };
 
+// Whether the blocks of both can be told apart by their digests: the size, the size of a block and the salt
+// are the same.
+bool are_comparable(const Manifest& a, const Manifest& b);
+
 // Bytes of a stranger: bounded size; duplicate keys, wrong types and ranges are errors that name the key.
 // Unknown keys are let pass, but a name in `requires` that this version does not know is an error.
 Result<Manifest> parse_manifest(std::string_view json);

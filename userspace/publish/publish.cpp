@@ -121,9 +121,7 @@ std::optional<format::Manifest> version_before(const NewVersion& version, const 
                 newest = std::max(newest, *number);
     if (newest == 0) return std::nullopt;
     const Result<StoredManifest> stored = read_manifest(version.image_path(), manifest.image, newest);
-    if (!stored || stored->manifest.size != manifest.size ||
-        stored->manifest.block_size != manifest.block_size || stored->manifest.salt != manifest.salt)
-        return std::nullopt;
+    if (!stored || !format::are_comparable(stored->manifest, manifest)) return std::nullopt;
     return stored->manifest;
 }
 

@@ -77,10 +77,6 @@ class Walk {
 
 }  // namespace
 
-bool are_comparable(const format::Manifest& a, const format::Manifest& b) {
-    return a.size == b.size && a.block_size == b.block_size && a.salt == b.salt;
-}
-
 Result<bool> for_each_difference(const Source& a, const Source& b, net::Fetcher& fetcher, Cache* cache,
                                  const Found& found) {
     if (a.manifest.root_hash == b.manifest.root_hash) return true;

@@ -10,10 +10,6 @@
 
 namespace regild::store {
 
-// Whether the blocks of both can be told apart by their digests: the size, the size of a block and the salt
-// are the same.
-bool are_comparable(const format::Manifest& a, const format::Manifest& b);
-
 // Calls `found` with ascending ranges, a bounded number at a time, until all are told or it fails. `a` and
 // `b` are comparable. The cache, if there is one, is asked first and gets what is fetched. False: the source
 // does not give the tree of `a` any more, or a wrong one, and gives that of `b`. Other errors as

@@ -27,7 +27,7 @@ Result<void> check_comparable(const format::Manifest& a, const format::Manifest&
     if (a.block_size != b.block_size)
         return refuse(" differ in block size, " + format_size(a.block_size.bytes()) + " and " +
                       format_size(b.block_size.bytes()) + ": all of the other one would be fetched");
-    if (!store::are_comparable(a, b))
+    if (!format::are_comparable(a, b))
         return refuse(" were hashed with different salts: publish one of them anew");
     return {};
 }

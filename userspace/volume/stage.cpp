@@ -26,7 +26,7 @@ Result<Differing> difference_of(const store::Source& installed, const store::Sou
         return {};
     };
     Result<bool> told = false;
-    if (store::are_comparable(installed.manifest, next.manifest))
+    if (format::are_comparable(installed.manifest, next.manifest))
         told = store::for_each_difference(installed, next, trees.fetcher, trees.cache, collect);
     if (!told) return told.error();
     if (!*told) difference = {BlockSet(next.manifest.blocks(), true), true};

@@ -26,7 +26,7 @@ Result<Update> mark_difference(log::WriteLog& log, const store::Source& installe
         return collected.size() < max_collected ? Result<void>() : mark();
     };
     Result<bool> told = false;
-    if (store::are_comparable(installed.manifest, next.manifest))
+    if (format::are_comparable(installed.manifest, next.manifest))
         told = store::for_each_difference(installed, next, trees.fetcher, trees.cache, collect);
     else if (Result<void> there = store::check_tree(next, trees.fetcher, trees.cache); !there)
         return there.error();
