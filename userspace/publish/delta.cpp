@@ -83,8 +83,8 @@ Result<DeltaReport> publish_delta(const DeltaRequest& request, Observer& observe
     const Result<std::unique_ptr<VersionWriter>> writer =
         VersionWriter::create(version->path(), manifest, request.zstd_level);
     if (!writer) return writer.error();
-    Result<StoredVersion> blocks = StoredVersion::open(version->image_path() / std::to_string(base->version),
-                                                       *base, (*writer)->zero_digest());
+    Result<StoredVersion> blocks =
+        StoredVersion::open(version->image_path() / std::to_string(base->version), *base);
     if (!blocks) return blocks.error();
     const Result<Blocks> changed = write_blocks(*blocks, *delta, **writer, observer, stop);
     if (!changed) return changed.error();

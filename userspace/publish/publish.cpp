@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "block/probe.hpp"
-#include "codec/sha256.hpp"
 #include "codec/version_identity.hpp"
 #include "codec/zstd.hpp"
 #include "publish/documents.hpp"
@@ -130,12 +129,10 @@ Result<std::optional<Moved>> difference_to_version_before(const NewVersion& vers
                                                           Observer& observer, const StopFlag& stop) {
     const std::optional<format::Manifest> before = version_before(version, manifest);
     if (!before) return std::optional<Moved>();
-    const Digest zero_digest =
-        codec::SaltedSha256(manifest.salt)(ByteVector(manifest.block_size.bytes().count()));
-    Result<StoredVersion> now = StoredVersion::open(version.path(), manifest, zero_digest);
+    Result<StoredVersion> now = StoredVersion::open(version.path(), manifest);
     if (!now) return now.error();
     Result<StoredVersion> stored =
-        StoredVersion::open(version.image_path() / std::to_string(before->version), *before, zero_digest);
+        StoredVersion::open(version.image_path() / std::to_string(before->version), *before);
     Result<Moved> moved = stored ? moved_between(*std::move(stored), *std::move(now), manifest, stop)
                                  : Result<Moved>(stored.error());
     if (!moved && moved.error().kind == Failure::interrupted) return moved.error();

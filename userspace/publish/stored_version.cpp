@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/read_all.hpp"
+#include "codec/sha256.hpp"
 #include "codec/zstd.hpp"
 
 namespace regild::publish {
@@ -31,26 +32,25 @@ Result<void> StoredVersion::File::read(Bytes offset, ByteSpan into) const {
 }
 
 Result<StoredVersion> StoredVersion::open(const std::filesystem::path& folder,
-                                          const format::Manifest& manifest, const Digest& zero_digest) {
+                                          const format::Manifest& manifest) {
     Result<File> data = File::open(folder / manifest.data_file);
     if (!data) return data.error();
     Result<File> index = File::open(folder / manifest.index_file);
     if (!index) return index.error();
     Result<File> tree = File::open(folder / manifest.tree_file);
     if (!tree) return tree.error();
-    return StoredVersion(*std::move(data), *std::move(index), *std::move(tree), folder, manifest,
-                         zero_digest);
+    return StoredVersion(*std::move(data), *std::move(index), *std::move(tree), folder, manifest);
 }
 
 StoredVersion::StoredVersion(File data, File index, File tree, std::filesystem::path folder,
-                             const format::Manifest& manifest, const Digest& zero_digest)
+                             const format::Manifest& manifest)
     : data_file_(std::move(data)),
       index_file_(std::move(index)),
       tree_file_(std::move(tree)),
       folder_(std::move(folder)),
       manifest_(manifest),
       shape_(manifest.blocks()),
-      zero_digest_(zero_digest) {}
+      zero_digest_(codec::SaltedSha256(manifest.salt)(ByteVector(manifest.block_size.bytes().count()))) {}
 
 Error StoredVersion::damaged() const {
     return {Failure::refused, (folder_ / manifest_.index_file).string() + " is damaged"};

@@ -15,9 +15,7 @@ namespace regild::publish {
 // Nothing is verified: of a version whose files are damaged anything may come.
 class StoredVersion {
   public:
-    // `zero_digest` is that of a block of zeros.
-    static Result<StoredVersion> open(const std::filesystem::path& folder, const format::Manifest& manifest,
-                                      const Digest& zero_digest);
+    static Result<StoredVersion> open(const std::filesystem::path& folder, const format::Manifest& manifest);
 
     // Reads the group that begins at `first`, one past the group before or block 0; its range. What an
     // earlier call read is forgotten. Failure::refused: a file is too short, or the index makes no sense.
@@ -42,7 +40,7 @@ class StoredVersion {
     };
 
     StoredVersion(File data, File index, File tree, std::filesystem::path folder,
-                  const format::Manifest& manifest, const Digest& zero_digest);
+                  const format::Manifest& manifest);
     Error damaged() const;
     Result<void> load_index(BlockRange group);
     Result<void> load_data();
