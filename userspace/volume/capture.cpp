@@ -209,16 +209,8 @@ Result<void> hold_captured(RestoreTarget volume, const format::Manifest& capture
     record.rejected_version = 0;
     record.version_floor = std::max(record.version_floor, captured.version);
     if (Result<void> written = volume.log.write_record(std::move(record)); !written) return written;
-    log::Bitmap& bitmap = volume.log.bitmap();
-    const BlockIndex end = BlockIndex() + captured.blocks();
-    for (BlockIndex at; at < end;) {
-        const log::Marks marks = bitmap.read(at);
-        const std::vector<BlockRange> marked = runs_of(marks.marked, marks.range());
-        if (!marked.empty())
-            if (Result<void> cleared = bitmap.clear(marked); !cleared) return cleared;
-        at = marks.range().end();
-    }
-    return {};
+    const BlockRange all{BlockIndex(), captured.blocks()};
+    return volume.log.bitmap().clear({&all, 1});
 }
 
 }  // namespace regild::volume

@@ -50,7 +50,7 @@ Result<void> check_fit(const log::WriteLog& log, const block::Storage& data, con
         return Error{Failure::refused,
                      "the log of " + data.name() + " has no valid image record: provision the volume again"};
     if (Result<void> r = check_same_version(*log.record(), source, data.name()); !r) return r;
-    if (log.geometry() != manifest.log_geometry() && is_layout_unfinished(log))
+    if (is_layout_unfinished(log))
         return Error{Failure::refused, "the log of " + data.name() +
                                            " is being laid out anew: run regild restore to finish it"};
     if (log.geometry() != manifest.log_geometry())

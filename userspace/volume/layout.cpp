@@ -24,7 +24,8 @@ Result<void> lay_out(log::WriteLog& log, format::ImageRecord record) {
 
 bool is_layout_unfinished(const log::WriteLog& log) {
     const format::ImageRecord& record = *log.record();
-    return record.state == format::VolumeState::provisioning && record.unknown;
+    return record.state == format::VolumeState::provisioning && record.unknown &&
+           layout_for(record) != log.geometry();
 }
 
 Result<void> finish_layout(log::WriteLog& log) {

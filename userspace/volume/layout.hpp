@@ -20,7 +20,7 @@ bool is_before_of_other_layout(const format::ImageRecord& record);
 // finish_layout() goes on.
 Result<void> lay_out(log::WriteLog& log, format::ImageRecord record);
 
-// Whether a log that is laid out for another version than its record names is one that lay_out() left.
+// Whether lay_out() was cut off: the log is laid out for another version than its record names.
 bool is_layout_unfinished(const log::WriteLog& log);
 Result<void> finish_layout(log::WriteLog& log);
 
