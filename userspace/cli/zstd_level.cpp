@@ -10,10 +10,7 @@ Result<int> zstd_level_of(const Arguments& arguments) {
     if (!arguments.has(zstd_level_option.name)) return publish::default_zstd_level;
     const Result<std::uint64_t> level = parse_number("--zstd-level", arguments.value(zstd_level_option.name));
     if (!level) return level.error();
-    if (*level < codec::lowest_zstd_level || *level > codec::highest_zstd_level)
-        return Error{Failure::usage, "--zstd-level is a number from " +
-                                         std::to_string(codec::lowest_zstd_level) + " to " +
-                                         std::to_string(codec::highest_zstd_level)};
+    if (Result<void> valid = codec::check_zstd_level(*level); !valid) return valid.error();
     return static_cast<int>(*level);
 }
 

@@ -25,6 +25,12 @@ struct Decompressor::State {
     std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context{ZSTD_createDCtx(), ZSTD_freeDCtx};
 };
 
+Result<void> check_zstd_level(std::uint64_t level) {
+    if (level >= lowest_zstd_level && level <= highest_zstd_level) return {};
+    return Error{Failure::usage, "a zstd level is a number from " + std::to_string(lowest_zstd_level) +
+                                     " to " + std::to_string(highest_zstd_level)};
+}
+
 Bytes longest_frame(Bytes size) {
     return Bytes(ZSTD_compressBound(size.count()));
 }

@@ -13,6 +13,9 @@ namespace regild::codec {
 inline constexpr int lowest_zstd_level = 1;
 inline constexpr int highest_zstd_level = 19;  // above it a reader needs more memory
 
+// Failure::usage: there is no such level.
+Result<void> check_zstd_level(std::uint64_t level);
+
 // The longest frame that a Compressor makes of `size` bytes.
 Bytes longest_frame(Bytes size);
 

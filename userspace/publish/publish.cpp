@@ -21,12 +21,6 @@ constexpr const char* activity = "publishing";
 constexpr const char* raw_file = "image.raw";
 constexpr unsigned much_moved = 50;  // percent
 
-Result<void> check_level(int zstd_level) {
-    if (zstd_level >= codec::lowest_zstd_level && zstd_level <= codec::highest_zstd_level) return {};
-    return Error{Failure::usage, "a zstd level is a number from " + std::to_string(codec::lowest_zstd_level) +
-                                     " to " + std::to_string(codec::highest_zstd_level)};
-}
-
 Result<void> check_size(const PublishRequest& request, Bytes size) {
     const std::string image = "image " + request.image_file.string();
     if (size == Bytes(0)) return Error{Failure::usage, image + " is empty"};
@@ -176,7 +170,8 @@ void warn_about_content(const PublishRequest& request, Observer& observer) {
 }  // namespace
 
 Result<PublishReport> publish(const PublishRequest& request, Observer& observer, const StopFlag& stop) {
-    if (Result<void> valid = check_level(request.zstd_level); !valid) return valid.error();
+    if (Result<void> valid = codec::check_zstd_level(static_cast<std::uint64_t>(request.zstd_level)); !valid)
+        return valid.error();
     const Result<ImageFile> image = ImageFile::open(request.image_file);
     if (!image) return image.error();
     if (Result<void> valid = check_size(request, image->size()); !valid) return valid.error();
