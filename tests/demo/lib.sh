@@ -162,12 +162,13 @@ kiosk_configure() {
 # first serial port, NAME.talk the second. The third brings answers to the guest,
 # and pipes carry what is typed on the console and QEMU's control protocol.
 kiosk_boot() {
-	local pipe cpu=host panic=panic=1 devices=()
+	local pipe cpu=host accel=$VM_ACCEL panic=panic=1 devices=()
 	# Not "max": QEMU 7.2 emulates AVX2 wrongly, and systemd fails at random.
-	# Nehalem has SSE 4.2, for the checksum of the log. With rdrand random numbers are
-	# ready before there is a second CPU: when they are, the kernel patches itself,
-	# and a CPU that is just there may hang in QEMU.
-	[[ $VM_ACCEL == kvm ]] || cpu=Nehalem,+rdrand
+	# Nehalem has SSE 4.2, for the checksum of the log; with rdrand random numbers are
+	# ready at once.
+	# One thread for both CPUs: with two, a guest hangs once in a hundred boots, where
+	# one CPU patches the code that the other one runs.
+	[[ $VM_ACCEL == kvm ]] || cpu=Nehalem,+rdrand accel=tcg,thread=single
 	[[ -n ${no_network:-} ]] || devices+=(-netdev 'user,id=net' -device 'virtio-net-pci,netdev=net')
 	[[ -z ${stick:-} ]] || devices+=(-drive "file=$stick,format=raw,if=none,id=stick" -device 'virtio-blk-pci,drive=stick,serial=stick')
 	DISK=$WORK/${machine:-disk}.img
@@ -185,7 +186,7 @@ kiosk_boot() {
 	cat "$WORK/console.out" >/dev/null &
 	console_pid=$!
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine pc \
-		-accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -m 1024 \
+		-accel "$accel" -cpu "$cpu" -smp 2 -m 1024 \
 		-kernel "$BOOT/vmlinuz" -initrd "${INITRD:-$BOOT/initrd.img}" \
 		-append "console=ttyS0 ip=dhcp noresume $panic mitigations=off no_timer_check $*" \
 		-drive "file=$DISK,format=raw,if=none,id=disk" -device "virtio-blk-pci,drive=disk,serial=kiosk-${machine:-disk}" \
@@ -205,7 +206,10 @@ qmp() {
 	echo "{\"execute\": \"$1\"}" >&"$qmp_in"
 	while read -r -t 60 line <&"$qmp_out"; do
 		case $line in
-		*'"return"'*) return 0 ;;
+		*'"return"'*)
+			qmp_said=$line
+			return 0
+			;;
 		*'"error"'*) die "QEMU: $1: $line" ;;
 		esac
 	done
@@ -222,6 +226,9 @@ kiosk_wait() {
 		fi
 		if ((SECONDS > deadline)); then
 			tail -n 15 "$WORK/$vm_name.console"
+			# A disk of the host's that is full stops the machine, and says so here alone.
+			qmp query-status
+			echo "QEMU: $qmp_said; free on this disk: $(df -h --output=avail "$WORK" | tail -n 1)"
 			die "$vm_name: no \"$2\" in $file after $3 s"
 		fi
 		sleep 0.2
