@@ -20,27 +20,29 @@ using test::HttpServer;
 using test::partial_content;
 
 constexpr std::size_t range_size = 100;
-const std::string file(64 * range_size, 'x');
+const std::string file(128 * range_size, 'x');
 
 // Hands out `count` ranges of the file, each with a number of its own.
 class Told : public Ranges {
   public:
-    explicit Told(std::size_t count) : buffer_(count * range_size), count_(count) {}
+    explicit Told(std::size_t count, std::size_t size = range_size)
+        : buffer_(count * size), count_(count), size_(size) {}
     std::optional<Range> next() override {
         if (told == count_) return std::nullopt;
-        const std::size_t at = told++ * range_size;
-        return Range{Bytes(at), ByteSpan(buffer_).subspan(at, range_size), 1000 + at};
+        const std::size_t at = told++ * size_;
+        return Range{Bytes(at), ByteSpan(buffer_).subspan(at, size_), 1000 + at};
     }
     Result<void> arrived(std::size_t number) override {
         REQUIRE(numbers.insert(number).second);
         return {};
     }
-    std::size_t told = 0;
+    std::atomic<std::size_t> told = 0;
     std::set<std::size_t> numbers;
 
   private:
     ByteVector buffer_;
     const std::size_t count_;
+    const std::size_t size_;
 };
 
 struct Fetching {
@@ -69,27 +71,52 @@ TEST_CASE("a range is told when its turn comes, which may be when another has ar
     CHECK(fetch.server.connections() == 1);
 }
 
-TEST_CASE("while no range has come, as many are told as there are connections") {
-    class Counting final : public Told {
-      public:
-        using Told::Told;
-        std::optional<Range> next() override {
-            ++asked;
-            return Told::next();
-        }
-        std::atomic<std::size_t> asked = 0;
-    };
-    Counting ranges(64);
-    std::optional<std::size_t> asked_at_first;
+// How many of 200 ranges of that size are under way at once at the most. The second answer waits for more
+// than `awaited` of them, for a while.
+std::size_t most_under_way(std::size_t size, std::size_t awaited, const test::HttpReply& first = {}) {
+    const std::string large(200 * size, 'x');
+    Told ranges(200, size);
+    std::size_t answered = 0;
+    std::size_t most = 0;
     HttpServer server([&](const HttpRequest& request) {
-        if (!asked_at_first) asked_at_first = ranges.asked;
+        const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+        while (answered == 1 && ranges.told - answered <= awaited &&
+               std::chrono::steady_clock::now() < give_up)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        most = std::max(most, ranges.told - answered);
+        return answered++ == 0 && !first.bytes.empty() ? first : partial_content(large, request);
+    });
+    const StopFlag stop;
+    const auto fetcher = make_http_fetcher({.patience_seconds = 5}, stop);
+    REQUIRE(fetcher->get_ranges(test::url(server.url("/image.zst")), ranges).ok());
+    REQUIRE(ranges.numbers.size() == 200);
+    return most;
+}
+
+TEST_CASE("while no range has come, sixteen are told") {
+    Told ranges(64);
+    std::optional<std::size_t> told_at_first;
+    HttpServer server([&](const HttpRequest& request) {
+        if (!told_at_first) told_at_first = ranges.told;
         return partial_content(file, request);
     });
     const StopFlag stop;
     const auto fetcher = make_http_fetcher({.patience_seconds = 5}, stop);
     REQUIRE(fetcher->get_ranges(test::url(server.url("/image.zst")), ranges).ok());
     CHECK(ranges.numbers.size() == 64);
-    CHECK(asked_at_first == 16);
+    CHECK(told_at_first == 16);
+}
+
+TEST_CASE("of small ranges sixty-four are under way at once") {
+    CHECK(most_under_way(100, 63) == 64);
+}
+
+TEST_CASE("of large ranges no more than sixteen are under way at once") {
+    CHECK(most_under_way(std::size_t(300) << 10, 16) == 16);
+}
+
+TEST_CASE("when a request has failed no more than sixteen are under way at once") {
+    CHECK(most_under_way(100, 16, test::status_only("503 Service Unavailable")) == 16);
 }
 
 TEST_CASE("the network goes on while a range is verified") {
@@ -172,7 +199,7 @@ TEST_CASE("when a fetch fails, what was verified has arrived all the same") {
             std::unique_lock lock(mutex_);
             begun_ = begun_ || number == 1000;
             const bool in_time = changed_.wait_for(lock, std::chrono::seconds(60),
-                                                   [&] { return number == 1000 ? told == 40 : failed_; });
+                                                   [&] { return number == 1000 ? told == 100 : failed_; });
             if (!in_time) return Error{Failure::failed, "waited in vain"};
             verified += number == 1000 ? 0 : 1;
             return {};
@@ -193,11 +220,11 @@ TEST_CASE("when a fetch fails, what was verified has arrived all the same") {
         bool failed_ = false;
     };
     Fetching fetch;
-    Failing ranges(40);
+    Failing ranges(100);
     const Result<void> failed = fetch(ranges);
     REQUIRE_FALSE(failed.ok());
     CHECK(failed.error().message == "the disk is gone");
-    CHECK(ranges.verified >= 23);  // all but the first and the sixteen that no connection had brought yet
+    CHECK(ranges.verified >= 35);  // all but the first and the sixty-four that had not been brought yet
     CHECK(ranges.numbers.size() == ranges.verified);
 }
 

@@ -69,12 +69,12 @@ class Fetcher {
     virtual Totals totals() const = 0;
 };
 
-// Up to 16 keep-alive connections, or over HTTP/2 one with up to 100 requests until something goes wrong;
-// single ascending ranges. http, https and file URLs; a redirect stays in its scheme. Transient failures
-// (connection lost, 429, 5xx, stalled) are tried again, with exponential back-off and jitter, until
-// `patience_seconds` have brought less than Patience::minimum_rate. The observer hears of it when half of
-// that time has passed. Time in which the limit of our own holds a server up, or all that was asked for has
-// come and is verified, does not count.
+// Up to 16 keep-alive connections; while requests are small, together less than 4 MiB, up to 64, or over
+// HTTP/2 one with up to 100 requests, until something goes wrong; single ascending ranges. http, https and
+// file URLs; a redirect stays in its scheme. Transient failures (connection lost, 429, 5xx, stalled) are
+// tried again, with exponential back-off and jitter, until `patience_seconds` have brought less than
+// Patience::minimum_rate. The observer hears of it when half of that time has passed. Time in which the limit
+// of our own holds a server up, or all that was asked for has come and is verified, does not count.
 struct FetchOptions {
     unsigned patience_seconds = 20;
     Observer* observer = nullptr;  // outlives the fetcher

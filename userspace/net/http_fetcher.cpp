@@ -20,12 +20,14 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t max_connections = 16;
-// Over HTTP/2, where requests share a connection: so many as libcurl sends over one, and so many of their
-// bytes. Large ones fill the line as they are.
+// Small requests need more at a time, or each round of them waits for the way there and back: over HTTP/2
+// so many as libcurl sends over one connection. Large ones fill the line as they are, so that all under way
+// have no more than so many bytes.
+constexpr std::size_t max_small_connections = 64;
 constexpr std::size_t max_streams = 100;
-constexpr Bytes max_streamed = MiB(4);
+constexpr Bytes max_small = MiB(4);
 // To the server that redirects, and to the one that it redirects to.
-constexpr long most_kept_alive = 2 * max_connections;
+constexpr long most_kept_alive = 2 * max_small_connections;
 // A range whose bytes are wrong so often is wrong at the source.
 constexpr unsigned most_wrong_answers = 4;
 // How long the loop may not look at the stop flag.
@@ -98,6 +100,7 @@ class HttpFetcher final : public Fetcher {
     // One of its own for plain connections: of a shared one libcurl would not let go.
     MultiHandle plain_multi_;
     std::atomic<bool> plain_ = false;  // something went wrong over HTTP/2: read by threads that wake the loop
+    bool went_wrong_ = false;          // anything: only the few connections are asked of a server in trouble
     std::optional<bool> multiplexes_;  // whether answers come over HTTP/2; nothing: none has come
     std::vector<std::unique_ptr<Transfer>> transfers_;
     std::vector<Transfer*> idle_;
@@ -132,7 +135,7 @@ Result<void> HttpFetcher::run(const Url& url, Ranges& ranges, const std::optiona
         if (!multi_) return Error{Failure::failed, "libcurl cannot be initialized"};
         for (CURLM* each : {multi_.get(), plain_multi_.get()}) {
             curl_multi_setopt(each, CURLMOPT_MAXCONNECTS, most_kept_alive);
-            curl_multi_setopt(each, CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(max_connections));
+            curl_multi_setopt(each, CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(max_small_connections));
         }
     }
     Verifiers verifiers(ranges, [this] { curl_multi_wakeup(multi()); });
@@ -219,11 +222,12 @@ Result<void> HttpFetcher::start_some(Fetch& fetch) {
 
 bool HttpFetcher::may_start_another() const {
     if (active_.size() < limit_.connections(max_connections)) return true;
-    if (multiplexes_ != true || active_.size() >= max_streams) return false;
+    if (!multiplexes_ || went_wrong_ || limit_.is_set()) return false;
+    if (active_.size() >= (*multiplexes_ ? max_streams : max_small_connections)) return false;
     Bytes under_way;
     for (const Transfer* transfer : active_)
         under_way += transfer->job().range ? transfer->job().range->length : Bytes(0);
-    return under_way < max_streamed;
+    return under_way < max_small;
 }
 
 void HttpFetcher::count_progress(Fetch& fetch) {
@@ -282,6 +286,7 @@ Result<void> HttpFetcher::take_verdict(Fetch& fetch, const Verifiers::Verdict& v
 // A connection that is shared and stalls, or brings wrong bytes, does so for all its requests. From the first
 // failure on there are only plain ones, and what is under way is asked for again over them.
 void HttpFetcher::fall_back(Fetch& fetch) {
+    went_wrong_ = true;
     if (plain_ || multiplexes_ == false || fetch.url.scheme() != "https") return;
     for (const Transfer* transfer : active_)
         fetch.again.push_back(transfer->job_number());
