@@ -69,6 +69,36 @@ TEST_CASE("gc removes what no channel names and is none of the newest, and tells
     CHECK(list_image(store.path(), "kiosk", {})->is_sound());
 }
 
+TEST_CASE("while a channel leaves machines out, gc keeps what they may hold") {
+    StoreOfVersions store(6);
+    store.promote(2, "testing");
+    PromoteRequest share{store.path(), "kiosk", 4, "stable"};
+    SECTION("a share") {
+        share.rollout.percent = 99;
+    }
+    SECTION("some that are held back") {
+        share.rollout.hold_back = {"lobby"};
+    }
+    REQUIRE(promote(share).ok());
+    const Result<GcReport> partly = run_gc(store, 1);
+    REQUIRE(partly.ok());
+    CHECK(versions_of(store) == Versions{1, 2, 3, 4, 6});
+    CHECK(partly->kept[0].left_out_by == std::vector<std::string>{"stable"});
+    CHECK(partly->kept[0].channels.empty());
+    CHECK(partly->kept[1].channels == std::vector<std::string>{"testing"});
+    CHECK(partly->kept[3].left_out_by.empty());
+    test::CommandLine shell;
+    REQUIRE(shell.run({"gc", store.path(), "kiosk"}) == 0);
+    CHECK(shell.out.find("kept        version 2, named by testing, for machines left out by stable\n") !=
+          std::string::npos);
+    REQUIRE(shell.run({"gc", store.path(), "kiosk", "--json"}) == 0);
+    CHECK(nlohmann::json::parse(shell.out).at("kept").at(2).at("left_out_by").at(0) == "stable");
+
+    store.promote(4, "stable");
+    REQUIRE(run_gc(store, 1).ok());
+    CHECK(versions_of(store) == Versions{2, 4, 6});
+}
+
 TEST_CASE("gc removes nothing while a publisher is at work, and tells its folder as one that may be") {
     StoreOfVersions store(3);
     {
@@ -107,7 +137,7 @@ TEST_CASE("a gc that was cut off is ended by the next one, and what a channel na
     CHECK(versions_of(store) == Versions{2, 4, 5});
     CHECK(hidden_in(store.folder()).empty());
     CHECK(done->leftovers.size() == 3);
-    CHECK(store.observer.events.back() == "version 2 is named by channel stable by now: it stays");
+    CHECK(store.observer.events.back() == "version 2 is needed by channel stable by now: it stays");
     CHECK(list_image(store.path(), "kiosk", {})->is_sound());
 }
 

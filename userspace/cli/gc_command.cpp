@@ -20,8 +20,8 @@ void print_json(std::ostream& out, const publish::GcRequest& request, const publ
     ordered_json json{{"image", request.image}, {"keep", request.keep}, {"deleted", request.remove}};
     for (const char* key : {"kept", "versions", "leftovers", "left_alone"})
         json[key] = ordered_json::array();
-    for (const auto& [version, channels] : report.kept)
-        json["kept"].push_back({{"version", version}, {"channels", channels}});
+    for (const auto& [version, channels, left_out_by] : report.kept)
+        json["kept"].push_back({{"version", version}, {"channels", channels}, {"left_out_by", left_out_by}});
     for (const auto& [version, bytes] : report.versions)
         json["versions"].push_back({{"version", version}, {"bytes", bytes.count()}});
     for (const auto& [name, bytes] : report.leftovers)
@@ -32,15 +32,19 @@ void print_json(std::ostream& out, const publish::GcRequest& request, const publ
     out << json_text(json);
 }
 
+void print_names(std::ostream& out, const char* before, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+        out << before << printable(name);
+        before = ", ";
+    }
+}
+
 void print_report(std::ostream& out, const publish::GcRequest& request, const publish::GcReport& report) {
-    for (const auto& [version, channels] : report.kept) {
-        out << "kept        version " << version << ", ";
-        const char* separator = "named by ";
-        for (const std::string& channel : channels) {
-            out << separator << printable(channel);
-            separator = ", ";
-        }
-        out << (channels.empty() ? "one of the newest" : "") << "\n";
+    for (const auto& [version, channels, left_out_by] : report.kept) {
+        out << "kept        version " << version;
+        print_names(out, ", named by ", channels);
+        print_names(out, ", for machines left out by ", left_out_by);
+        out << (channels.empty() && left_out_by.empty() ? ", one of the newest" : "") << "\n";
     }
     for (const auto& [version, why] : report.left_alone)
         out << "left alone  version " << version << ": " << why << "\n";
@@ -82,10 +86,11 @@ Result<ExitCode> run_gc(const Environment& environment, const Arguments& argumen
 
 const Command gc_command{
     .name = "gc",
-    .summary = "remove old versions that no channel names from a store",
+    .summary = "remove old versions that no channel needs from a store",
     .description =
         "Tells which versions of IMAGE in the folder STORE no channel names and are none\n"
         "of the newest, and what an interrupted publish left. Only --delete removes them.\n"
+        "Those before one that a channel has for a part of the machines only stay too.\n"
         "A kiosk that still holds a removed version cannot restore before it is updated.",
     .options = {keep_option, delete_option, json_option},
     .operands = "STORE IMAGE",

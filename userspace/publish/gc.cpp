@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <optional>
 
 #include "base/replace_file.hpp"
@@ -21,9 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view document_suffix = ".json";
 constexpr std::string_view hidden_suffix = ".removed";
-
-// Channels by the version that they name.
-using Named = std::map<std::uint64_t, std::vector<std::string>>;
 
 std::string hidden_name(std::uint64_t version) {
     return "." + std::to_string(version) + std::string(hidden_suffix);
@@ -60,11 +56,22 @@ Bytes bytes_of(const fs::path& folder) {
     return Bytes(units * stat_unit);
 }
 
-// Doubt about one channel ends it: it may name any version.
-Result<Named> named_versions(const fs::path& folder, const std::string& image) {
+// The channels of an image, which say what is needed.
+class Channels {
+  public:
+    // Doubt about one channel ends it: it may name any version.
+    static Result<Channels> read(const fs::path& folder, const std::string& image);
+    // Why a version stays; nothing: no channel needs it.
+    std::optional<GcReport::Kept> needing(std::uint64_t version) const;
+
+  private:
+    std::vector<format::Channel> channels_;  // named as their files are
+};
+
+Result<Channels> Channels::read(const fs::path& folder, const std::string& image) {
     const Result<std::vector<std::string>> names = names_in(folder);
     if (!names) return names.error();
-    Named named;
+    Channels all;
     for (const std::string& name : *names) {
         if (name.starts_with('.') || !name.ends_with(document_suffix)) continue;
         const Result<StoredChannel> stored = read_channel(folder / name, image);
@@ -72,9 +79,21 @@ Result<Named> named_versions(const fs::path& folder, const std::string& image) {
             return Error{Failure::refused, stored.error().message +
                                                ": mend it, or move it away if it is no channel; nothing is "
                                                "removed while it may name any version"};
-        named[stored->channel.version].push_back(name.substr(0, name.size() - document_suffix.size()));
+        all.channels_.push_back(stored->channel);
+        all.channels_.back().name = name.substr(0, name.size() - document_suffix.size());
     }
-    return named;
+    return all;
+}
+
+std::optional<GcReport::Kept> Channels::needing(std::uint64_t version) const {
+    GcReport::Kept kept{version};
+    for (const format::Channel& channel : channels_) {
+        if (channel.version == version) kept.channels.push_back(channel.name);
+        const bool for_all = channel.percent == 100 && channel.hold_back.empty();
+        if (!for_all && version < channel.version) kept.left_out_by.push_back(channel.name);
+    }
+    if (kept.channels.empty() && kept.left_out_by.empty()) return std::nullopt;
+    return kept;
 }
 
 class Collector {
@@ -86,12 +105,12 @@ class Collector {
     Result<GcReport> survey() const;
     // Ends what was cut off and has nobody any more, for who has the lock. Returns what is gone.
     Result<std::vector<GcReport::Leftover>> finish_leftovers(ImageFolder& folder);
-    // Removes the versions of the report; those that a channel names by now are kept.
+    // Removes the versions of the report; those that a channel needs by now are kept.
     Result<void> remove(GcReport& report);
 
   private:
-    // Removes a version that is hidden. Not where channels name it: then it is back, and they are returned.
-    Result<std::vector<std::string>> finish(std::uint64_t version);
+    // Removes a version that is hidden. Not where a channel needs it: then it is back, and why is returned.
+    Result<std::optional<GcReport::Kept>> finish(std::uint64_t version);
 
     const fs::path folder_;
     const GcRequest& request_;
@@ -100,8 +119,8 @@ class Collector {
 };
 
 Result<GcReport> Collector::survey() const {
-    const Result<Named> named = named_versions(folder_, request_.image);
-    if (!named) return named.error();
+    const Result<Channels> channels = Channels::read(folder_, request_.image);
+    if (!channels) return channels.error();
     const Result<std::vector<std::string>> names = names_in(folder_);
     if (!names) return names.error();
     GcReport report;
@@ -129,18 +148,17 @@ Result<GcReport> Collector::survey() const {
     // Damaged ones are none of the newest, and what is newer than a newest one stays in any case.
     const std::uint64_t oldest_kept = whole.size() < request_.keep ? 0 : whole[whole.size() - request_.keep];
     for (const std::uint64_t version : there) {
-        const auto channels = named->find(version);
-        if (channels != named->end())
-            report.kept.push_back({version, channels->second});
+        if (const std::optional<GcReport::Kept> kept = channels->needing(version))
+            report.kept.push_back(*kept);
         else if (version >= oldest_kept)
-            report.kept.push_back({version, {}});
+            report.kept.push_back({version});
         else
             report.versions.push_back({version, bytes_of(folder_ / std::to_string(version))});
     }
     return report;
 }
 
-Result<std::vector<std::string>> Collector::finish(std::uint64_t version) {
+Result<std::optional<GcReport::Kept>> Collector::finish(std::uint64_t version) {
     const fs::path shown = folder_ / std::to_string(version);
     const fs::path hidden = folder_ / hidden_name(version);
     const fs::path manifest = hidden / manifest_name;
@@ -150,19 +168,21 @@ Result<std::vector<std::string>> Collector::finish(std::uint64_t version) {
     std::error_code error;
     // Without a manifest its removal has begun; where the number is taken it was published anew.
     if (is_whole && !fs::exists(shown, error)) {
-        const Result<Named> named = named_versions(folder_, request_.image);
-        if (!named || named->contains(version)) {
+        const Result<Channels> channels = Channels::read(folder_, request_.image);
+        const std::optional<GcReport::Kept> kept = channels ? channels->needing(version) : std::nullopt;
+        if (!channels || kept) {
             if (Result<void> back = rename_to_free(hidden, shown); !back) return back.error();
-            if (!named) return named.error();
-            observer_.event("version " + std::to_string(version) + " is named by channel " +
-                            named->at(version).front() + " by now: it stays");
-            return named->at(version);
+            if (!channels) return channels.error();
+            observer_.event("version " + std::to_string(version) + " is needed by channel " +
+                            (kept->channels.empty() ? kept->left_out_by : kept->channels).front() +
+                            " by now: it stays");
+            return kept;
         }
     }
     if (is_whole && unlink(manifest.c_str()) != 0) return errno_error("cannot remove " + manifest.string());
     if (Result<void> synced = sync_folder(hidden); !synced) return synced.error();
     if (Result<void> removed = remove_folder(hidden); !removed) return removed.error();
-    return std::vector<std::string>();
+    return std::optional<GcReport::Kept>();
 }
 
 Result<std::vector<GcReport::Leftover>> Collector::finish_leftovers(ImageFolder& folder) {
@@ -174,9 +194,9 @@ Result<std::vector<GcReport::Leftover>> Collector::finish_leftovers(ImageFolder&
         if (is_partial(name)) gone.push_back(leftover);
         const std::optional<std::uint64_t> version = hidden_version(name);
         if (!version) continue;
-        const Result<std::vector<std::string>> channels = finish(*version);
-        if (!channels) return channels.error();
-        if (channels->empty()) gone.push_back(leftover);
+        const Result<std::optional<GcReport::Kept>> kept = finish(*version);
+        if (!kept) return kept.error();
+        if (!*kept) gone.push_back(leftover);
     }
     if (Result<void> removed = folder.remove_leftovers(); !removed) return removed.error();
     return gone;
@@ -193,12 +213,12 @@ Result<void> Collector::remove(GcReport& report) {
         if (Result<void> hidden = rename_to_free(folder_ / number, folder_ / hidden_name(version.version));
             !hidden)
             return hidden;
-        const Result<std::vector<std::string>> channels = finish(version.version);
-        if (!channels) return channels.error();
-        if (channels->empty())
-            gone.push_back(version);
+        const Result<std::optional<GcReport::Kept>> kept = finish(version.version);
+        if (!kept) return kept.error();
+        if (*kept)
+            report.kept.push_back(**kept);
         else
-            report.kept.push_back({version.version, *channels});
+            gone.push_back(version);
     }
     report.versions = std::move(gone);
     std::ranges::sort(report.kept, {}, &GcReport::Kept::version);

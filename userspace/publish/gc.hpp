@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Old versions leave a store: what no channel names and no rule keeps.
+// Old versions leave a store: what no channel needs and no rule keeps.
 #pragma once
 
 #include <filesystem>
@@ -27,7 +27,10 @@ struct GcRequest {
 struct GcReport {
     struct Kept {
         std::uint64_t version = 0;
-        std::vector<std::string> channels;  // that name it; none: it is one of the newest
+        std::vector<std::string> channels{};  // that name it
+        // That have a newer version for a share of the machines, or hold some back: others may still hold
+        // this one. Without either it is one of the newest.
+        std::vector<std::string> left_out_by{};
     };
     struct Version {
         std::uint64_t version = 0;
@@ -52,7 +55,7 @@ struct GcReport {
 };
 
 // A version is hidden by one rename, durably, before anything of it is removed, and comes back if a channel
-// names it by then: so that of a channel that somebody changes meanwhile, whatever with, either the version
+// needs it by then: so that of a channel that somebody changes meanwhile, whatever with, either the version
 // is there, or it was gone before. The lock of the image is held while something is removed. Cut off
 // anywhere, it leaves whole versions and hidden ones, with which the next one goes on.
 //
