@@ -8,7 +8,7 @@
 
 namespace regild::net {
 
-// Shared by all connections: a server that cannot answer one request is not asked fifteen others meanwhile.
+// Shared by all connections: a server that cannot answer one request is not asked others meanwhile.
 class BackOff {
   public:
     using Clock = std::chrono::steady_clock;
