@@ -20,6 +20,7 @@ namespace {
 constexpr mode_t file_mode = 0644;
 constexpr mode_t folder_mode = 0755;
 constexpr const char* partial_infix = ".partial-";
+constexpr std::string_view document_suffix = ".json";
 
 // A folder that is there keeps its mode: its owner chose it.
 Result<void> make_folder(const std::filesystem::path& path) {
@@ -39,6 +40,11 @@ std::optional<std::uint64_t> version_of(const std::string& name) {
     if (error != std::errc() || number == 0 || number > format::max_version || std::to_string(number) != name)
         return std::nullopt;
     return number;
+}
+
+std::optional<std::string> channel_of(const std::string& name) {
+    if (name.starts_with('.') || !name.ends_with(document_suffix)) return std::nullopt;
+    return name.substr(0, name.size() - document_suffix.size());
 }
 
 bool is_partial(const std::string& name) {

@@ -18,6 +18,8 @@ inline constexpr const char* manifest_name = "manifest.json";
 
 // The number of the version whose folder has this name; nothing: it is none of a version.
 std::optional<std::uint64_t> version_of(const std::string& name);
+// The channel whose file in an image's folder has this name; nothing: it is none of a channel.
+std::optional<std::string> channel_of(const std::string& name);
 // Whether a publisher builds a version in a folder of this name, or did so until it was cut off.
 bool is_partial(const std::string& name);
 // What is in a folder, in the order of the names.

@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view document_suffix = ".json";
 constexpr std::string_view hidden_suffix = ".removed";
 
 std::string hidden_name(std::uint64_t version) {
@@ -73,14 +72,15 @@ Result<Channels> Channels::read(const fs::path& folder, const std::string& image
     if (!names) return names.error();
     Channels all;
     for (const std::string& name : *names) {
-        if (name.starts_with('.') || !name.ends_with(document_suffix)) continue;
+        const std::optional<std::string> channel = channel_of(name);
+        if (!channel) continue;
         const Result<StoredChannel> stored = read_channel(folder / name, image);
         if (!stored)
             return Error{Failure::refused, stored.error().message +
                                                ": mend it, or move it away if it is no channel; nothing is "
                                                "removed while it may name any version"};
         all.channels_.push_back(stored->channel);
-        all.channels_.back().name = name.substr(0, name.size() - document_suffix.size());
+        all.channels_.back().name = *channel;
     }
     return all;
 }

@@ -17,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view document_suffix = ".json";
-
 SignatureState signature_of(const fs::path& document, const std::string& text, const Keys& keys) {
     const fs::path path = document.string() + ".sig";
     std::error_code error;
@@ -125,8 +123,7 @@ Result<ListedImage> list_image(const fs::path& store, const std::string& image, 
     }
     std::ranges::sort(listed.versions, {}, &ListedVersion::number);
     for (const std::string& name : *names)
-        if (name.ends_with(document_suffix) && !name.starts_with('.'))
-            listed.channels.push_back(list_channel(folder / name, listed, keys));
+        if (channel_of(name)) listed.channels.push_back(list_channel(folder / name, listed, keys));
     return listed;
 }
 
