@@ -43,9 +43,10 @@ lint:
 	@tests/setup/install build unit lint
 	tests/setup/lint
 
+# The mutants' copy takes from this cache what is compiled here.
 unit:
 	@tests/setup/install build unit
-	cmake -S . -B build/userspace
+	cmake -S . -B build/userspace -DCMAKE_CXX_COMPILER_LAUNCHER='env;CCACHE_DIR=$(CURDIR)/build/ccache;CCACHE_BASEDIR=$(CURDIR);CCACHE_NOHASHDIR=1;ccache'
 	cmake --build build/userspace -j $(JOBS) --target unit-tests
 	ctest --test-dir build/userspace --output-on-failure -j $(JOBS)
 

@@ -10,8 +10,11 @@
 
 namespace regild::test {
 
+// Absolute.
+std::string golden_path(const std::string& name);
+
 inline std::string golden_text(const std::string& name) {
-    std::ifstream stream(std::string(REGILD_TEST_DATA) + "/" + name, std::ios::binary);
+    std::ifstream stream(golden_path(name), std::ios::binary);
     if (!stream) throw std::runtime_error("missing golden file " + name);
     return {std::istreambuf_iterator<char>(stream), {}};
 }

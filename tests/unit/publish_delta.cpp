@@ -9,6 +9,7 @@
 #include "codec/zstd.hpp"
 #include "files.hpp"
 #include "format/delta.hpp"
+#include "format_golden.hpp"
 #include "publish/delta_reader.hpp"
 #include "silent_observer.hpp"
 #include "temporary_directory.hpp"
@@ -310,7 +311,7 @@ TEST_CASE_METHOD(test::CommandLine,
         image += std::string(block_bytes, static_cast<char>(n + 1));
     write_file(directory / "image", image);
     REQUIRE(publish("store", "3") == 0);
-    REQUIRE(run({"publish", "--delta", REGILD_TEST_DATA "/small.delta", "--store", directory / "store"}) ==
+    REQUIRE(run({"publish", "--delta", test::golden_path("small.delta"), "--store", directory / "store"}) ==
             0);
 
     const auto fill = [&](std::size_t block, const std::string& with) {
