@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dm/mapping.hpp"
 
-#include <libdevmapper.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include <array>
-#include <cstdarg>
-#include <cstdio>
 #include <filesystem>
 #include <string_view>
 
 #include "base/mapped_name.hpp"
 #include "dm/hold_lock.hpp"
+#include "dm/task.hpp"
 
 namespace regild::dm {
 namespace {
@@ -20,69 +17,6 @@ namespace {
 constexpr const char* target_type = "writelog";
 constexpr std::size_t max_uuid_length = 128;  // DM_UUID_LEN less the NUL
 constexpr const char* lock_folder = "/run/regild";
-constexpr int log_level_error = 3;  // syslog's levels
-
-// libdevmapper tells what went wrong by its log function only; by default that writes to stderr. Kept is the
-// first message since the last task was made: the ones after it follow from it.
-thread_local std::string first_message;
-
-__attribute__((format(printf, 5, 6))) void keep_first_message(int level, const char*, int, int,
-                                                              const char* format, ...) {
-    constexpr int level_mask = 0x07;  // the rest are flags: "to stderr", "once"
-    if ((level & level_mask) > log_level_error || !first_message.empty()) return;
-    std::array<char, 512> text{};
-    va_list arguments;
-    va_start(arguments, format);
-    std::vsnprintf(text.data(), text.size(), format, arguments);
-    va_end(arguments);
-    first_message = text.data();
-}
-
-// One request to device-mapper about one device.
-class Task {
-  public:
-    Task(int type, const std::string& name) {
-        first_message.clear();
-        task_.reset(dm_task_create(type));
-        ok_ = task_ && (name.empty() || dm_task_set_name(task_.get(), name.c_str()) != 0);
-    }
-
-    dm_task* get() { return task_.get(); }
-    // Takes the result of a dm_task_set_...() call.
-    void require(int result) { ok_ = ok_ && result != 0; }
-    bool run() {
-        ok_ = ok_ && dm_task_run(task_.get()) != 0;
-        return ok_;
-    }
-
-    // For requests that make udev act (resume, remove): also waits until it has. Where udev does not run or
-    // is switched off, libdevmapper sets no cookie and makes and removes the node in /dev/mapper itself.
-    bool run_with_udev() {
-        std::uint32_t cookie = 0;
-        require(ok_ ? dm_task_set_cookie(task_.get(), &cookie, 0) : 0);
-        const bool done = run();
-        // Failed or not: this also frees the cookie and updates the nodes.
-        dm_udev_wait(cookie);
-        return done;
-    }
-
-    int error_number() { return task_ ? dm_task_get_errno(task_.get()) : 0; }
-    Error error(const std::string& what) {
-        Error error = error_number() != 0 ? errno_error(what, error_number())
-                                          : Error{Failure::failed, what + ": device-mapper does not answer"};
-        // libdevmapper only repeats the errno when the kernel said no; otherwise it knows more.
-        if (error_number() == 0 && !first_message.empty()) error.message = what + ": " + first_message;
-        if (error_number() == EBUSY) error.kind = Failure::refused;
-        return error;
-    }
-
-  private:
-    struct Destroy {
-        void operator()(dm_task* task) const { dm_task_destroy(task); }
-    };
-    std::unique_ptr<dm_task, Destroy> task_;
-    bool ok_ = false;
-};
 
 // Device-mapper splits a table line at spaces and takes a backslash before one as part of the word.
 std::string escape(const std::string& path) {
@@ -211,8 +145,6 @@ class DeviceMapping final : public Mapping {
 
 class DeviceMapper final : public Mapper {
   public:
-    DeviceMapper() { dm_log_with_errno_init(keep_first_message); }
-
     Result<std::unique_ptr<Mapping>> hold(const std::string& name, const std::string& uuid,
                                           const WritelogTable& table) override {
         if (!is_valid_mapped_name(name)) return bad_name(name);
