@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "dm/hold_lock.hpp"
+#include "dm/holders.hpp"
 #include "temporary_directory.hpp"
 
 using namespace regild;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dm/mapping.hpp"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
-#include <filesystem>
 #include <string_view>
 
 #include "base/mapped_name.hpp"
 #include "dm/hold_lock.hpp"
+#include "dm/holders.hpp"
+#include "dm/target.hpp"
 #include "dm/task.hpp"
 
 namespace regild::dm {
 namespace {
 
-constexpr const char* target_type = "writelog";
 constexpr std::size_t max_uuid_length = 128;  // DM_UUID_LEN less the NUL
 constexpr const char* lock_folder = "/run/regild";
 
@@ -53,11 +50,9 @@ Result<void> remove_device(const std::string& name) {
 // there before us has a link in `holders` by now.
 Result<void> check_alone(const std::string& own, const WritelogTable& table) {
     for (const std::string& path : {table.data_path, table.log_path}) {
-        struct stat status {};
-        if (stat(path.c_str(), &status) != 0) return errno_error("cannot look at " + path);
-        const std::string directory = "/sys/dev/block/" + std::to_string(major(status.st_rdev)) + ":" +
-                                      std::to_string(minor(status.st_rdev));
-        const std::optional<std::string> other = other_holder(directory, own);
+        const Result<std::string> directory = device_directory(path);
+        if (!directory) return directory.error();
+        const std::optional<std::string> other = other_holder(*directory, own);
         if (other)
             return Error{Failure::refused,
                          path + " is in use by " + *other + ": unmap that first (dmsetup ls)"};
@@ -193,18 +188,6 @@ class DeviceMapper final : public Mapper {
 };
 
 }  // namespace
-
-std::optional<std::string> other_holder(const std::string& device_directory, const std::string& own) {
-    std::error_code error;
-    for (auto entry = std::filesystem::directory_iterator(device_directory + "/holders", error);
-         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-        std::string name = entry->path().filename();
-        if (name != own) return name;
-    }
-    // What cannot be looked at may hide somebody.
-    if (error) return "somebody unknown (" + device_directory + "/holders: " + error.message() + ")";
-    return std::nullopt;
-}
 
 std::string WritelogTable::parameters() const {
     return escape(data_path) + " 0 " + escape(log_path) + " 0 " + std::to_string(block_size.count()) +

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -47,10 +46,6 @@ class Mapper {
     // Failure::refused when it is open or not one of ours.
     virtual Result<void> remove(const std::string& name) = 0;
 };
-
-// Another device than `own` ("dm-3") that lies on a block device, by the latter's directory in sysfs; nothing
-// where there is none.
-std::optional<std::string> other_holder(const std::string& device_directory, const std::string& own);
 
 std::unique_ptr<Mapper> make_device_mapper();
 
