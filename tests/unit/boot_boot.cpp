@@ -252,7 +252,7 @@ TEST_CASE("a held volume that is half restored does not go live") {
     Result<volume::Volume> seen = volume::Volume::open({kiosk.data(), kiosk.log()}, block::Access::read);
     REQUIRE(seen.ok());
     FakeMapper mapper(kiosk.trace);
-    Result<HeldVolume> held = hold(mapper, "kiosk", *seen, seen->log().geometry(), false);
+    Result<HeldVolume> held = hold(mapper, "kiosk", *seen, seen->log().geometry(), {});
     REQUIRE(held.ok());
     const Result<void> active = activate(*held->mapping, held->volume);
     REQUIRE_FALSE(active.ok());

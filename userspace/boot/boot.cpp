@@ -339,7 +339,7 @@ Result<bool> Boot::attempt() {
     std::unique_ptr<dm::Mapping> mapping;
     if (!options_.no_map) {
         Result<HeldVolume> holding =
-            hold(in_.mapper, configuration_.name, volume, geometry, configuration_.allow_discards);
+            hold(in_.mapper, configuration_.name, volume, geometry, {configuration_.allow_discards});
         if (!holding) return holding.error();
         mapping = std::move(holding->mapping);
         volume = std::move(holding->volume);

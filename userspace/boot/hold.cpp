@@ -16,12 +16,13 @@ bool is_unchanged(volume::Volume& before, volume::Volume& now) {
 }  // namespace
 
 Result<HeldVolume> hold(dm::Mapper& mapper, const std::string& name, volume::Volume& seen,
-                        const format::LogGeometry& geometry, bool allow_discards) {
+                        const format::LogGeometry& geometry, MapOptions options) {
     const dm::WritelogTable table{.length = to_sectors(geometry.data_size()),
                                   .data_path = seen.data().name(),
                                   .log_path = seen.log_device().name(),
                                   .block_size = geometry.block_size().sectors(),
-                                  .allow_discards = allow_discards};
+                                  .allow_discards = options.allow_discards,
+                                  .read_only = options.read_only};
     Result<std::unique_ptr<dm::Mapping>> mapping = mapper.hold(name, mapped_uuid_prefix + name, table);
     if (!mapping) return mapping.error();
     Result<volume::Volume> volume =

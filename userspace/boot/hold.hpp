@@ -11,6 +11,11 @@
 
 namespace regild::boot {
 
+struct MapOptions {
+    bool allow_discards = false;
+    bool read_only = false;  // the volume itself; the hold may still write to what is under it
+};
+
 struct HeldVolume {
     std::unique_ptr<dm::Mapping> mapping;
     volume::Volume volume;
@@ -19,7 +24,7 @@ struct HeldVolume {
 // Loads a table of `geometry` for `seen` as the mapped device `name` and opens the volume under it. Refused
 // when a device is in use, or when somebody changed the log since it was `seen`.
 Result<HeldVolume> hold(dm::Mapper& mapper, const std::string& name, volume::Volume& seen,
-                        const format::LogGeometry& geometry, bool allow_discards);
+                        const format::LogGeometry& geometry, MapOptions options);
 
 // The only way to make a volume live. Refused while it is half restored, whoever asks (invariant 9).
 Result<void> activate(dm::Mapping& mapping, volume::Volume& volume);

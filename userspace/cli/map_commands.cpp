@@ -7,6 +7,8 @@
 namespace regild::cli {
 namespace {
 
+constexpr Option read_only_option{"read-only", nullptr, "nothing can be written to it"};
+
 Result<void> check_name(const std::string& name) {
     if (is_valid_mapped_name(name)) return {};
     return Error{Failure::usage, "'" + name +
@@ -32,7 +34,8 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
     }
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
     Result<boot::HeldVolume> held =
-        boot::hold(*mapper, name, *seen, seen->log().geometry(), configuration->allow_discards);
+        boot::hold(*mapper, name, *seen, seen->log().geometry(),
+                   {configuration->allow_discards, arguments.has(read_only_option.name)});
     if (!held) return held.error();
     if (Result<void> repaired = held->volume.repair(); !repaired) return repaired.error();
     if (Result<void> active = boot::activate(*held->mapping, held->volume); !active) return active.error();
@@ -56,7 +59,7 @@ const Command map_command{
         "Maps a volume through the writelog target, which marks each block before it is\n"
         "written for the first time. Refused while the volume is half restored. With\n"
         "--config the NAME is the configuration's unless it is given.",
-    .options = {config_option, data_option, log_option, keys_option, allow_discards_option},
+    .options = {config_option, data_option, log_option, keys_option, allow_discards_option, read_only_option},
     .operands = "NAME",
     .operand_need = Need::here_or_in_configuration,
     .many_operands = false,

@@ -99,6 +99,7 @@ class DeviceMapping final : public Mapping {
         load.require(load.get() != nullptr ? dm_task_add_target(load.get(), 0, table_.length.count(),
                                                                 target_type, table_.parameters().c_str())
                                            : 0);
+        if (table_.read_only) load.require(load.get() != nullptr ? dm_task_set_ro(load.get()) : 0);
         if (load.run()) {
             dm_info own{};
             if (dm_task_get_info(load.get(), &own) == 0 || own.exists == 0)

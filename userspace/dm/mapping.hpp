@@ -16,6 +16,7 @@ struct WritelogTable {
     std::string log_path;
     Sectors block_size;
     bool allow_discards = false;
+    bool read_only = false;  // nothing is written or marked; no part of the parameters
 
     // "<data dev> 0 <log dev> 0 <block sectors> [1 allow_discards]", as kernel/writelog.rst has it.
     std::string parameters() const;
