@@ -73,7 +73,7 @@ class SparseImage:
                              "root_hash": root.hex()}}
         (self.folder / "manifest.json").write_text(json.dumps(manifest))
         channel = {"type": "regild-channel", "format": 1, "image": self.name, "channel": "stable", "serial": 1,
-                   "version": 1}
+                   "issued": "2026-01-01T00:00:00Z", "version": 1}
         (self.folder.parent / "stable.json").write_text(json.dumps(channel))
 
     def _tree(self, count, digests):
