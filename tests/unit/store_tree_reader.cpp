@@ -59,17 +59,28 @@ TEST_CASE("only the hash blocks above the wanted blocks are read") {
     REQUIRE(fetcher.requests.size() == 3);
 }
 
-TEST_CASE("two hash blocks with a small gap between them are read with one request") {
+TEST_CASE("two hash blocks with a small gap between them are read with what lies there") {
     const GoldenImage image = image_of(128 * 20, never);
     const Source source = image.source();
     FakeFetcher fetcher(image);
     TreeReader tree(source, fetcher);
     codec::SaltedSha256 hash(image.manifest.salt);
     REQUIRE(tree.load(set_of(128 * 20, {0, 5 * 128, 15 * 128}), BlockIndex(0)).ok());
-    // The top block; blocks 0 to 5 with four unwanted ones; block 15.
-    REQUIRE(fetcher.requests.size() == 3);
+    // The top block; blocks 0 to 5 with four unwanted ones, in two parts; block 15.
+    REQUIRE(fetcher.requests.size() == 4);
     REQUIRE(tree_bytes(fetcher) == Bytes((1 + 6 + 1) * 4096));
     REQUIRE(tree.digest(BlockIndex(5 * 128)) == hash(image.block(5 * 128)));
+}
+
+TEST_CASE("no request for a few hash blocks is longer than what a new connection brings at once") {
+    const GoldenImage image = image_of(128 * 40, never);
+    const Source source = image.source();
+    FakeFetcher fetcher(image);
+    TreeReader tree(source, fetcher);
+    REQUIRE(tree.load(BlockSet(Blocks(128 * 40), true), BlockIndex(0)).ok());
+    CHECK(fetcher.requests.size() == 1 + 14);  // the top, and 40 below it
+    for (const auto& request : fetcher.requests)
+        CHECK(request.length <= Bytes(3 * 4096));
 }
 
 TEST_CASE("what an earlier part of the tree held is not read again") {

@@ -521,8 +521,8 @@ TEST_CASE("when the network dies in the middle of a large restore, what had arri
         make_golden_image(test::block_size_of(65536), Bytes(96 << 20), [](std::uint64_t) { return false; });
     const auto volume = make_provisioning_volume(image, ByteVector(96 << 20));
     FakeFetcher fetcher(image);
-    // Two requests for the tree and one for the index, then 64 for each batch; the fourth batch fails.
-    fetcher.fail_in = 2 + 1 + 3 * 64;
+    // Five requests for the tree and one for the index, then 64 for each batch; the fourth batch fails.
+    fetcher.fail_in = 5 + 1 + 3 * 64;
     const Result<RestoreReport> report = run_restore(*volume, image, fetcher);
     REQUIRE_FALSE(report.ok());
     REQUIRE(volume->bitmap().marked() == Blocks(3 * 256));

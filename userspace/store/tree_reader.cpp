@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace regild::store {
 namespace {
@@ -14,6 +15,10 @@ constexpr std::uint64_t max_gap = 4;
 constexpr std::uint64_t max_request = 256;  // hash blocks: 1 MiB
 // Hash blocks, gaps too, before those that have arrived are taken over: with the last request at most 2 MiB.
 constexpr std::uint64_t max_fetched = 256;
+// What a new connection brings before it waits for the first acknowledgement: 14,600 bytes, RFC 6928.
+constexpr std::uint64_t first_window = 3;
+// Over so many connections a request is spread: each begins slowly.
+constexpr std::uint64_t connections = 16;
 
 // The hash blocks of level 0 above the members of `wanted` from `from` on, at most max_held.
 std::vector<std::uint64_t> leaves_above(const BlockSet& wanted, BlockIndex from) {
@@ -30,6 +35,15 @@ std::vector<std::uint64_t> leaves_above(const BlockSet& wanted, BlockIndex from)
         at = run->end();
     }
     return leaves;
+}
+
+std::vector<Span> spread(const std::vector<Span>& spans, std::uint64_t total) {
+    const std::uint64_t most = std::max(first_window, (total + connections - 1) / connections);
+    std::vector<Span> parts;
+    for (const Span& span : spans)
+        for (std::uint64_t at = 0; at < span.count; at += most)
+            parts.push_back({span.first + at, std::min(most, span.count - at)});
+    return parts;
 }
 
 std::vector<std::uint64_t> parents_of(const std::vector<std::uint64_t>& indices) {
@@ -118,10 +132,10 @@ Result<void> TreeReader::load_level(unsigned level, const std::vector<std::uint6
     return fetched;
 }
 
-// Of a small tree the two levels at its top, which lie one behind the other: a second request would cost a
-// round trip more.
+// Of a small tree the two levels at its top, which lie one behind the other: together, or the second would
+// cost a round trip more.
 Result<void> TreeReader::load_top() {
-    if (levels_.size() < 2 || !levels_.back().indices.empty()) return {};
+    if (levels_.size() < 2 || std::exchange(top_tried_, true)) return {};
     const auto top = static_cast<unsigned>(levels_.size()) - 1;
     Level root{{0}, std::vector<HashBlock>(1), {true}};
     Level below;
@@ -133,22 +147,30 @@ Result<void> TreeReader::load_top() {
     const Digest& root_hash = source_.manifest.root_hash;
     if (root_hash == zero_digests_[top + 1] || take_from_cache(root_hash, root.blocks[0])) return {};
 
-    ByteVector buffer((1 + below.indices.size()) * format::hash_block_size);
+    ByteVector buffer;
     const auto block = [&](std::size_t number) {
         return ConstByteSpan(buffer).subspan(number * format::hash_block_size, format::hash_block_size);
     };
-    const auto verify = [&](std::size_t) -> Result<void> {
-        if (Result<void> taken = take(top, 0, block(0), root.blocks[0]); !taken) return taken;
-        levels_[top] = root;
-        for (std::size_t i = 0; i < below.indices.size(); ++i) {
-            if (take_from_cache(expected(top - 1, i), below.blocks[i])) continue;
-            if (Result<void> taken = take(top - 1, i, block(1 + i), below.blocks[i]); !taken) return taken;
-        }
-        levels_[top - 1] = below;
-        return {};
+    const std::vector<net::Range> ranges = ranges_of(
+        spread({{0, 1 + below.indices.size()}}, 0), format::hash_block_size,
+        [&](std::uint64_t number) {
+            return shape_.offset_of(top, 0) + Bytes(number * format::hash_block_size);
+        },
+        buffer);
+    const auto arrived = [&](std::size_t number) -> Result<void> {
+        if (number > 0) return {};
+        Result<void> taken = take(top, 0, block(0), root.blocks[0]);
+        if (taken) levels_[top] = root;
+        return taken;
     };
-    const std::vector<net::Range> range{{shape_.offset_of(top, 0), buffer}};
-    return fetcher_.get_ranges(source_.tree_url, range, verify, [](Bytes) {});
+    Result<void> fetched = fetcher_.get_ranges(source_.tree_url, ranges, arrived, [](Bytes) {});
+    if (!fetched) return fetched;
+    // What is wrong below is not known, and asked for by itself.
+    for (std::size_t i = 0; i < below.indices.size(); ++i)
+        below.known[i] = take_from_cache(expected(top - 1, i), below.blocks[i]) ||
+                         take(top - 1, i, block(1 + i), below.blocks[i]);
+    levels_[top - 1] = below;
+    return {};
 }
 
 bool TreeReader::take_from_cache(const Digest& digest, HashBlock& into) {
@@ -175,14 +197,15 @@ Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>&
             continue;
         }
         if (total >= max_fetched) {
-            if (Result<void> fetched = fetch_spans(level, spans, missing, into); !fetched) return fetched;
+            Result<void> fetched = fetch_spans(level, spread(spans, total), missing, into);
+            if (!fetched) return fetched;
             spans.clear();
             total = 0;
         }
         spans.push_back({index, 1});
         ++total;
     }
-    return fetch_spans(level, spans, missing, into);
+    return fetch_spans(level, spread(spans, total), missing, into);
 }
 
 // What was fetched as a hash block, if it is the one.

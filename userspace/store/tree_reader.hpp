@@ -59,6 +59,7 @@ class TreeReader {
     Cache* const cache_;
     format::HashTreeShape shape_;
     codec::SaltedSha256 hash_;
+    bool top_tried_ = false;            // by load_top(), once
     std::vector<Level> levels_;         // [0] holds the data blocks' digests
     std::vector<Digest> zero_digests_;  // [0] of a zero data block, [n + 1] of a hash block full of [n]
 };
