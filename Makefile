@@ -23,10 +23,14 @@ help:
 	@echo 'make install-boot  initramfs-tools hook and script, udev rules (DESTDIR=...)'
 	@echo 'parts of check:    lint unit sanitize integration vm fuzz mutants-sample boots'
 
+# The mutants' copy takes from this cache what is compiled here.
+CCACHE := env;CCACHE_DIR=$(CURDIR)/build/ccache;CCACHE_BASEDIR=$(CURDIR);CCACHE_NOHASHDIR=1;ccache
+CONFIGURE := cmake -S . -B build/userspace -DCMAKE_CXX_COMPILER_LAUNCHER='$(CCACHE)'
+
 # Each target installs what it needs and no more: tests/setup/packages-*.
 tool:
 	@tests/setup/install build
-	cmake -S . -B build/userspace
+	$(CONFIGURE)
 	cmake --build build/userspace -j $(JOBS) --target regild
 
 module:
@@ -43,10 +47,9 @@ lint:
 	@tests/setup/install build unit lint
 	tests/setup/lint
 
-# The mutants' copy takes from this cache what is compiled here.
 unit:
 	@tests/setup/install build unit
-	cmake -S . -B build/userspace -DCMAKE_CXX_COMPILER_LAUNCHER='env;CCACHE_DIR=$(CURDIR)/build/ccache;CCACHE_BASEDIR=$(CURDIR);CCACHE_NOHASHDIR=1;ccache'
+	$(CONFIGURE)
 	cmake --build build/userspace -j $(JOBS) --target unit-tests
 	ctest --test-dir build/userspace --output-on-failure -j $(JOBS)
 
