@@ -20,8 +20,7 @@ SCATTERED_SECONDS = 0.8
 CACHE_SECONDS = 1.0
 HTTPS_CPU = 1.3
 PROVISION_BYTES = 1.04
-# 41 MB of a pair of which casync moves 40.
-UPDATE_OF_CASYNC = 41 / 40
+UPDATE_OF_CASYNC = 1.025
 UPDATE_SECONDS = 0.6
 # At the speed of zstd: what two runs of the same differ by is allowed.
 PUBLISH_OF_ZSTD = 1.05
