@@ -338,8 +338,8 @@ Result<bool> Boot::attempt() {
     // From here until the volume is mapped the devices are ours (invariant 5).
     std::unique_ptr<dm::Mapping> mapping;
     if (!options_.no_map) {
-        Result<HeldVolume> holding =
-            hold(in_.mapper, configuration_.name, volume, geometry, {configuration_.allow_discards});
+        Result<HeldVolume> holding = hold(in_.mapper, configuration_.name, volume, geometry,
+                                          {.allow_discards = configuration_.allow_discards});
         if (!holding) return holding.error();
         mapping = std::move(holding->mapping);
         volume = std::move(holding->volume);

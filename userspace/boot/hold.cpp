@@ -26,7 +26,8 @@ Result<HeldVolume> hold(dm::Mapper& mapper, const std::string& name, volume::Vol
     Result<std::unique_ptr<dm::Mapping>> mapping = mapper.hold(name, mapped_uuid_prefix + name, table);
     if (!mapping) return mapping.error();
     Result<volume::Volume> volume =
-        volume::Volume::open({table.data_path, table.log_path}, block::Access::held, seen.trust());
+        volume::Volume::open({table.data_path, table.log_path},
+                             options.read_only ? block::Access::read : block::Access::held, seen.trust());
     if (!volume) return volume.error();
     if (!is_unchanged(seen, *volume))
         return Error{Failure::refused,

@@ -13,7 +13,7 @@ namespace regild::boot {
 
 struct MapOptions {
     bool allow_discards = false;
-    bool read_only = false;  // the volume itself; the hold may still write to what is under it
+    bool read_only = false;  // what is under it, too
 };
 
 struct HeldVolume {

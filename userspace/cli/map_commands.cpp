@@ -33,11 +33,13 @@ Result<ExitCode> run_map(const Environment& environment, const Arguments& argume
             return Error{Failure::usage, device->name() + " is not a block device and cannot be mapped"};
     }
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
+    const bool read_only = arguments.has(read_only_option.name);
     Result<boot::HeldVolume> held =
         boot::hold(*mapper, name, *seen, seen->log().geometry(),
-                   {configuration->allow_discards, arguments.has(read_only_option.name)});
+                   {.allow_discards = configuration->allow_discards, .read_only = read_only});
     if (!held) return held.error();
-    if (Result<void> repaired = held->volume.repair(); !repaired) return repaired.error();
+    if (!read_only)
+        if (Result<void> repaired = held->volume.repair(); !repaired) return repaired.error();
     if (Result<void> active = boot::activate(*held->mapping, held->volume); !active) return active.error();
     environment.out << held->mapping->path() << "\n";
     return ExitCode::clean;
