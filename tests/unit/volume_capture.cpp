@@ -245,6 +245,16 @@ TEST_CASE_METHOD(Master, "a capture that fails leaves no delta") {
         fetcher.fail_in = 0;
         CHECK(attempt().error().kind == Failure::network);
     }
+    SECTION("somebody who could write meanwhile") {
+        const auto check = [&]() -> Result<void> {
+            CHECK_FALSE(fs::exists(delta));
+            return Error{Failure::refused, "mapped for writing"};
+        };
+        const Result<CaptureReport> report = volume::capture({volume->log(), disk}, source, fetcher, nullptr,
+                                                             {delta, 2, 1, check}, observer, stop);
+        REQUIRE_FALSE(report.ok());
+        CHECK(report.error().message == "mapped for writing");
+    }
     CHECK(left_nothing());
 }
 

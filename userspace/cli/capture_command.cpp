@@ -10,7 +10,7 @@
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "cli/zstd_level.hpp"
-#include "dm/holders.hpp"
+#include "dm/read_only_mapping.hpp"
 #include "volume/volume.hpp"
 
 namespace regild::cli {
@@ -18,21 +18,16 @@ namespace {
 
 constexpr Option version_option{"version", "N", "number of the new version (default: the next one)"};
 
-// The volume that is captured, which nobody writes to meanwhile.
-struct Master {
+// The volume that is captured: nobody else has it, or it is mapped read-only.
+struct Opened {
+    std::optional<dm::ReadOnlyMapping> mapping;
     volume::Volume volume;
-    bool mapped;  // read-only: what is under it is not written either (invariant 5)
-
-    bool is_at_rest() {
-        return !mapped || dm::is_mapped_read_only(volume.data().name(), volume.log_device().name());
-    }
 };
 
-// Why the disk holds the version before still; nullptr: it holds the new one.
-const char* why_not_held(Master& master) {
-    if (!master.volume.trust().has_keys() && master.volume.record().signature.empty())
-        return master.mapped ? "it is mapped" : nullptr;
-    return "the new one is not signed yet";
+// Nothing is written below a mapped volume (invariant 5), and no version is held that a key did not sign
+// where the one before was.
+bool may_hold(Opened& opened) {
+    return !opened.mapping && !opened.volume.trust().has_keys() && opened.volume.record().signature.empty();
 }
 
 void print_json(std::ostream& out, const volume::CaptureReport& report, const format::Manifest& base,
@@ -54,7 +49,7 @@ void print_json(std::ostream& out, const volume::CaptureReport& report, const fo
 }
 
 void print_text(std::ostream& out, const volume::CaptureReport& report, const format::Manifest& base,
-                const std::string& delta, const char* not_held) {
+                const std::string& delta, bool held, bool mapped) {
     out << "image      " << base.image << " version " << report.manifest.version << ", from version "
         << base.version << "\n"
         << "marked     " << blocks_text(report.marked, base.block_size) << "\n"
@@ -63,10 +58,11 @@ void print_text(std::ostream& out, const volume::CaptureReport& report, const fo
         << "root hash  " << to_hex(report.manifest.root_hash) << "\n"
         << "delta      " << printable(delta) << ": publish it with 'regild publish --delta'\n"
         << "this disk  holds version ";
-    if (not_held == nullptr)
+    if (held)
         out << report.manifest.version << " now; it can be restored once that is published\n";
     else
-        out << base.version << " still, as " << not_held << "; it is to be updated like others\n";
+        out << base.version << " still, as " << (mapped ? "it is mapped" : "the new one is not signed yet")
+            << "; it is to be updated like others\n";
 }
 
 // A number that another version has would leave a disk and a delta that no store can take. Where the source
@@ -80,17 +76,21 @@ Result<void> check_is_free(net::Fetcher& fetcher, const net::Url& source, std::u
                                        "number by --version, or update this disk first"};
 }
 
-Result<Master> open_master(const format::Configuration& configuration, const store::Trust& trust) {
+Result<Opened> open_quiescent(const format::Configuration& configuration, const store::Trust& trust) {
     const volume::VolumePaths paths{configuration.data, configuration.log};
     Result<volume::Volume> alone = volume::Volume::open(paths, block::Access::exclusive, trust);
-    if (alone) return Master{*std::move(alone), false};
+    if (alone) return Opened{std::nullopt, *std::move(alone)};
     if (alone.error().kind != Failure::refused) return alone.error();
+    const Result<std::string> data = block::resolve(paths.data);
+    const Result<std::string> log = block::resolve(paths.log);
+    if (!data || !log) return alone.error();
+    // Before the marks are read.
+    Result<dm::ReadOnlyMapping> mapping = dm::ReadOnlyMapping::open(*data, *log);
+    if (!mapping && mapping.error().kind != Failure::refused) return alone.error();
+    if (!mapping) return Error{Failure::refused, alone.error().message + "; " + mapping.error().message};
     Result<volume::Volume> beside = volume::Volume::open(paths, block::Access::read, trust);
     if (!beside) return beside.error();
-    Master master{*std::move(beside), true};
-    if (!master.is_at_rest())
-        return Error{Failure::refused, alone.error().message + ", or map it by 'regild map --read-only'"};
-    return master;
+    return Opened{*std::move(mapping), *std::move(beside)};
 }
 
 Result<ExitCode> run_capture(const Environment& environment, const Arguments& arguments) {
@@ -105,9 +105,9 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
     const Result<net::Url> url = net::parse_document_url(configuration->source);
     if (!url) return url.error();
 
-    Result<Master> master = open_master(*configuration, *trust);
-    if (!master) return master.error();
-    volume::Volume& volume = master->volume;
+    Result<Opened> opened = open_quiescent(*configuration, *trust);
+    if (!opened) return opened.error();
+    volume::Volume& volume = opened->volume;
     if (!volume.usable_log()) return Error{Failure::refused, volume.unusable_reason()};
     const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
     if (!installed) return installed.error();
@@ -126,27 +126,27 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
     if (Result<void> is_free = check_is_free(*fetcher, *url, version); !is_free) return is_free.error();
     const std::string& delta = arguments.operands()[0];
     const volume::RestoreTarget target{volume.log(), volume.data()};
+    const auto check_quiescent = [&]() -> Result<void> {
+        if (!opened->mapping) return {};
+        const Result<void> quiescent = opened->mapping->check();
+        if (!quiescent)
+            return quiescent.error().context("the volume was written to, perhaps; there is no delta");
+        return {};
+    };
     const Result<volume::CaptureReport> report =
-        volume::capture(target, *installed, *fetcher, cache->cache.get(), {delta, version, *level}, *observer,
-                        environment.stop);
+        volume::capture(target, *installed, *fetcher, cache->cache.get(),
+                        {delta, version, *level, check_quiescent}, *observer, environment.stop);
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: there is no delta, and the disk is as it was"};
     if (!report) return report.error();
-    if (!master->is_at_rest()) {
-        std::error_code ignored;
-        std::filesystem::remove(delta, ignored);
-        return Error{Failure::refused,
-                     volume.data().name() +
-                         " did not stay mapped read-only while it was read: there is no delta, start again"};
-    }
-    const char* const not_held = why_not_held(*master);
-    if (not_held == nullptr)
+    const bool hold = may_hold(*opened);
+    if (hold)
         if (Result<void> held = volume::hold_captured(target, report->manifest); !held)
             return held.error().context(delta + " is whole, but the log of this disk");
     if (arguments.has(json_option.name))
-        print_json(environment.out, *report, installed->manifest, delta, not_held == nullptr);
+        print_json(environment.out, *report, installed->manifest, delta, hold);
     else
-        print_text(environment.out, *report, installed->manifest, delta, not_held);
+        print_text(environment.out, *report, installed->manifest, delta, hold, opened->mapping.has_value());
     return ExitCode::clean;
 }
 

@@ -6,7 +6,6 @@
 #include "base/mapped_name.hpp"
 #include "dm/hold_lock.hpp"
 #include "dm/holders.hpp"
-#include "dm/target.hpp"
 #include "dm/task.hpp"
 
 namespace regild::dm {

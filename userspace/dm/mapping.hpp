@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The mapped device: libdevmapper lives here only.
+// The mapped device.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One request to device-mapper about one device, and what is said of it when it fails.
+// One request to device-mapper about one device, and what is said of it when it fails. libdevmapper stays in
+// this folder.
 #pragma once
 
 #include <libdevmapper.h>
@@ -10,6 +11,8 @@
 #include "base/result.hpp"
 
 namespace regild::dm {
+
+constexpr const char* target_type = "writelog";  // kernel/writelog.rst
 
 class Task {
   public:

@@ -187,6 +187,7 @@ Result<CaptureReport> capture(RestoreTarget volume, const store::Source& install
         if (Result<void> added = captured.add(marks.marked); !added) return added.error();
         at = marks.range().end();
     }
+    if (Result<void> checked = request.check(); !checked) return checked.error();
     if (captured.report.changed == Blocks(0))
         return Error{Failure::refused, "nothing on the disk is otherwise than in version " +
                                            std::to_string(installed.manifest.version) +

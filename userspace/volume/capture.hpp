@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 
 #include "base/observer.hpp"
 #include "base/stop.hpp"
@@ -18,6 +19,8 @@ struct CaptureRequest {
     std::filesystem::path delta;  // a new file
     std::uint64_t version = 0;    // higher than the one that the volume holds
     int zstd_level = 0;
+    // Asked when all has been read: whether nobody wrote meanwhile.
+    std::function<Result<void>()> check = [] { return Result<void>(); };
 };
 
 struct CaptureReport {
@@ -29,9 +32,9 @@ struct CaptureReport {
 };
 
 // Writes the delta from `installed` to what is on the disk. Only marked blocks are read, and of the hash tree
-// what lies above them. The volume is not mapped, and nothing of it is changed. Failure::refused: not golden
-// apart from what sessions wrote, on trial, or no block is otherwise. Failure::disk: a block cannot be read.
-// Failure::interrupted: there is no delta then.
+// what lies above them. Nobody writes to the volume, and nothing of it is changed. Failure::refused: not
+// golden apart from what sessions wrote, on trial, or no block is otherwise. Failure::disk: a block cannot be
+// read. Failure::interrupted: there is no delta then.
 Result<CaptureReport> capture(RestoreTarget volume, const store::Source& installed, net::Fetcher& fetcher,
                               store::Cache* cache, const CaptureRequest& request, Observer& observer,
                               const StopFlag& stop);
