@@ -37,8 +37,11 @@ std::vector<std::uint64_t> leaves_above(const BlockSet& wanted, BlockIndex from)
     return leaves;
 }
 
-std::vector<Span> spread(const std::vector<Span>& spans, std::uint64_t total) {
-    const std::uint64_t most = std::max(first_window, (total + connections - 1) / connections);
+std::vector<Span> spread(const std::vector<Span>& spans) {
+    std::uint64_t total = 0;
+    for (const Span& span : spans)
+        total += span.count;
+    const std::uint64_t most = std::max(first_window, divide_up(total, connections));
     std::vector<Span> parts;
     for (const Span& span : spans)
         for (std::uint64_t at = 0; at < span.count; at += most)
@@ -152,7 +155,7 @@ Result<void> TreeReader::load_top() {
         return ConstByteSpan(buffer).subspan(number * format::hash_block_size, format::hash_block_size);
     };
     const std::vector<net::Range> ranges = ranges_of(
-        spread({{0, 1 + below.indices.size()}}, 0), format::hash_block_size,
+        spread({{0, 1 + below.indices.size()}}), format::hash_block_size,
         [&](std::uint64_t number) {
             return shape_.offset_of(top, 0) + Bytes(number * format::hash_block_size);
         },
@@ -197,15 +200,14 @@ Result<void> TreeReader::fetch(unsigned level, const std::vector<std::uint64_t>&
             continue;
         }
         if (total >= max_fetched) {
-            Result<void> fetched = fetch_spans(level, spread(spans, total), missing, into);
-            if (!fetched) return fetched;
+            if (Result<void> fetched = fetch_spans(level, spans, missing, into); !fetched) return fetched;
             spans.clear();
             total = 0;
         }
         spans.push_back({index, 1});
         ++total;
     }
-    return fetch_spans(level, spread(spans, total), missing, into);
+    return fetch_spans(level, spans, missing, into);
 }
 
 // What was fetched as a hash block, if it is the one.
@@ -225,12 +227,13 @@ Result<void> TreeReader::take(unsigned level, std::uint64_t index, ConstByteSpan
 Result<void> TreeReader::fetch_spans(unsigned level, const std::vector<Span>& spans,
                                      const std::vector<std::uint64_t>& missing, Level& into) {
     ByteVector buffer;
+    const std::vector<Span> parts = spread(spans);
     const std::vector<net::Range> ranges = ranges_of(
-        spans, format::hash_block_size, [&](std::uint64_t index) { return shape_.offset_of(level, index); },
+        parts, format::hash_block_size, [&](std::uint64_t index) { return shape_.offset_of(level, index); },
         buffer);
 
     const auto verify = [&](std::size_t number) -> Result<void> {
-        const Span& span = spans[number];
+        const Span& span = parts[number];
         for (auto wanted = std::ranges::lower_bound(missing, span.first);
              wanted != missing.end() && *wanted < span.first + span.count; ++wanted) {
             const ConstByteSpan block = ranges[number].into.subspan(
