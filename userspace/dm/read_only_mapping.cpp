@@ -2,8 +2,9 @@
 #include "dm/read_only_mapping.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
-#include <fstream>
 #include <string_view>
 
 #include "dm/holders.hpp"
@@ -25,16 +26,14 @@ Result<std::string> only_holder(const std::string& path) {
 }
 
 // Of a mapped device of one target that has its table and no other one waiting.
-Result<void> check_table(const std::string& name) {
-    int major_number = 0;
-    int minor_number = 0;
-    char colon = 0;
-    std::ifstream number("/sys/block/" + name + "/dev");
-    if (!(number >> major_number >> colon >> minor_number))
-        return Error{Failure::refused, "/sys/block/" + name + "/dev cannot be read"};
+Result<void> check_table(int fd, const std::string& name) {
+    struct stat device {};
+    if (fstat(fd, &device) != 0) return errno_error("cannot look at " + name).as(Failure::refused);
     Task look(DM_DEVICE_STATUS, "");
-    look.require(look.get() != nullptr ? dm_task_set_major(look.get(), major_number) : 0);
-    look.require(look.get() != nullptr ? dm_task_set_minor(look.get(), minor_number) : 0);
+    look.require(
+        look.get() != nullptr ? dm_task_set_major(look.get(), static_cast<int>(major(device.st_rdev))) : 0);
+    look.require(
+        look.get() != nullptr ? dm_task_set_minor(look.get(), static_cast<int>(minor(device.st_rdev))) : 0);
     dm_info info{};
     if (!look.run() || dm_task_get_info(look.get(), &info) == 0)
         return look.error("cannot look at the mapped device " + name).as(Failure::refused);
@@ -76,7 +75,7 @@ Result<void> ReadOnlyMapping::check() const {
         if (!name) return name.error();
         if (*name != name_) return Error{Failure::refused, path + " is in use by " + *name};
     }
-    return check_table(name_);
+    return check_table(fd_.get(), name_);
 }
 
 }  // namespace regild::dm
