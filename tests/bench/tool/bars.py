@@ -20,6 +20,7 @@ SCATTERED_SECONDS = 0.8
 CACHE_SECONDS = 1.0
 HTTPS_CPU = 1.3
 PROVISION_BYTES = 1.04
+UPDATE_BYTES = 41e6
 UPDATE_OF_CASYNC = 1.025
 UPDATE_SECONDS = 0.6
 # At the speed of zstd: what two runs of the same differ by is allowed.
@@ -124,6 +125,8 @@ def https(results):
 
 def update(results):
     if results.has("update", "regild"):
+        yield most("update to the next version, bytes of HTTP", results.median("update", "regild", "wire") / 1e6,
+                   UPDATE_BYTES / 1e6, "MB")
         if results.has("update", "casync"):
             yield most("update to the next version, bytes of HTTP against casync",
                        results.ratio("update", "regild", "casync", "wire"), UPDATE_OF_CASYNC, "×")
