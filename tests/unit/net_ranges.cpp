@@ -115,7 +115,7 @@ TEST_CASE("of small ranges sixty-four are under way at once") {
 }
 
 TEST_CASE("of large ranges no more than sixteen are under way at once") {
-    CHECK(most_under_way(std::size_t(300) << 10, 16, std::chrono::milliseconds(500)) == 16);
+    CHECK(most_under_way(std::size_t(100) << 10, 16, std::chrono::milliseconds(500)) == 16);
 }
 
 TEST_CASE("when a request has failed no more than sixteen are under way at once") {

@@ -20,12 +20,15 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t max_connections = 16;
-// Small requests need more at a time, or each round of them waits for the way there and back: over HTTP/2
-// so many as libcurl sends over one connection. Large ones fill the line as they are, so that all under way
-// have no more than so many bytes.
+// Small requests need more at a time, or each round of them waits for the way there and back: those under way
+// have at most so many bytes on average. Large ones fill the line as they are, and come sooner over a
+// connection that was used than over a new one, which begins slowly.
 constexpr std::size_t max_small_connections = 64;
+constexpr std::uint64_t max_small = 64 << 10;
+// Over HTTP/2 so many as libcurl sends over one connection, while all under way have no more than so many
+// bytes.
 constexpr std::size_t max_streams = 100;
-constexpr Bytes max_small = MiB(4);
+constexpr Bytes max_in_streams = MiB(4);
 // To the server that redirects, and to the one that it redirects to.
 constexpr long most_kept_alive = 2 * max_small_connections;
 // A range whose bytes are wrong so often is wrong at the source.
@@ -227,7 +230,7 @@ bool HttpFetcher::may_start_another() const {
     Bytes under_way;
     for (const Transfer* transfer : active_)
         under_way += transfer->job().range ? transfer->job().range->length : Bytes(0);
-    return under_way < max_small;
+    return under_way < (*multiplexes_ ? max_in_streams : Bytes(max_small * active_.size()));
 }
 
 void HttpFetcher::count_progress(Fetch& fetch) {
