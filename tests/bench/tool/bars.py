@@ -81,8 +81,10 @@ def links(results):
         seconds = results.median(case, "regild")
         if name in LINK_SECONDS:
             yield most(f"restore, {case}", seconds, LINK_SECONDS[name], "s")
-        yield most(f"restore, {case}, against the floor of the same bytes", results.ratio(case, "regild", "floor"),
-                   LINK_OF_FLOOR, "×")
+        raw = f"raw bytes, {name}"
+        if results.has(raw, "regild"):
+            yield most(f"restore, {raw}, against the floor", results.ratio(raw, "regild", "floor, raw"),
+                       LINK_OF_FLOOR, "×")
         fastest = fastest_peer(results, rate)
         if fastest:
             yield most(f"restore, {case}, against what {fastest[1]} takes at the least", seconds / fastest[0], 1, "×")

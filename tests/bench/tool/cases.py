@@ -5,7 +5,7 @@ import random
 
 from lab import WORK, Link, count_flushes, measure, serving
 from methods import Bmaptool, Casync, Curl, CurlZstd, Floor, Regild, Rsync, Zsync
-from volume import Disk, Scattered, Session
+from volume import Disk, Incompressible, Scattered, Session
 
 # Bits a second and milliseconds of the round trip.
 LINKS = {"1 Gbit/s, 20 ms": (1e9, 20), "100 Mbit/s, 20 ms": (100e6, 20), "20 Mbit/s, 80 ms": (20e6, 80)}
@@ -75,16 +75,20 @@ def restore_zeroed(results, golden):
 
 def links(results, golden, rounds):
     session = Session("medium")
+    incompressible = Incompressible(golden, session, random.Random(11))
     with serving("links") as server:
         disk = provisioned("regild", golden, server)
+        raw = provisioned("incompressible", incompressible, server)
     scattered = Scattered("scattered", golden, 1000, random.Random(7))
     ours = [Regild(disk), Floor(disk), Regild(disk, "regild, HTTP/2", tls=True)]
     for name, (rate, trip) in LINKS.items():
         with Link(name, rate, trip) as link:
             take_turns(results, f"medium, {name}", ours, link, session, rounds)
+            results.fact(f"medium, {name}", "packets dropped", link.bytes()[1])
+            if not results.quick:
+                take_turns(results, f"raw bytes, {name}", [Regild(raw), Floor(raw, "raw")], link, session, rounds)
             if rate == 1e9:
                 take_turns(results, f"scattered, {name}", ours, link, scattered, rounds)
-            results.fact(f"medium, {name}", "packets dropped", link.bytes()[1])
 
 
 def warm_cache(results, golden, rounds):

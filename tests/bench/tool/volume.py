@@ -97,6 +97,20 @@ class Session:
                     os.pwrite(disk, os.pread(written.fileno(), min(MIB, (last + 1) * BLOCK - at), at), at)
 
 
+class Incompressible(Golden):
+    """An image with content that zstd gains nothing on where `golden` has content that a session wrote over, and zeros
+    elsewhere: what a store of raw bytes would have to send."""
+
+    def __init__(self, golden, session, random):
+        super().__init__("incompressible", WORK / "store" / "incompressible.img")
+        with open(self.image, "wb") as image:
+            image.truncate(golden.size)
+            for block in session.blocks:
+                if not golden.is_zero(block):
+                    os.pwrite(image.fileno(), random.randbytes(BLOCK), block * BLOCK)
+        self.publish()
+
+
 class Scattered:
     """Single blocks with content far apart."""
 
