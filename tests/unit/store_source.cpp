@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "store/mirrors.hpp"
 #include "url.hpp"
 #include "volume_fixture.hpp"
 
@@ -57,6 +58,26 @@ TEST_CASE("a channel that points at another version's manifest is an error") {
     put(fetcher, "http://h/kiosk/stable.json", format::serialize_channel({"other", 2, "stable", 5}));
     put(fetcher, "http://h/kiosk/2/manifest.json", format::serialize_manifest(manifest_of(2)));
     REQUIRE_FALSE(offered_source(fetcher, url("http://h/kiosk/stable.json"), {}).ok());
+}
+
+TEST_CASE("a mirror that gives something else in place of a document is left for the next one") {
+    auto fake = std::make_unique<FakeFetcher>();
+    for (const std::string host : {"http://h/", "http://m/"}) {
+        put(*fake, host + "kiosk/stable.json", format::serialize_channel({"kiosk", 3, "stable", 5}));
+        put(*fake, host + "kiosk/3/manifest.json", format::serialize_manifest(manifest_of(3)));
+    }
+    const std::string path = GENERATE("kiosk/stable.json", "kiosk/3/manifest.json");
+    const bool is_page = GENERATE(true, false);
+    put(*fake, "http://h/" + path,
+        is_page                       ? "<html>Log in to the network</html>"
+        : path == "kiosk/stable.json" ? "{\"type\": \"regild-channel\"}"
+                                      : format::serialize_manifest(manifest_of(2)));
+    test::SilentObserver observer;
+    const auto mirrored = make_mirrored_fetcher(
+        std::move(fake), {url("http://h/kiosk/stable.json"), url("http://m/kiosk/stable.json")}, observer);
+    const Result<Source> source = offered_source(*mirrored, url("http://h/kiosk/stable.json"), {});
+    REQUIRE(source.ok());
+    CHECK(source->manifest == manifest_of(3));
 }
 
 TEST_CASE("a manifest under another name, or a channel under its, is refused before anything is formatted") {

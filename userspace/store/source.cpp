@@ -51,7 +51,7 @@ Result<void> check_place(const net::Url& url, const std::string& path, const Tru
 // What is wrong with a document besides its signature.
 using Check = std::function<Result<void>(const std::string& text)>;
 
-// With keys it is signed by one of them and `check` has nothing against it, if need be at another mirror.
+// With keys it is signed by one of them. `check` has nothing against it, if need be at another mirror.
 Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::size_t limit,
                               const Trust& trust, const Check& check) {
     const Result<net::Url> signature_url = url.sibling(url.file_name() + ".sig");
@@ -59,12 +59,13 @@ Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::s
     for (;;) {
         Result<std::string> text = fetcher.get(url, limit);
         if (!text) return text.error();
-        if (!trust.has_keys()) return Document{*std::move(text), ""};
-        Result<Document> document = signed_document(fetcher, url, *signature_url, *std::move(text), trust);
+        Result<Document> document =
+            trust.has_keys() ? signed_document(fetcher, url, *signature_url, *std::move(text), trust)
+                             : Document{*std::move(text), ""};
         if (document)
             if (Result<void> checked = check(document->text); !checked) document = checked.error();
         if (document || document.error().kind != Failure::source) return document;
-        fetcher.refute(*signature_url);
+        if (trust.has_keys()) fetcher.refute(*signature_url);
         if (!fetcher.refute(url)) return document;
     }
 }
@@ -104,6 +105,28 @@ Result<void> check_channel(const net::Url& url, const std::string& text, const T
                                       std::to_string(known->channel_serial)};
 }
 
+// Of what nobody signed: a page of somebody else's is none.
+Result<void> check_readable(const net::Url& url, const std::string& text) {
+    const Result<format::DocumentType> type = format::document_type(text);
+    if (!type) return type.error().context(url.shown()).as(Failure::source);
+    if (*type == format::DocumentType::channel) {
+        const Result<format::Channel> channel = format::parse_channel(text);
+        return channel ? Result<void>() : channel.error().context(url.shown()).as(Failure::source);
+    }
+    const Result<format::Manifest> manifest = format::parse_manifest(text);
+    return manifest ? Result<void>() : manifest.error().context(url.shown()).as(Failure::source);
+}
+
+// That it is the one of the version that the channel names.
+Result<void> check_version(const net::Url& url, const format::Channel& channel, const std::string& text) {
+    const Result<format::Manifest> manifest = format::parse_manifest(text);
+    if (!manifest) return manifest.error().context(url.shown()).as(Failure::source);
+    if (manifest->image == channel.image && manifest->version == channel.version) return {};
+    return Error{Failure::source, "the channel points at version " + std::to_string(channel.version) +
+                                      " of " + channel.image + ", but " + url.shown() + " is of version " +
+                                      std::to_string(manifest->version) + " of " + manifest->image};
+}
+
 Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, const std::string& text,
                                    const Trust& trust, const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
@@ -114,19 +137,16 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
         return Offered{std::nullopt, *channel};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
-    Result<Document> manifest =
-        get_document(fetcher, *manifest_url, format::max_manifest_size, trust,
-                     [&](const std::string& served) { return check_manifest(*manifest_url, served, trust); });
+    Result<Document> manifest = get_document(
+        fetcher, *manifest_url, format::max_manifest_size, trust, [&](const std::string& served) {
+            Result<void> right = check_manifest(*manifest_url, served, trust);
+            return right ? check_version(*manifest_url, *channel, served) : right;
+        });
     if (!manifest) return manifest.error();
     Result<Source> source = served_source(*manifest_url, *std::move(manifest));
     if (!source) return source.error();
     source->channel_serial = channel->serial;
     source->channel_issued = channel->issued;
-    if (source->manifest.image != channel->image || source->manifest.version != channel->version)
-        return Error{Failure::source,
-                     url.shown() + " points at version " + std::to_string(channel->version) + " of " +
-                         channel->image + ", but the manifest there is of version " +
-                         std::to_string(source->manifest.version) + " of " + source->manifest.image};
     return Offered{*std::move(source), *channel};
 }
 
@@ -137,6 +157,7 @@ bool names_a_manifest(const net::Url& url) {
 Result<Offered> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
                     const std::optional<Known>& known) {
     const auto check = [&](const std::string& text) {
+        if (!trust.has_keys()) return check_readable(url, text);
         return names_a_manifest(url) ? check_manifest(url, text, trust)
                                      : check_channel(url, text, trust, known);
     };
