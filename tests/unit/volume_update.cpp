@@ -378,6 +378,25 @@ TEST_CASE("what is offered is told apart") {
         by_hand = true;
         CHECK(offer(versions.two.manifest, 7)->has_value());
     }
+    SECTION("for other machines by now: what was staged before is not installed") {
+        const auto stage = [&](const format::Manifest& manifest) {
+            format::ImageRecord record = *volume->log().record();
+            record.staged = {format::serialize_manifest(manifest), ""};
+            REQUIRE(volume->log().write_record(record).ok());
+        };
+        stage(versions.two.manifest);
+        CHECK(offer(versions.two.manifest, 7)->has_value());
+        CHECK(volume->log().record()->staged);
+        channel.hold_back = {"lobby"};
+        tags = {"lobby"};
+        CHECK_FALSE(offer(versions.two.manifest, 8)->has_value());
+        CHECK_FALSE(volume->log().record()->staged);
+        format::Manifest before = versions.two.manifest;
+        before.version -= 1;
+        stage(before);  // which the channel named before
+        CHECK_FALSE(offer(versions.two.manifest, 9)->has_value());
+        CHECK(volume->log().record()->staged);
+    }
     SECTION("too long ago, as somebody may have frozen the channel") {
         trust = store::Trust(codec::PublicKeys::parse(key.public_pem()).value(), "",
                              {.now = 10 * 86400 + 1000, .max_age = 10 * 86400});

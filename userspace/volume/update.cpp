@@ -57,6 +57,17 @@ Result<void> note_channel(log::WriteLog& log, const format::Channel& channel) {
     return log.write_record(std::move(record));
 }
 
+// What was staged before the channel left this machine out.
+Result<void> forget_held_back(log::WriteLog& log, const format::Channel& channel,
+                              const store::Machine& machine) {
+    format::ImageRecord record = *log.record();
+    if (!record.staged || store::is_meant_for(channel, machine)) return {};
+    const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);
+    if (!staged || staged->image != channel.image || staged->version != channel.version) return {};
+    record.staged = {};
+    return log.write_record(std::move(record));
+}
+
 }  // namespace
 
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
@@ -71,6 +82,9 @@ Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetc
     if (!offered) return offered.error();
     if (trust.has_keys() && offered->channel)
         if (Result<void> noted = note_channel(log, *offered->channel); !noted) return noted.error();
+    if (known.machine && offered->channel)
+        if (Result<void> forgotten = forget_held_back(log, *offered->channel, *known.machine); !forgotten)
+            return forgotten.error();
     if (!offered->source) return std::optional<store::Source>();
     const format::Manifest& manifest = offered->source->manifest;
     const std::string version =
