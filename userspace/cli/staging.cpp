@@ -78,7 +78,7 @@ ordered_json offer_json(const Offer& offer) {
 }
 
 void say_nothing_newer(std::ostream& out, const Offer& offer) {
-    out << image_text(offer.record) << " is the newest";
+    out << image_text(offer.record) << " is the newest that this machine is offered";
     if (offer.record.rejected_version != 0)
         out << " but for version " << offer.record.rejected_version << ", which was not confirmed";
     out << "\n";
