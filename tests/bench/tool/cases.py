@@ -75,17 +75,17 @@ def restore_zeroed(results, golden):
 
 def links(results, golden, rounds):
     session = Session("medium")
-    incompressible = Incompressible(golden, session, random.Random(11))
     with serving("links") as server:
-        disk = provisioned("regild", golden, server)
-        raw = provisioned("incompressible", incompressible, server)
+        disk, raw = provisioned("regild", golden, server), None
+        if not results.quick:
+            raw = provisioned("incompressible", Incompressible(golden, session, random.Random(11)), server)
     scattered = Scattered("scattered", golden, 1000, random.Random(7))
     ours = [Regild(disk), Floor(disk), Regild(disk, "regild, HTTP/2", tls=True)]
     for name, (rate, trip) in LINKS.items():
         with Link(name, rate, trip) as link:
             take_turns(results, f"medium, {name}", ours, link, session, rounds)
             results.fact(f"medium, {name}", "packets dropped", link.bytes()[1])
-            if not results.quick:
+            if raw:
                 take_turns(results, f"raw bytes, {name}", [Regild(raw), Floor(raw, "raw")], link, session, rounds)
             if rate == 1e9:
                 take_turns(results, f"scattered, {name}", ours, link, scattered, rounds)
