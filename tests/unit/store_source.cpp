@@ -89,6 +89,7 @@ TEST_CASE("a manifest under another name, or a channel under its, is refused bef
         const Result<Source> source = offered_source(fetcher, url(where), {});
         REQUIRE_FALSE(source.ok());
         CHECK(source.error().message.find(where) != std::string::npos);
+        CHECK(source.error().message.find("publish it under its name") != std::string::npos);
     }
 }
 

@@ -84,17 +84,24 @@ Result<Source> served_source(const net::Url& manifest_url, Document document) {
     return source;
 }
 
-Result<void> check_manifest(const net::Url& url, const std::string& text, const Trust& trust) {
+// With `named` it is the one of the version that this channel names.
+Result<void> check_manifest(const net::Url& url, const std::string& text, const Trust& trust,
+                            const format::Channel* named = nullptr) {
     const Result<format::Manifest> manifest = format::parse_manifest(text);
     if (!manifest) return manifest.error().context(url.shown()).as(Failure::source);
-    return check_place(url, path_of(*manifest), trust);
+    if (Result<void> right = check_place(url, path_of(*manifest), trust); !right) return right;
+    if (!named || (manifest->image == named->image && manifest->version == named->version)) return {};
+    return Error{Failure::source, "the channel points at version " + std::to_string(named->version) + " of " +
+                                      named->image + ", but " + url.shown() + " is of version " +
+                                      std::to_string(manifest->version) + " of " + manifest->image};
 }
 
-// With `known`: no channel that is older than the one that was believed last.
+// With keys, and `known`: no channel that is older than the one that was believed last.
 Result<void> check_channel(const net::Url& url, const std::string& text, const Trust& trust,
                            const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
+    if (!trust.has_keys()) return {};
     if (Result<void> right = check_place(url, channel->image + "/" + channel->name + ".json", trust); !right)
         return right;
     if (Result<void> fresh = trust.check_age(channel->issued); !fresh)
@@ -103,28 +110,6 @@ Result<void> check_channel(const net::Url& url, const std::string& text, const T
     return Error{Failure::source, url.shown() + " is an old one: its serial number is " +
                                       std::to_string(channel->serial) + ", and the last one was " +
                                       std::to_string(known->channel_serial)};
-}
-
-// Of what nobody signed: a page of somebody else's is none.
-Result<void> check_readable(const net::Url& url, const std::string& text) {
-    const Result<format::DocumentType> type = format::document_type(text);
-    if (!type) return type.error().context(url.shown()).as(Failure::source);
-    if (*type == format::DocumentType::channel) {
-        const Result<format::Channel> channel = format::parse_channel(text);
-        return channel ? Result<void>() : channel.error().context(url.shown()).as(Failure::source);
-    }
-    const Result<format::Manifest> manifest = format::parse_manifest(text);
-    return manifest ? Result<void>() : manifest.error().context(url.shown()).as(Failure::source);
-}
-
-// That it is the one of the version that the channel names.
-Result<void> check_version(const net::Url& url, const format::Channel& channel, const std::string& text) {
-    const Result<format::Manifest> manifest = format::parse_manifest(text);
-    if (!manifest) return manifest.error().context(url.shown()).as(Failure::source);
-    if (manifest->image == channel.image && manifest->version == channel.version) return {};
-    return Error{Failure::source, "the channel points at version " + std::to_string(channel.version) +
-                                      " of " + channel.image + ", but " + url.shown() + " is of version " +
-                                      std::to_string(manifest->version) + " of " + manifest->image};
 }
 
 Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, const std::string& text,
@@ -138,10 +123,8 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
     Result<Document> manifest = get_document(
-        fetcher, *manifest_url, format::max_manifest_size, trust, [&](const std::string& served) {
-            Result<void> right = check_manifest(*manifest_url, served, trust);
-            return right ? check_version(*manifest_url, *channel, served) : right;
-        });
+        fetcher, *manifest_url, format::max_manifest_size, trust,
+        [&](const std::string& served) { return check_manifest(*manifest_url, served, trust, &*channel); });
     if (!manifest) return manifest.error();
     Result<Source> source = served_source(*manifest_url, *std::move(manifest));
     if (!source) return source.error();
@@ -156,23 +139,21 @@ bool names_a_manifest(const net::Url& url) {
 
 Result<Offered> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
                     const std::optional<Known>& known) {
-    const auto check = [&](const std::string& text) {
-        if (!trust.has_keys()) return check_readable(url, text);
-        return names_a_manifest(url) ? check_manifest(url, text, trust)
-                                     : check_channel(url, text, trust, known);
+    const bool is_channel = !names_a_manifest(url);
+    const auto check = [&](const std::string& text) -> Result<void> {
+        const Result<format::DocumentType> type = format::document_type(text);
+        if (!type) return type.error().context(url.shown()).as(Failure::source);
+        // installed_source() tells them apart by the name, when nothing is to be fetched.
+        if ((*type == format::DocumentType::channel) != is_channel)
+            return Error{Failure::source,
+                         url.shown() + " is a " + (is_channel ? "manifest" : "channel") +
+                             ", but a manifest is called manifest.json and a channel is not: "
+                             "publish it under its name"};
+        return is_channel ? check_channel(url, text, trust, known) : check_manifest(url, text, trust);
     };
     Result<Document> document = get_document(
         fetcher, url, std::max(format::max_manifest_size, format::max_channel_size), trust, check);
     if (!document) return document.error();
-    const Result<format::DocumentType> type = format::document_type(document->text);
-    if (!type) return type.error().context(url.shown()).as(Failure::source);
-    // installed_source() tells them apart by the name, when nothing is to be fetched.
-    const bool is_channel = *type == format::DocumentType::channel;
-    if (is_channel == names_a_manifest(url))
-        return Error{Failure::source,
-                     url.shown() + " is a " + (is_channel ? "channel" : "manifest") +
-                         ", but a manifest is called manifest.json and a channel is not: publish it under "
-                         "its name"};
     Offered offered;
     if (is_channel) {
         Result<Offered> of_channel = offered_by_channel(fetcher, url, document->text, trust, known);
