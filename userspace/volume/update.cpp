@@ -48,24 +48,22 @@ Result<Update> change_layout(log::WriteLog& log, format::ImageRecord record, Obs
     return Update{log.geometry().blocks(), true};
 }
 
-// What is staged is installed without a look at the channel, whose serial number counts from here on.
-Result<void> note_channel(log::WriteLog& log, const format::Channel& channel) {
+// What is staged is installed without a look at the channel: with keys its serial number counts from here on,
+// and what was staged before it left this machine out is forgotten.
+Result<void> note_channel(log::WriteLog& log, const format::Channel& channel, bool has_keys,
+                          const std::optional<store::Machine>& machine) {
     format::ImageRecord record = *log.record();
-    if (channel.image != record.image || channel.serial <= record.channel_serial) return {};
-    record.channel_serial = channel.serial;
-    record.channel_issued = std::max(record.channel_issued, channel.issued);
-    return log.write_record(std::move(record));
-}
-
-// What was staged before the channel left this machine out.
-Result<void> forget_held_back(log::WriteLog& log, const format::Channel& channel,
-                              const store::Machine& machine) {
-    format::ImageRecord record = *log.record();
-    if (!record.staged || store::is_meant_for(channel, machine)) return {};
-    const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);
-    if (!staged || staged->image != channel.image || staged->version != channel.version) return {};
-    record.staged = {};
-    return log.write_record(std::move(record));
+    if (channel.image != record.image) return {};
+    if (has_keys && channel.serial > record.channel_serial) {
+        record.channel_serial = channel.serial;
+        record.channel_issued = std::max(record.channel_issued, channel.issued);
+    }
+    if (record.staged && machine && !store::is_meant_for(channel, *machine)) {
+        const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);
+        if (staged && staged->image == channel.image && staged->version == channel.version)
+            record.staged = {};
+    }
+    return record == *log.record() ? Result<void>() : log.write_record(std::move(record));
 }
 
 }  // namespace
@@ -80,11 +78,10 @@ Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetc
     }
     Result<store::Offered> offered = store::offered_but(fetcher, url, trust, known);
     if (!offered) return offered.error();
-    if (trust.has_keys() && offered->channel)
-        if (Result<void> noted = note_channel(log, *offered->channel); !noted) return noted.error();
-    if (known.machine && offered->channel)
-        if (Result<void> forgotten = forget_held_back(log, *offered->channel, *known.machine); !forgotten)
-            return forgotten.error();
+    if (offered->channel)
+        if (Result<void> noted = note_channel(log, *offered->channel, trust.has_keys(), known.machine);
+            !noted)
+            return noted.error();
     if (!offered->source) return std::optional<store::Source>();
     const format::Manifest& manifest = offered->source->manifest;
     const std::string version =
