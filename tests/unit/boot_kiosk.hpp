@@ -17,6 +17,9 @@ namespace regild::test {
 using boot::BootOptions;
 using boot::BootReport;
 
+// The source of a kiosk whose store is not on its own disk.
+inline constexpr const char* behind_a_network = "http://images.example/kiosk/stable.json";
+
 inline constexpr std::size_t block_bytes = 4096;
 inline constexpr std::size_t image_blocks = 40;
 
@@ -122,7 +125,7 @@ class UnreliableFetcher final : public net::Fetcher {
     std::unique_ptr<net::Fetcher> fetcher_;
 };
 
-// Takes what it is asked for at images.example from the store in a folder.
+// Takes what it is asked for behind the network from the store in a folder.
 class MappedFetcher final : public net::Fetcher {
   public:
     MappedFetcher(std::unique_ptr<net::Fetcher> fetcher, const std::filesystem::path& store)
@@ -185,11 +188,11 @@ class Kiosk {
         return boot::boot(
             configuration, options,
             {.make_fetcher =
-                 [this] {
+                 [this](const net::WrapFetcher& wrap) {
                      fetchers++;
-                     return std::make_unique<MappedFetcher>(
+                     return wrap(std::make_unique<MappedFetcher>(
                          std::make_unique<UnreliableFetcher>(failures, ranges_to_come, until_down, stop),
-                         directory / "store");
+                         directory / "store"));
                  },
              .mapper = mapper,
              .observer = observer,

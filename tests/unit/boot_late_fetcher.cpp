@@ -22,7 +22,6 @@ class CountingFetcher final : public net::Fetcher {
         ++asked_;
         return {};
     }
-    bool refute(const net::Url& url) override { return url == test::url("http://h/kiosk/1/image.index"); }
     net::Totals totals() const override { return {.requests = asked_, .received = {}}; }
 
   private:
@@ -72,12 +71,6 @@ TEST_CASE("without a jitter nothing waits") {
     REQUIRE(late.ranges("http://h/kiosk/1/image.zst").ok());
     REQUIRE(late.waits.empty());
     REQUIRE(late.observer.events.empty());
-}
-
-TEST_CASE("what is refuted is so behind it") {
-    Late late(milliseconds(1500));
-    CHECK(late.fetcher->refute(test::url("http://h/kiosk/1/image.index")));
-    CHECK_FALSE(late.fetcher->refute(test::url("http://h/kiosk/1/image.zst")));
 }
 
 TEST_CASE("who is stopped while it waits asks nothing") {

@@ -138,6 +138,7 @@ TEST_CASE("offline boot: what was never provisioned, or only without a network, 
         OfflineKiosk kiosk(OfflinePolicy::boot);
         kiosk.configuration.offline.reboot = seconds(5);
         kiosk.options.no_network = true;
+        kiosk.configuration.source = test::behind_a_network;
         if (GENERATE(false, true)) {
             kiosk.configuration.cache = kiosk.directory / "cache";
             test::write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
@@ -149,6 +150,36 @@ TEST_CASE("offline boot: what was never provisioned, or only without a network, 
         CHECK(kiosk.waits.empty());
         CHECK(times(kiosk.observer.lines, message) == 0);
     }
+}
+
+TEST_CASE("what a local source has needs no network: provisioning, restoring, updating") {
+    Kiosk kiosk;
+    kiosk.options.no_network = true;
+    kiosk.configuration.source = "file://" + (kiosk.directory / "store/kiosk/stable.json").string();
+    kiosk.configuration.update = GENERATE(format::UpdatePolicy::boot, format::UpdatePolicy::dirty);
+    REQUIRE(kiosk.boot().ok());
+    CHECK(kiosk.is_golden());
+    kiosk.dirty(7);
+    kiosk.publish_with_changes(2, {3});
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->version == 2);
+    CHECK(report->outcome == BootOutcome::restored);
+    CHECK(kiosk.is_golden());
+}
+
+TEST_CASE("a local source that gives nothing is left to a run that may wait, or ask others") {
+    ProvisionedKiosk kiosk;
+    kiosk.options.no_network = true;
+    kiosk.configuration.source = "file://" + (kiosk.directory / "stick/kiosk/stable.json").string();
+    kiosk.configuration.offline.policy = OfflinePolicy::boot;
+    kiosk.dirty(7);
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().kind == Failure::network);
+    CHECK(report.error().message.find("stick/kiosk/1/image.verity") != std::string::npos);
+    CHECK(kiosk.waits.empty());
+    CHECK(kiosk.trace.activated == 0);
 }
 
 TEST_CASE("a failure that is not the server's is not the policy's") {

@@ -38,6 +38,7 @@ struct ThawedKiosk : test::ProvisionedKiosk {
 TEST_CASE("a thawed volume is mapped as sessions left it, and its marks stay, without a network") {
     ThawedKiosk kiosk;
     kiosk.options.no_network = true;
+    kiosk.configuration.source = test::behind_a_network;
     kiosk.configuration.update = format::UpdatePolicy::boot;
     kiosk.thaw({});
     kiosk.dirty(3);

@@ -106,6 +106,7 @@ TEST_CASE("with a cache the way back needs no network") {
     std::filesystem::remove_all(kiosk.directory / "store");
     kiosk.configuration.update = UpdatePolicy::dirty;
     kiosk.options.no_network = true;
+    kiosk.configuration.source = test::behind_a_network;
     CHECK(kiosk.booted().version == 1);
     CHECK(kiosk.is_version_one());
 }

@@ -106,6 +106,7 @@ TEST_CASE("a log that no key signed is not believed: the volume is hashed and ma
     // Behind the log's back.
     test::overwrite(kiosk.data(), test::block_bytes, "nothing marks this");
     kiosk.options.no_network = true;
+    kiosk.configuration.source = test::behind_a_network;
     const Result<BootReport> without = kiosk.boot();
     REQUIRE_FALSE(without.ok());
     CHECK(without.error().kind == Failure::network);

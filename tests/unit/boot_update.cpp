@@ -71,6 +71,7 @@ TEST_CASE("the policy says when the source is asked for a newer version") {
     SECTION("boot: a run that may not use the network says that it needs it") {
         kiosk.configuration.update = UpdatePolicy::boot;
         kiosk.options.no_network = true;
+        kiosk.configuration.source = test::behind_a_network;
         const Result<BootReport> report = kiosk.boot();
         REQUIRE_FALSE(report.ok());
         CHECK(report.error().kind == Failure::network);

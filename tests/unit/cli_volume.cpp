@@ -490,7 +490,9 @@ TEST_CASE_METHOD(Workplace, "map refuses plain files and half done volumes") {
 }
 
 TEST_CASE_METHOD(Workplace, "a boot reports what it did, in a file for root alone") {
+    std::filesystem::rename(directory / "store", directory / "elsewhere");
     CHECK(boot({"--no-network"}) == 4);
+    std::filesystem::rename(directory / "elsewhere", directory / "store");
     CHECK(report()["outcome"] == "failed");
     CHECK(report()["exit_code"] == 4);
     CHECK(boot() == 3);
@@ -507,6 +509,19 @@ TEST_CASE_METHOD(Workplace, "a boot reports what it did, in a file for root alon
     struct stat status {};
     REQUIRE(stat((directory / "run/report.json").c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0600);
+}
+
+TEST_CASE_METHOD(Workplace, "without a network a boot asks those of its sources that are files") {
+    more_configuration["source"] = {"http://127.0.0.1:1/kiosk/stable.json",
+                                    "file://" + (directory / "store/kiosk/stable.json").string()};
+    CHECK(boot({"--no-network"}) == 3);
+    CHECK(is_golden());
+    CHECK(says("the network is needed to ask http://127.0.0.1:1/kiosk/stable.json: trying the next mirror"));
+    more_configuration["update"] = "boot";
+    CHECK(boot({"--no-network"}) == 4);
+    CHECK(says("the network is needed to ask for a newer version"));
+    more_configuration["source"] = "file://" + (directory / "store/kiosk/stable.json").string();
+    CHECK(boot({"--no-network"}) == 0);
 }
 
 TEST_CASE_METHOD(Workplace,

@@ -52,7 +52,7 @@ TEST_CASE("what a provisioning fetched a later restore has without a network") {
     MemoryStorage device(filled_cache(image));
     store::Cache cache = store::Cache::open(device).value();
     const auto volume = make_session_volume(image, usual_session);
-    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
     const Result<RestoreReport> report = restore_with(&cache, *volume, image, *offline);
     REQUIRE(report.ok());
     require_done(*volume, image);
@@ -89,7 +89,7 @@ TEST_CASE("a network that is missed has touched nothing, whatever the cache had"
     REQUIRE(restore_with(&cache, *make_session_volume(image, known), image, fetcher).ok());
 
     const auto volume = make_session_volume(image, usual_session);
-    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
     const Result<RestoreReport> report = restore_with(&cache, *volume, image, *offline);
     REQUIRE_FALSE(report.ok());
     CHECK(report.error().kind == Failure::network);
@@ -114,7 +114,7 @@ TEST_CASE("whatever the cache holds, a restore ends golden") {
         require_done(*volume, image);
         // What was bad has been replaced.
         const auto again = make_session_volume(image, usual_session);
-        const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+        const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
         REQUIRE(restore_with(&cache, *again, image, *offline).ok());
         require_done(*again, image);
     }
@@ -198,7 +198,7 @@ TEST_CASE("a cache is filled with a whole version, and goes on where it was cut 
     CHECK(again->fetched == Blocks(0));
     const std::vector<BlockRange> session{blocks(0, 300)};
     const auto volume = make_session_volume(image, session);
-    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
     REQUIRE(restore_with(&cache, *volume, image, *offline).ok());
     require_done(*volume, image);
 }
@@ -228,7 +228,7 @@ TEST_CASE("a fill that takes the place of what it found says so, or goes on unti
     REQUIRE(filled->whole);
     const std::vector<BlockRange> session{blocks(0, 768)};
     const auto volume = make_session_volume(image, session);
-    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
     REQUIRE(restore_with(&cache, *volume, image, *offline).ok());
 
     // Nothing is to be done: nothing is written, and a stop is heeded.

@@ -20,6 +20,11 @@
 
 namespace regild::test {
 
+inline std::unique_ptr<net::Fetcher> offline_fetcher() {
+    static const StopFlag stop;
+    return net::make_offline_fetcher(net::make_http_fetcher({}, stop));
+}
+
 inline BlockSize block_size_of(std::uint64_t bytes) {
     return BlockSize::from_bytes(bytes).value();
 }

@@ -97,7 +97,7 @@ TEST_CASE("a large restore whose cache misses one block touches nothing without 
     const std::uint64_t missing = GENERATE(image_blocks - 2, image_blocks - 60);
     put_all(cache, blocks(missing, 1));
     const auto volume = written_volume();
-    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
     const Run run = restore(*volume, *offline, cache);
     REQUIRE_FALSE(run.done.ok());
     CHECK(run.done.error().kind == Failure::network);
@@ -122,7 +122,7 @@ TEST_CASE("a chunk of a large restore that is not what the cache says touches no
     MemoryStorage spoilt(content);
     store::Cache cache = store::Cache::open(spoilt).value();
     const auto volume = written_volume();
-    const std::unique_ptr<net::Fetcher> offline = net::make_offline_fetcher();
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
     REQUIRE_FALSE(restore(*volume, *offline, cache).done.ok());
     require_untouched(*volume);
     FakeFetcher fetcher(large_image());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "boot/boot.hpp"
 
+#include <algorithm>
 #include <random>
 #include <thread>
 
@@ -40,6 +41,11 @@ BootOutcome outcome_of(const Decision& decision) {
     return BootOutcome::provisioned;
 }
 
+bool is_local(const std::string& source) {
+    const Result<net::Url> url = net::Url::parse(source);
+    return url && url->is_local();
+}
+
 // One run of `regild boot`: what the steps share.
 class Boot {
   public:
@@ -77,6 +83,15 @@ class Boot {
     Result<void> start_unrestored(volume::Volume& volume, const Error& error);
     void say_owners_message();
 
+    // Of the source and its mirrors.
+    bool may_ask_some() const {
+        return !options_.no_network || is_local(configuration_.source) ||
+               std::ranges::any_of(configuration_.mirrors, is_local);
+    }
+    bool may_ask_all() const {
+        return !options_.no_network ||
+               (is_local(configuration_.source) && std::ranges::all_of(configuration_.mirrors, is_local));
+    }
     net::Fetcher& fetcher();
     void open_nearby();
     // Calls `attempt` until it succeeds or the policy says to give up.
@@ -119,10 +134,12 @@ void Boot::say_owners_message() {
 }
 
 net::Fetcher& Boot::fetcher() {
-    if (!fetcher_ && options_.no_network) fetcher_ = net::make_offline_fetcher();
     if (!fetcher_)
-        fetcher_ = make_late_fetcher(in_.make_fetcher(), in_.up_to(configuration_.start_jitter), in_.wait,
+        fetcher_ = in_.make_fetcher([this](std::unique_ptr<net::Fetcher> fetcher) {
+            if (options_.no_network) return net::make_offline_fetcher(std::move(fetcher));
+            return make_late_fetcher(std::move(fetcher), in_.up_to(configuration_.start_jitter), in_.wait,
                                      in_.observer);
+        });
     return *fetcher_;
 }
 
@@ -192,9 +209,9 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
     }
     if (decision.hashes_all) in_.observer.event("\"trust\" is \"hash\": each block is read and hashed");
     const bool cache_may_do = !configuration_.cache.empty() && decision.work != Work::provision;
-    if (decision.needs_network && options_.no_network && !cache_may_do)
+    if (decision.needs_network && !may_ask_some() && !cache_may_do)
         return Error{Failure::network, "the network is needed to restore the volume"};
-    if (options_.no_network && configuration_.update == format::UpdatePolicy::boot)
+    if (!may_ask_all() && configuration_.update == format::UpdatePolicy::boot)
         return Error{Failure::network, "the network is needed to ask for a newer version"};
     return decision;
 }
@@ -246,7 +263,7 @@ void Boot::open_nearby() {
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
     const Blocks marked = volume.log().bitmap().marked();
-    if (marked > Blocks(0) && !options_.no_network)
+    if (marked > Blocks(0) && may_ask_some())
         in_.observer.event(std::string(cache_.cache || golden_copy_
                                            ? "what no local device has is fetched from "
                                            : "fetching from ") +
@@ -296,7 +313,8 @@ Result<void> Boot::start_unrestored(volume::Volume& volume, const Error& error) 
 }
 
 Error Boot::give_up(const Error& error) {
-    if (options_.no_network || !is_offline(error.kind)) return error;
+    if (!is_offline(error.kind)) return error;
+    if (options_.no_network) return error.as(Failure::network);
     say_owners_message();
     const std::optional<seconds>& delay = configuration_.offline.reboot;
     if (!delay) return error;
@@ -318,7 +336,7 @@ Result<bool> Boot::attempt() {
     report_.outcome = outcome_of(*decision);
     const UpdateFrom from = update_from(*decision, configuration_.update);
     const bool updates = !taken_back_ && (from == UpdateFrom::the_source
-                                              ? !options_.no_network
+                                              ? may_ask_some()
                                               : from == UpdateFrom::the_log && Versions::has_staged(volume));
     if ((decision->work != Work::none || updates) && !in_.trust.has_keys())
         in_.observer.event("the configuration names no keys: what the source says is believed unsigned");

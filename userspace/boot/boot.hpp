@@ -15,8 +15,8 @@
 namespace regild::boot {
 
 struct BootOptions {
-    // Failure::network at once where the network would be needed; what the policy says is left to another
-    // run.
+    // Failure::network at once where the network would be needed, or a local source gives nothing; what the
+    // policy says is left to another run.
     bool no_network = false;
     bool skip_restore =
         false;            // the kernel argument regild=off: honoured only where the configuration allows it
@@ -48,7 +48,8 @@ struct BootReport {
         thaw{};  // what this session writes is kept so long; nothing: the next boot undoes it
 };
 
-using MakeFetcher = std::function<std::unique_ptr<net::Fetcher>()>;
+// `wrap` goes around what asks a single server, and what chooses among several around that.
+using MakeFetcher = std::function<std::unique_ptr<net::Fetcher>(const net::WrapFetcher& wrap)>;
 // Returns after that time, or at once with Failure::interrupted.
 using Wait = std::function<Result<void>(std::chrono::milliseconds)>;
 Wait patient_wait(const StopFlag& stop);

@@ -21,12 +21,11 @@ class LateFetcher final : public net::Fetcher {
         if (Result<void> waited = wait_for(url); !waited) return waited;
         return fetcher_->get_ranges(url, ranges);
     }
-    bool refute(const net::Url& url) override { return fetcher_->refute(url); }
     net::Totals totals() const override { return fetcher_->totals(); }
 
   private:
     Result<void> wait_for(const net::Url& url) {
-        if (delay_ == milliseconds(0) || url.scheme() == "file") return {};
+        if (delay_ == milliseconds(0) || url.is_local()) return {};
         observer_.event("waiting " + std::to_string(std::chrono::ceil<std::chrono::seconds>(delay_).count()) +
                         " s before the first request: start_jitter");
         return wait_(std::exchange(delay_, milliseconds(0)));

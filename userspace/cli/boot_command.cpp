@@ -58,13 +58,16 @@ Result<boot::BootReport> boot(const Environment& environment, const Arguments& a
                                     .skip_restore = arguments.has("skip-restore"),
                                     .no_map = arguments.has("no-map")};
     const std::unique_ptr<dm::Mapper> mapper = dm::make_device_mapper();
-    const boot::Surroundings surroundings{
-        .make_fetcher = [&] { return make_fetcher(*configuration, *fetch_options, log, environment.stop); },
-        .mapper = *mapper,
-        .observer = log,
-        .stop = environment.stop,
-        .wait = boot::patient_wait(environment.stop),
-        .trust = *std::move(trust)};
+    const boot::Surroundings surroundings{.make_fetcher =
+                                              [&](const net::WrapFetcher& wrap) {
+                                                  return make_fetcher(*configuration, *fetch_options, log,
+                                                                      environment.stop, wrap);
+                                              },
+                                          .mapper = *mapper,
+                                          .observer = log,
+                                          .stop = environment.stop,
+                                          .wait = boot::patient_wait(environment.stop),
+                                          .trust = *std::move(trust)};
     return boot::boot(*configuration, options, surroundings);
 }
 

@@ -165,9 +165,10 @@ Result<net::FetchOptions> fetch_options_of(const format::Configuration& configur
 
 std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration,
                                            net::FetchOptions options, Observer& observer,
-                                           const StopFlag& stop) {
+                                           const StopFlag& stop, const net::WrapFetcher& wrap) {
     options.observer = &observer;
     std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher(options, stop);
+    if (wrap) fetcher = wrap(std::move(fetcher));
     Result<std::vector<net::Url>> urls = sources_of(configuration);
     if (!urls || urls->size() == 1) return fetcher;
     return store::make_mirrored_fetcher(std::move(fetcher), *std::move(urls), observer);

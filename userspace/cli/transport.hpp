@@ -22,9 +22,10 @@ Result<void> take_transport(const Arguments& arguments, format::Configuration& i
 // Reads the files that the configuration names. Failure::usage says which one is no good.
 Result<net::FetchOptions> fetch_options_of(const format::Configuration& configuration);
 
-// Asks the source, and where that fails its mirrors. The observer outlives it.
+// Asks the source, and where that fails its mirrors, each through what `wrap` makes, if it is given. The
+// observer outlives it.
 std::unique_ptr<net::Fetcher> make_fetcher(const format::Configuration& configuration,
                                            net::FetchOptions options, Observer& observer,
-                                           const StopFlag& stop);
+                                           const StopFlag& stop, const net::WrapFetcher& wrap = {});
 
 }  // namespace regild::cli

@@ -83,7 +83,10 @@ struct FetchOptions {
 };
 std::unique_ptr<Fetcher> make_http_fetcher(const FetchOptions& options, const StopFlag& stop);
 
-// Where there is no network: each request is Failure::network at once.
-std::unique_ptr<Fetcher> make_offline_fetcher();
+// Makes a fetcher that asks the one that it is given.
+using WrapFetcher = std::function<std::unique_ptr<Fetcher>(std::unique_ptr<Fetcher>)>;
+
+// Where there is no network: asks `fetcher` for file URLs; each other request is Failure::network at once.
+std::unique_ptr<Fetcher> make_offline_fetcher(std::unique_ptr<Fetcher> fetcher);
 
 }  // namespace regild::net

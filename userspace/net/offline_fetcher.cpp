@@ -6,20 +6,28 @@ namespace {
 
 class OfflineFetcher final : public Fetcher {
   public:
-    Result<std::string> get(const Url& url, std::size_t) override { return needed(url); }
-    Result<void> get_ranges(const Url& url, Ranges&) override { return needed(url); }
-    Totals totals() const override { return {}; }
+    explicit OfflineFetcher(std::unique_ptr<Fetcher> fetcher) : fetcher_(std::move(fetcher)) {}
+    Result<std::string> get(const Url& url, std::size_t limit) override {
+        if (!url.is_local()) return needed(url);
+        return fetcher_->get(url, limit);
+    }
+    Result<void> get_ranges(const Url& url, Ranges& ranges) override {
+        if (!url.is_local()) return needed(url);
+        return fetcher_->get_ranges(url, ranges);
+    }
+    Totals totals() const override { return fetcher_->totals(); }
 
   private:
     static Error needed(const Url& url) {
         return {Failure::network, "the network is needed to ask " + url.shown()};
     }
+    std::unique_ptr<Fetcher> fetcher_;
 };
 
 }  // namespace
 
-std::unique_ptr<Fetcher> make_offline_fetcher() {
-    return std::make_unique<OfflineFetcher>();
+std::unique_ptr<Fetcher> make_offline_fetcher(std::unique_ptr<Fetcher> fetcher) {
+    return std::make_unique<OfflineFetcher>(std::move(fetcher));
 }
 
 }  // namespace regild::net

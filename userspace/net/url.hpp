@@ -18,6 +18,8 @@ class Url {
     // Without user name, password, query and fragment: for messages and reports.
     const std::string& shown() const { return shown_; }
     const std::string& scheme() const { return scheme_; }
+    // Whether it needs no network.
+    bool is_local() const { return scheme_ == "file"; }
     // Scheme, host in small letters and port: who is asked.
     const std::string& origin() const { return origin_; }
     // The origin that a redirect from here to `location` (absolute or relative) leads to; "" where that
