@@ -188,6 +188,22 @@ TEST_CASE("a range that does not verify has not arrived, and is asked for again"
     CHECK(fetch.fetcher->totals().requests == 22);
 }
 
+TEST_CASE("a range is wrong as often as its asker wants, and no more often") {
+    class Wrong final : public Told {
+      public:
+        using Told::Told;
+        Result<void> verify(std::size_t) override { return Error{Failure::source, "wrong bytes"}; }
+        unsigned most_wrong() const override { return most; }
+        unsigned most = GENERATE(1U, 3U);
+    };
+    Fetching fetch;
+    Wrong ranges(1);
+    const Result<void> fetched = fetch(ranges);
+    REQUIRE_FALSE(fetched.ok());
+    CHECK(fetched.error().kind == Failure::source);
+    CHECK(fetch.fetcher->totals().requests == ranges.most);
+}
+
 TEST_CASE("when a fetch fails, what was verified has arrived all the same") {
     // The first one fails when all others have been told; these are verified afterwards.
     class Failing final : public Told {

@@ -93,6 +93,31 @@ TEST_CASE("only what is still missing is asked of the next mirror, and it stays 
     CHECK(mirrors.requests_of("//a/") == 4);
 }
 
+TEST_CASE("who gave wrong bytes is asked for them last, whoever answers") {
+    Mirrors mirrors({"http://a/k/stable.json", "http://b/k/stable.json"});
+    mirrors.put("http://a/k/1/image.zst", "goldEn bytes");
+    mirrors.put("http://a/k/1/image.index", "golden bytes");
+    mirrors.put("http://b/k/1/image.zst", "golden bytes");
+    mirrors.fake->down = "http://b/";
+    REQUIRE_FALSE(mirrors.fetch("http://a/k/1/image.zst").ok());
+    REQUIRE(mirrors.fetch("http://a/k/1/image.index").ok());
+    mirrors.fake->down.clear();
+    const std::size_t before = mirrors.requests_of("//a/");
+    REQUIRE(mirrors.fetch("http://a/k/1/image.zst").ok());
+    CHECK(mirrors.requests_of("//a/") == before);
+}
+
+TEST_CASE("only of the last mirror the same bytes are asked for more than once") {
+    Mirrors mirrors({"http://a/k/stable.json", "http://b/k/stable.json"});
+    mirrors.put("http://a/k/1/image.zst", "goldEn bytes");
+    REQUIRE_FALSE(mirrors.fetch("http://a/k/1/image.zst").ok());
+    CHECK(mirrors.fake->most_wrong == 1);
+    mirrors.put("http://b/k/1/image.zst", "golden bytes");
+    mirrors.fake->files.erase("http://a/k/1/image.zst");
+    REQUIRE(mirrors.fetch("http://a/k/1/image.zst").ok());
+    CHECK(mirrors.fake->most_wrong > 1);
+}
+
 TEST_CASE("when all fail the error names each, and waits if one of them may yet answer") {
     Mirrors mirrors({"http://a/k/stable.json", "http://b/k/stable.json", "http://c/k/stable.json"});
     mirrors.put("http://b/k/1/image.zst", "wrong");

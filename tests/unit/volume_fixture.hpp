@@ -197,6 +197,7 @@ class FakeFetcher final : public net::Fetcher {
             return Error{Failure::network, url.shown() + ": no answer"};
         const auto file = files.find(url.with_credentials());
         if (file == files.end()) return Error{Failure::source, url.shown() + ": there is no such file"};
+        most_wrong = ranges.most_wrong();
         for (;;) {
             std::vector<net::Range> in_flight;
             while (in_flight.size() < most_in_flight) {
@@ -226,7 +227,8 @@ class FakeFetcher final : public net::Fetcher {
     std::optional<std::uint64_t> fail_in;  // so many ranges arrive before one fails
     Error failure{Failure::network, "the network is gone"};
     std::function<void()> before_range;
-    std::string down;  // a host, as URLs begin with it
+    std::string down;         // a host, as URLs begin with it
+    unsigned most_wrong = 0;  // as the last ranges want it
 
   private:
     Result<void> answer(const net::Url& url, const ByteVector& file, const net::Range& range,

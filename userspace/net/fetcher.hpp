@@ -33,11 +33,13 @@ class Ranges {
     virtual std::optional<Range> next() = 0;
     // It has come whole. Called on threads of the fetcher, several at a time; what it may not do at once with
     // others belongs into arrived(). Failure::source says of both that its bytes are wrong: it is asked for
-    // again, over another connection, a few times, and the error then names the URL. Any other failure ends
-    // the fetch.
+    // again, over another connection, and when they have been wrong most_wrong() times the error names the
+    // URL. Any other failure ends the fetch.
     virtual Result<void> verify(std::size_t) { return {}; }
     // It has been verified; in any order, on the thread that fetches.
     virtual Result<void> arrived(std::size_t number) = 0;
+    // How often the same range may be wrong, 1 or more: what is so each time is wrong at the source.
+    virtual unsigned most_wrong() const { return 4; }
     // Bytes have come that no try had brought before: in the end as many as the ranges have.
     virtual void moved(Bytes) {}
 };

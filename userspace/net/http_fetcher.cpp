@@ -31,8 +31,6 @@ constexpr std::size_t max_streams = 100;
 constexpr Bytes max_in_streams = MiB(4);
 // To the server that redirects, and to the one that it redirects to.
 constexpr long most_kept_alive = 2 * max_small_connections;
-// A range whose bytes are wrong so often is wrong at the source.
-constexpr unsigned most_wrong_answers = 4;
 // How long the loop may not look at the stop flag.
 constexpr milliseconds longest_poll{200};
 
@@ -278,8 +276,9 @@ Result<void> HttpFetcher::take_verdict(Fetch& fetch, const Verifiers::Verdict& v
     }
     if (taken.error().kind != Failure::source) return taken;
     Job& job = fetch.jobs.at(verdict.number);
-    if (++job.wrong == most_wrong_answers)
-        return taken.error().context(fetch.url.shown() + ": wrong " + std::to_string(job.wrong) + " times");
+    if (++job.wrong >= fetch.ranges.most_wrong())
+        return taken.error().context(fetch.url.shown() + ": wrong " + std::to_string(job.wrong) +
+                                     (job.wrong == 1 ? " time" : " times"));
     job.farthest = 0;
     fetch.again.push_back(verdict.number);
     fall_back(fetch);

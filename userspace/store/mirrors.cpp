@@ -19,7 +19,9 @@ class Rest final : public net::Ranges {
   public:
     explicit Rest(net::Ranges& wanted) : wanted_(wanted) {}
 
-    void ask_again() {
+    // The next mirror, behind which there is another one unless it is the last.
+    void ask_again(bool is_last) {
+        is_last_ = is_last;
         again_.clear();
         for (const auto& [number, range] : missing_)
             again_.push_back(range);
@@ -45,6 +47,8 @@ class Rest final : public net::Ranges {
         missing_.erase(found);
         return taken;
     }
+    // It is not asked once more where another one may have right ones.
+    unsigned most_wrong() const override { return is_last_ ? wanted_.most_wrong() : 1; }
     void moved(Bytes bytes) override {
         to_report_ += bytes;
         if (to_report_ <= reported_) return;
@@ -54,6 +58,7 @@ class Rest final : public net::Ranges {
 
   private:
     net::Ranges& wanted_;
+    bool is_last_ = true;
     std::map<std::size_t, net::Range> missing_;  // asked for, and not arrived
     std::deque<net::Range> again_;               // of them, at this mirror
     Bytes whole_;                                // of what has arrived
@@ -69,7 +74,7 @@ class MirroredFetcher final : public net::Fetcher {
 
     Result<std::string> get(const net::Url& url, std::size_t limit) override {
         std::string text;
-        Result<void> got = from_each(url, [&](const net::Url& at) -> Result<void> {
+        Result<void> got = from_each(url, [&](const net::Url& at, bool) -> Result<void> {
             Result<std::string> answer = fetcher_->get(at, limit);
             if (!answer) return answer.error();
             text = *std::move(answer);
@@ -81,8 +86,8 @@ class MirroredFetcher final : public net::Fetcher {
 
     Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
         Rest rest(ranges);
-        return from_each(url, [&](const net::Url& at) -> Result<void> {
-            rest.ask_again();
+        return from_each(url, [&](const net::Url& at, bool is_last) -> Result<void> {
+            rest.ask_again(is_last);
             return fetcher_->get_ranges(at, rest);
         });
     }
@@ -96,12 +101,12 @@ class MirroredFetcher final : public net::Fetcher {
 
   private:
     struct Resource {
-        std::size_t giver = 0;  // the mirror that gave it last
-        std::set<std::size_t> refuted;
+        std::size_t giver = 0;          // the mirror that gave it last
+        std::set<std::size_t> refuted;  // who gave what is wrong, or does not have it
     };
 
-    // Who gave something last is the first, and who gave this and was refuted comes last: he may have been
-    // mended since.
+    // Who gave something last is the first, and who was refuted here comes last: he may have been mended
+    // since.
     std::vector<std::size_t> order_for(const Resource& resource) const {
         std::vector<std::size_t> order;
         for (std::size_t i = 0; i < documents_.size(); ++i)
@@ -118,14 +123,16 @@ class MirroredFetcher final : public net::Fetcher {
         const std::vector<std::size_t> order = order_for(resource);
         for (const std::size_t number : order) {
             const Result<net::Url> at = at_mirror(url, number);
-            Result<void> asked = at ? ask(*at) : Result<void>(at.error());
+            const bool is_last = number == order.back();
+            Result<void> asked = at ? ask(*at, is_last) : Result<void>(at.error());
             if (asked) {
                 first_ = resource.giver = number;
                 return asked;
             }
             const Error& why = asked.error();
             if (why.kind != Failure::source && why.kind != Failure::network) return asked;
-            if (number != order.back()) observer_.event(why.message + ": trying the next mirror");
+            if (why.kind == Failure::source) resource.refuted.insert(number);
+            if (!is_last) observer_.event(why.message + ": trying the next mirror");
             if (!all)
                 all = why;
             else
