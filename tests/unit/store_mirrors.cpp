@@ -89,7 +89,10 @@ TEST_CASE("only what is still missing is asked of the next mirror, and it stays 
     // From the end: three right ones of a, a wrong one, and what was left of b.
     CHECK(mirrors.requests_of("//a/") == 4);
     CHECK(mirrors.requests_of("//b/") == 3);
+    for (const char* host : {"a", "b"})
+        mirrors.put(std::string("http://") + host + "/k/2/image.zst", "golden bytes");
     REQUIRE(mirrors.fetch("http://a/k/1/image.zst").ok());
+    REQUIRE(mirrors.fetch("http://a/k/2/image.zst").ok());
     CHECK(mirrors.requests_of("//a/") == 4);
 }
 
