@@ -12,7 +12,8 @@
 #include <regild/writelog_format.h>
 
 #define WRITELOG_RECORD_MAGIC		"REGILDIR"	/* 8 bytes, no NUL */
-#define WRITELOG_RECORD_TEXT_SIZE	15744u
+#define WRITELOG_RECORD_TEXT_SIZE	15456u
+#define WRITELOG_RECORD_CHANNELS	4u
 
 /* What the tool is doing with the volume; only GOLDEN may be mapped. */
 enum writelog_record_state {
@@ -52,17 +53,20 @@ struct writelog_record {
 	__u8	document[160];		/* 312: URL the manifest was found by, or "" */
 	__le32	unrestored_boots;	/* 472: in a row, by the owner's policy */
 	__le32	trial_boots;		/* 476: left to a version on trial */
-	__le64	channel_serial;		/* 480: of the channel that was believed last */
+	__le64	channel_issued;		/* 480: seconds since 1970, or 0 */
 	__le16	before_manifest_length;	/* 488: bytes that follow the signature */
 	__le16	before_signature_length; /* 490: bytes that follow that manifest */
 	__le16	staged_manifest_length;	/* 492: bytes that follow that signature */
 	__le16	staged_signature_length; /* 494: bytes that follow that manifest */
 	__le64	rejected_version;	/* 496: that was gone back from, or 0 */
-	__le64	channel_issued;		/* 504: when, in seconds since 1970 */
+	__le64	thawed_until;		/* 504: seconds since 1970, or 0 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
-	__le64	thawed_until;		/* 16256: seconds since 1970, or 0 */
-	__le32	thawed_boots;		/* 16264: boots that are left, or 0 */
-	__u8	zero2[116];		/* 16268 */
+	struct {
+		__u8	channel[64];	/* its name, or "" */
+		__le64	serial;		/* that it had when it was believed last */
+	} channels[WRITELOG_RECORD_CHANNELS];	/* 15968 */
+	__le32	thawed_boots;		/* 16256: boots that are left, or 0 */
+	__u8	zero2[124];		/* 16260 */
 };
 
 /* The cache, FORMAT.md part 3: all of it is hints. */
@@ -125,11 +129,12 @@ WRITELOG_AT(writelog_record, image, 48);
 WRITELOG_AT(writelog_record, start_sector, 288);
 WRITELOG_AT(writelog_record, document, 312);
 WRITELOG_AT(writelog_record, unrestored_boots, 472);
-WRITELOG_AT(writelog_record, channel_serial, 480);
+WRITELOG_AT(writelog_record, channel_issued, 480);
 WRITELOG_AT(writelog_record, rejected_version, 496);
 WRITELOG_AT(writelog_record, text, 512);
-WRITELOG_AT(writelog_record, thawed_until, 16256);
-WRITELOG_AT(writelog_record, zero2, 16268);
+WRITELOG_AT(writelog_record, channels, 15968);
+WRITELOG_AT(writelog_record, thawed_boots, 16256);
+WRITELOG_AT(writelog_record, zero2, 16260);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);
 WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);

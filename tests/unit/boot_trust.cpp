@@ -14,10 +14,21 @@ struct SignedKiosk : Kiosk {
     std::filesystem::path channel() const { return directory / "store/kiosk/stable.json"; }
     std::filesystem::path manifest() const { return directory / "store/kiosk/1/manifest.json"; }
     void sign(const codec::PrivateKey& with) {
-        for (const std::filesystem::path& path : {channel(), manifest()})
+        std::vector<std::filesystem::path> documents;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(directory / "store"))
+            if (entry.path().extension() == ".json") documents.push_back(entry.path());
+        for (const std::filesystem::path& path : documents)
             write_file(path.string() + ".sig", with.sign(read_file(path)));
     }
     void sign() { sign(key); }
+    template <class Change>
+    void change_record(Change change) {
+        with_log([&](log::WriteLog& log) {
+            format::ImageRecord record = *log.record();
+            change(record);
+            REQUIRE(log.write_record(record).ok());
+        });
+    }
 
     codec::PrivateKey key = codec::PrivateKey::generate();
 };
@@ -39,7 +50,7 @@ TEST_CASE("a kiosk with keys is provisioned from a store that is signed, and fro
         CHECK(kiosk.is_golden());
         kiosk.with_log([&](log::WriteLog& log) {
             CHECK(log.record()->signature == kiosk.key.sign(log.record()->manifest));
-            CHECK(log.record()->channel_serial == 1);
+            CHECK(log.record()->channels == format::ChannelSerials{{"stable", 1}});
         });
         CHECK_FALSE(has(kiosk.observer.lines, "names no keys"));
         kiosk.fetchers = 0;
@@ -132,11 +143,8 @@ TEST_CASE("rollback: with keys a channel older than the one that was believed is
     serve(7);
     REQUIRE(kiosk.boot().ok());
     // What makes it ask again.
-    kiosk.with_log([](log::WriteLog& log) {
-        format::ImageRecord record = *log.record();
-        record.signature.clear();
-        REQUIRE(log.write_record(record).ok());
-    });
+    kiosk.change_record([](format::ImageRecord& record) { record.disk.start += Sectors(1); });
+    kiosk.configuration.adopt = true;
     kiosk.trace = {};
     SECTION("an older one") {
         serve(6);
@@ -157,8 +165,41 @@ TEST_CASE("rollback: with keys a channel older than the one that was believed is
     SECTION("a newer one") {
         serve(8);
         REQUIRE(kiosk.boot().ok());
-        kiosk.with_log([](log::WriteLog& log) { CHECK(log.record()->channel_serial == 8); });
+        kiosk.with_log([](log::WriteLog& log) {
+            CHECK(log.record()->channels == format::ChannelSerials{{"stable", 8}});
+        });
     }
+}
+
+TEST_CASE("a machine that goes to another channel is not held to the serial numbers of the one before") {
+    SignedKiosk kiosk;
+    kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
+    kiosk.configuration.update = format::UpdatePolicy::boot;
+    const auto serve = [&](const std::string& channel, std::uint64_t serial, std::uint64_t version) {
+        write_file(kiosk.directory / ("store/kiosk/" + channel + ".json"),
+                   format::serialize_channel({"kiosk", version, channel, serial}));
+        kiosk.sign();
+    };
+    serve("stable", 7, 1);
+    REQUIRE(kiosk.boot().ok());
+    kiosk.publish_with_changes(2, {3});
+    serve("testing", 2, 2);
+    serve("stable", 6, 2);
+    CHECK(kiosk.boot()->version == 1);
+    CHECK(has(kiosk.observer.lines, "its serial number is 6, and the last one was 7"));
+    const std::string stable = kiosk.configuration.source;
+    kiosk.configuration.source = "file://" + (kiosk.directory / "store/kiosk/testing.json").string();
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->version == 2);
+    CHECK(kiosk.is_golden());
+    // Nor does that one forget what it was.
+    kiosk.publish_with_changes(3, {5});
+    serve("stable", 6, 3);
+    kiosk.configuration.source = stable;
+    CHECK(kiosk.boot()->version == 2);
+    serve("stable", 8, 3);
+    CHECK(kiosk.boot()->version == 3);
 }
 
 }  // namespace regild::boot

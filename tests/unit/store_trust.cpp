@@ -69,11 +69,11 @@ TEST_CASE("what is signed is believed, and its signature goes with it") {
     const Result<Source> source = store.offered();
     REQUIRE(source.ok());
     CHECK(source->signature == store.key.sign(source->manifest_text));
-    CHECK(source->channel_serial == 5);
+    CHECK(source->channel->serial == 5);
     const Result<Source> version = store.offered("kiosk/3/manifest.json");
     REQUIRE(version.ok());
     CHECK(version->signature == source->signature);
-    CHECK(version->channel_serial == 0);
+    CHECK_FALSE(version->channel);
 }
 
 TEST_CASE("without keys no signature is asked for") {

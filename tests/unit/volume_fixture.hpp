@@ -63,8 +63,7 @@ struct GoldenImage {
                 url("http://store/1/image.zst"),
                 url("http://store/1/image.index"),
                 url("http://store/1/image.verity"),
-                "",
-                0};
+                ""};
     }
     // Blocks to rewrite in the tree or the data by hand need these made again.
     void make_tree();

@@ -346,7 +346,7 @@ TEST_CASE("what is offered is told apart") {
     }
     SECTION("newer, and its serial number counts before it is installed") {
         CHECK(offer(versions.two.manifest, 7)->has_value());
-        CHECK(volume->log().record()->channel_serial == 7);
+        CHECK(volume->log().record()->channels == format::ChannelSerials{{"stable", 7}});
         CHECK(kind_of(offer(versions.two.manifest, 6)) == Failure::source);
         CHECK(kind_of(offer(versions.one.manifest, 6)) == Failure::source);
     }
@@ -354,7 +354,7 @@ TEST_CASE("what is offered is told apart") {
         const auto same = offer(versions.one.manifest, 7);
         REQUIRE(same.ok());
         CHECK_FALSE(same->has_value());
-        CHECK(volume->log().record()->channel_serial == 7);
+        CHECK(volume->log().record()->channels == format::ChannelSerials{{"stable", 7}});
         CHECK(kind_of(offer(versions.two.manifest, 6)) == Failure::source);
         CHECK(kind_of(offer(versions.one.manifest, 6)) == Failure::source);
         CHECK(offer(versions.two.manifest, 7)->has_value());
@@ -373,7 +373,7 @@ TEST_CASE("what is offered is told apart") {
                 REQUIRE(channel.percent > 1);
         }
         CHECK_FALSE(offer(versions.two.manifest, 7)->has_value());
-        CHECK(volume->log().record()->channel_serial == 7);
+        CHECK(volume->log().record()->channels == format::ChannelSerials{{"stable", 7}});
         CHECK(volume->log().record()->channel_issued == 1000);
         by_hand = true;
         CHECK(offer(versions.two.manifest, 7)->has_value());

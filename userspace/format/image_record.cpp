@@ -17,6 +17,7 @@ namespace regild::format {
 namespace {
 
 static_assert(image_record_size == WRITELOG_RECORD_SIZE);
+static_assert(max_channels == WRITELOG_RECORD_CHANNELS);
 static_assert(max_document_size + 1 == sizeof(writelog_record::document));
 static_assert(3 * (max_manifest_size + max_signature_size) <= WRITELOG_RECORD_TEXT_SIZE);
 static_assert(static_cast<int>(VolumeState::provisioning) == WRITELOG_STATE_PROVISIONING &&
@@ -62,6 +63,26 @@ bool is_valid(const Thaw& thaw) {
     return thaw.boots <= max_thawed_boots && thaw.until <= max_utc && (thaw.boots == 0 || thaw.until == 0);
 }
 
+// Nothing: they are not what a record may say.
+std::optional<ChannelSerials> channels_in(const writelog_record& wire) {
+    ChannelSerials channels;
+    bool ended = false;
+    for (const auto& entry : wire.channels) {
+        const std::optional<std::string> name = field_text(entry.channel);
+        const std::uint64_t serial = le64toh(entry.serial);
+        if (!name) return std::nullopt;
+        if (name->empty() && serial == 0) {
+            ended = true;
+            continue;
+        }
+        if (ended || serial == 0 || serial > max_version || !is_valid_name(*name) ||
+            serial_of(channels, *name) != 0)
+            return std::nullopt;
+        channels.push_back({*name, serial});
+    }
+    return channels;
+}
+
 template <std::size_t size>
 bool set_field(__u8 (&field)[size], const std::string& text) {
     if (text.size() >= size) return false;
@@ -81,6 +102,18 @@ const char* to_string(VolumeState state) {
             return "golden";
     }
     return "unknown";
+}
+
+std::uint64_t serial_of(const ChannelSerials& channels, const std::string& channel) {
+    const auto known = std::ranges::find(channels, channel, &ChannelSerial::channel);
+    return known == channels.end() ? 0 : known->serial;
+}
+
+void note_serial(ChannelSerials& channels, const ChannelSerial& believed) {
+    const std::uint64_t serial = std::max(believed.serial, serial_of(channels, believed.channel));
+    std::erase_if(channels, [&](const ChannelSerial& each) { return each.channel == believed.channel; });
+    channels.insert(channels.begin(), {believed.channel, serial});
+    if (channels.size() > max_channels) channels.pop_back();
 }
 
 std::string document_field(const std::string& url) {
@@ -128,6 +161,8 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::optional<std::string> wwid = field_text(wire.wwid);
     const std::optional<std::string> document = field_text(wire.document);
     if (!image || !partuuid || !wwid || !document) return refused("has a text that is not one");
+    const std::optional<ChannelSerials> channels = channels_in(wire);
+    if (!channels) return refused("tells of impossible channels");
 
     std::string_view text(reinterpret_cast<const char*>(wire.text), sizeof wire.text);
     const auto next = [&text](std::size_t length) {
@@ -142,7 +177,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.untouched = (flags & WRITELOG_RECORD_UNTOUCHED) != 0;
     record.image_version = le64toh(wire.image_version);
     record.version_floor = le64toh(wire.version_floor);
-    record.channel_serial = le64toh(wire.channel_serial);
+    record.channels = *channels;
     record.channel_issued = issued;
     record.image = *image;
     record.document = *document;
@@ -173,7 +208,6 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
                          (record.thaw ? WRITELOG_RECORD_THAWED : 0));
     wire.image_version = htole64(record.image_version);
     wire.version_floor = htole64(record.version_floor);
-    wire.channel_serial = htole64(record.channel_serial);
     wire.channel_issued = htole64(record.channel_issued);
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
@@ -191,6 +225,13 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
         return Error{Failure::failed,
                      "the image's name, its URL or the disk's identity does not fit into the log's image "
                      "record"};
+    if (record.channels.size() > max_channels)
+        return Error{Failure::failed, "so many channels do not fit into the log's image record"};
+    for (std::size_t i = 0; i < record.channels.size(); ++i) {
+        if (!set_field(wire.channels[i].channel, record.channels[i].channel))
+            return Error{Failure::failed, "a channel's name does not fit into the log's image record"};
+        wire.channels[i].serial = htole64(record.channels[i].serial);
+    }
     const auto fits = [](const std::string& manifest, const std::string& signature) {
         return manifest.size() <= max_manifest_size && signature.size() <= max_signature_size;
     };

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/disk_identity.hpp"
@@ -30,6 +31,20 @@ struct Thaw {
     bool operator==(const Thaw&) const = default;
 };
 
+// What the channels of the image had when they were believed last: at most max_channels, the one that was so
+// last first.
+struct ChannelSerial {
+    std::string channel;
+    std::uint64_t serial = 0;  // from 1
+    bool operator==(const ChannelSerial&) const = default;
+};
+using ChannelSerials = std::vector<ChannelSerial>;
+// 0: it is not known.
+std::uint64_t serial_of(const ChannelSerials& channels, const std::string& channel);
+// The channel is believed now. Its serial number does not go back; of too many the one is forgotten that has
+// not been believed for the longest time.
+void note_serial(ChannelSerials& channels, const ChannelSerial& believed);
+
 struct ImageRecord {
     std::uint64_t sequence = 0;
     VolumeState state = VolumeState::provisioning;
@@ -37,8 +52,8 @@ struct ImageRecord {
     bool untouched = false;  // no block has been written since this version took the place of `before`
     std::uint64_t image_version = 0;
     std::uint64_t version_floor = 0;
-    std::uint64_t channel_serial = 0;  // of the channel that was believed last; 0: none was
-    std::uint64_t channel_issued = 0;  // when it was, in seconds since 1970
+    ChannelSerials channels;
+    std::uint64_t channel_issued = 0;  // the last of them, in seconds since 1970; 0: none
     std::string image;
     std::uint32_t unrestored_boots = 0;  // in a row, that the owner's policy allowed
     std::string document;  // URL that led to the manifest, for people; "" when that is not known
@@ -55,6 +70,7 @@ struct ImageRecord {
 
 inline constexpr std::size_t image_record_size = 16384;
 inline constexpr std::size_t max_signature_size = 512;
+inline constexpr std::size_t max_channels = 4;
 inline constexpr std::size_t max_document_size = 159;
 inline constexpr std::uint32_t max_thawed_boots = 1000;
 // So far that neither a step over an unreadable slot nor any number of writes comes near the end and wraps.

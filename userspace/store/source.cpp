@@ -19,7 +19,7 @@ Result<Source> source_of(const net::Url& manifest_url, format::Manifest manifest
     if (!index_url) return index_url.error();
     const Result<net::Url> tree_url = manifest_url.sibling(manifest.tree_file);
     if (!tree_url) return tree_url.error();
-    return Source{std::move(manifest), std::move(manifest_text), "", *data_url, *index_url, *tree_url, "", 0};
+    return Source{std::move(manifest), std::move(manifest_text), "", *data_url, *index_url, *tree_url, ""};
 }
 
 // As it was served.
@@ -96,7 +96,7 @@ Result<void> check_manifest(const net::Url& url, const std::string& text, const 
                                       std::to_string(manifest->version) + " of " + manifest->image};
 }
 
-// With keys, and `known`: no channel that is older than the one that was believed last.
+// With keys, and `known`: no channel that is older than when it was believed last.
 Result<void> check_channel(const net::Url& url, const std::string& text, const Trust& trust,
                            const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
@@ -106,10 +106,12 @@ Result<void> check_channel(const net::Url& url, const std::string& text, const T
         return right;
     if (Result<void> fresh = trust.check_age(channel->issued); !fresh)
         return fresh.error().context(url.shown());
-    if (!known || channel->image != known->image || channel->serial >= known->channel_serial) return {};
+    if (!known || channel->image != known->image) return {};
+    const std::uint64_t before = format::serial_of(known->channels, channel->name);
+    if (channel->serial >= before) return {};
     return Error{Failure::source, url.shown() + " is an old one: its serial number is " +
                                       std::to_string(channel->serial) + ", and the last one was " +
-                                      std::to_string(known->channel_serial)};
+                                      std::to_string(before)};
 }
 
 Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, const std::string& text,
@@ -128,8 +130,7 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
     if (!manifest) return manifest.error();
     Result<Source> source = served_source(*manifest_url, *std::move(manifest));
     if (!source) return source.error();
-    source->channel_serial = channel->serial;
-    source->channel_issued = channel->issued;
+    source->channel = *channel;
     return Offered{*std::move(source), *channel};
 }
 

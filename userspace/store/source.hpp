@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "format/image_record.hpp"
 #include "format/manifest.hpp"
 #include "net/fetcher.hpp"
 #include "net/url.hpp"
@@ -21,8 +22,7 @@ struct Source {
     net::Url index_url;
     net::Url tree_url;
     std::string document;  // as shown: URL of the manifest or channel that led here; "" where none was read
-    std::uint64_t channel_serial = 0;  // of the channel that led here; 0: it was none
-    std::uint64_t channel_issued = 0;  // when, in seconds since 1970
+    std::optional<format::Channel> channel{};  // that led here; nothing: it was none
 };
 
 // The image that a manifest or a channel at this URL is of, by the store's layout; "" where that cannot be
@@ -37,9 +37,9 @@ Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const 
 struct Known {
     std::string image;
     std::uint64_t version = 0;
-    std::uint64_t rejected = 0;        // a version that is of no interest; 0: none
-    std::uint64_t channel_serial = 0;  // of the channel that was believed last; 0: none was
-    std::optional<Machine> machine;    // nothing: for which ones a version is meant does not matter
+    std::uint64_t rejected = 0;       // a version that is of no interest; 0: none
+    format::ChannelSerials channels;  // that were believed before
+    std::optional<Machine> machine;   // nothing: for which ones a version is meant does not matter
 };
 struct Offered {
     // Nothing: a channel that names a version that is known, or is not meant for this machine.
@@ -47,7 +47,7 @@ struct Offered {
     std::optional<format::Channel> channel;  // nothing: it is none
 };
 // The same of who has a version: a channel that still names it costs one request, with keys two. With keys a
-// channel that is too old, or has a serial number lower than that of the one that was believed last, is
+// channel that is too old, or has a serial number lower than it had when it was believed last, is
 // Failure::source, and left for the next mirror.
 Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
                             const Known& known);

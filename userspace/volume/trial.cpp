@@ -25,6 +25,11 @@ void confirm(ImageRecord& record) {
 
 }  // namespace
 
+void believe(ImageRecord& record, const format::Channel& channel) {
+    format::note_serial(record.channels, {channel.name, channel.serial});
+    record.channel_issued = std::max(record.channel_issued, channel.issued);
+}
+
 bool is_on_trial(const ImageRecord& record) {
     return record.before && !record.untouched;
 }
@@ -41,8 +46,7 @@ void install(ImageRecord& record, const store::Source& next, std::uint32_t trial
     record.trial_boots = trial_boots;
     record.rejected_version = 0;
     record.staged = {};
-    record.channel_serial = std::max(record.channel_serial, next.channel_serial);
-    record.channel_issued = std::max(record.channel_issued, next.channel_issued);
+    if (next.channel) believe(record, *next.channel);
     if (!next.document.empty()) record.document = format::document_field(next.document);
     hold(record, next);
     if (is_trial_over(record)) confirm(record);

@@ -7,6 +7,9 @@
 
 namespace regild::volume {
 
+// What the channel says counts from now on.
+void believe(format::ImageRecord& record, const format::Channel& channel);
+
 // Whether there is a version to go back to, and blocks of the one on trial have been written.
 bool is_on_trial(const format::ImageRecord& record);
 // It was not confirmed within the boots that it had.

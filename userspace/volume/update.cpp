@@ -54,10 +54,7 @@ Result<void> note_channel(log::WriteLog& log, const format::Channel& channel, bo
                           const std::optional<store::Machine>& machine) {
     format::ImageRecord record = *log.record();
     if (channel.image != record.image) return {};
-    if (has_keys && channel.serial > record.channel_serial) {
-        record.channel_serial = channel.serial;
-        record.channel_issued = std::max(record.channel_issued, channel.issued);
-    }
+    if (has_keys) believe(record, channel);
     if (record.staged && machine && !store::is_meant_for(channel, *machine)) {
         const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);
         if (staged && staged->image == channel.image && staged->version == channel.version)
@@ -71,7 +68,7 @@ Result<void> note_channel(log::WriteLog& log, const format::Channel& channel, bo
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
                                                    const net::Url& url, const Asker& asker) {
     const store::Trust& trust = asker.trust;
-    store::Known known{log.record()->image, log.record()->image_version, 0, log.record()->channel_serial, {}};
+    store::Known known{log.record()->image, log.record()->image_version, 0, log.record()->channels, {}};
     if (!asker.by_hand) {
         known.rejected = log.record()->rejected_version;
         known.machine = store::machine_with(log.record()->disk, asker.tags);

@@ -6,6 +6,7 @@
 #include <regild/regild_format.h>
 #include "block/identity.hpp"
 #include "volume/fit.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::volume {
 namespace {
@@ -158,10 +159,11 @@ Result<void> Volume::check_version(const store::Source& source, bool allow_downg
     if (manifest.version < last_record_->version_floor)
         return refuse("version " + std::to_string(manifest.version) + " of " + manifest.image,
                       std::to_string(last_record_->version_floor));
-    if (trust_.has_keys() && source.channel_serial > 0 &&
-        source.channel_serial < last_record_->channel_serial)
-        return refuse("serial number " + std::to_string(source.channel_serial) + " of the channel",
-                      std::to_string(last_record_->channel_serial));
+    if (!trust_.has_keys() || !source.channel) return {};
+    const std::uint64_t before = format::serial_of(last_record_->channels, source.channel->name);
+    if (source.channel->serial < before)
+        return refuse("serial number " + std::to_string(source.channel->serial) + " of the channel",
+                      std::to_string(before));
     return {};
 }
 
@@ -182,10 +184,11 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.disk = identity_;
     record.manifest = source.manifest_text;
     record.signature = source.signature;
-    record.channel_serial = source.channel_serial;
-    record.channel_issued = source.channel_issued;
-    if (source.channel_serial == 0 && last_record_ && last_record_->image == record.image)
-        record.channel_serial = last_record_->channel_serial;
+    if (!rules.allow_downgrade && last_record_ && last_record_->image == record.image) {
+        record.channels = last_record_->channels;
+        record.channel_issued = last_record_->channel_issued;
+    }
+    if (source.channel) believe(record, *source.channel);
     log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};
     Result<log::WriteLog> log =
         log::WriteLog::format(*log_device_, source.manifest.log_geometry(), std::move(record));
