@@ -171,6 +171,34 @@ TEST_CASE("rollback: with keys a channel older than the one that was believed is
     }
 }
 
+TEST_CASE("what nobody signed says nothing of versions that are too old") {
+    SignedKiosk kiosk;
+    kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
+    kiosk.sign();
+    REQUIRE(kiosk.boot().ok());
+    // Somebody with the rights of root wants no version ever to be good enough.
+    kiosk.change_record([](format::ImageRecord& record) {
+        record.version_floor = record.image_version = format::max_version;
+        record.channels = {{"stable", format::max_version}};
+        SECTION("of a version that nobody signed") {
+            record.manifest.replace(record.manifest.find("\"version\": 1"), 12,
+                                    "\"version\": 9007199254740991");
+        }
+        SECTION("of one that is signed, and that the floor is not of") {
+            record.image_version = 1;
+            record.channels.clear();
+        }
+    });
+    const Result<BootReport> report = kiosk.boot();
+    if (!report) FAIL(report.error().message);
+    CHECK(report->outcome == BootOutcome::provisioned);
+    CHECK(kiosk.is_golden());
+    kiosk.with_log([](log::WriteLog& log) {
+        CHECK(log.record()->version_floor == 1);
+        CHECK(log.record()->channels == format::ChannelSerials{{"stable", 1}});
+    });
+}
+
 TEST_CASE("a machine that goes to another channel is not held to the serial numbers of the one before") {
     SignedKiosk kiosk;
     kiosk.configuration.offline.policy = format::OfflinePolicy::halt;

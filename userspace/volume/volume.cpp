@@ -28,6 +28,13 @@ std::string describe(const DiskIdentity& disk) {
            std::to_string(disk.start.count()) + ", " + std::to_string(disk.size.count()) + " sectors";
 }
 
+// Whether what the record says of older versions counts: without keys it does, and with keys where the one
+// that it names is signed, and is none of those.
+bool is_believed(const format::ImageRecord& record, const store::Trust& trust) {
+    return trust.check(record.manifest, record.signature).ok() &&
+           record.version_floor <= record.image_version;
+}
+
 // `log` if nothing speaks against using it for the disk at hand.
 std::variant<NoUsableLog, log::WriteLog> judge(log::WriteLog log, const DiskIdentity& identity,
                                                const block::Device& data, const std::string& log_name,
@@ -52,6 +59,9 @@ std::variant<NoUsableLog, log::WriteLog> judge(log::WriteLog log, const DiskIden
         return NoUsableLog{"the manifest in the log on " + log_name +
                            " is damaged: " + manifest.error().message};
     }
+    if (record->version_floor > record->image_version)
+        return NoUsableLog{"the log on " + log_name + " allows no version as low as the one that it names",
+                           true};
     const bool is_laid_out = manifest->log_geometry() == log.geometry();
     if ((!is_laid_out && !is_layout_unfinished(log)) || manifest->image != record->image ||
         manifest->version != record->image_version) {
@@ -121,6 +131,7 @@ void Volume::take(std::optional<log::WriteLog> found) {
         return;
     }
     last_record_ = found->record();
+    if (last_record_ && !is_believed(*last_record_, trust_)) last_record_.reset();
     log_ = judge(*std::move(found), identity_, *data_, log_device_->name(), trust_);
 }
 
