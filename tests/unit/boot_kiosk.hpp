@@ -151,7 +151,9 @@ class MappedFetcher final : public net::Fetcher {
 // Of an image of so many blocks.
 class Kiosk {
   public:
-    explicit Kiosk(std::size_t blocks = image_blocks) {
+    explicit Kiosk(std::size_t blocks = image_blocks,
+                   const std::filesystem::path& parent = std::filesystem::temp_directory_path())
+        : directory(parent) {
         write_file(directory / "golden.img", golden_image(blocks));
         publish(1);
         write_file(data(), std::string((blocks + 3) * block_bytes, '\0'));
@@ -282,7 +284,9 @@ class Kiosk {
 // A kiosk that was provisioned by a first boot.
 class ProvisionedKiosk : public Kiosk {
   public:
-    explicit ProvisionedKiosk(std::size_t blocks = image_blocks) : Kiosk(blocks) {
+    explicit ProvisionedKiosk(std::size_t blocks = image_blocks,
+                              const std::filesystem::path& parent = std::filesystem::temp_directory_path())
+        : Kiosk(blocks, parent) {
         Result<BootReport> first = boot();
         if (!first) throw std::runtime_error(first.error().message);
         trace = {};

@@ -2,6 +2,8 @@
 // A directory that is removed with all it holds when the test ends.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -9,10 +11,17 @@
 
 namespace regild::test {
 
+// Where files are in memory, for a test that flushes them often; where there is no such place, the usual one.
+inline std::filesystem::path memory_directory() {
+    const std::filesystem::path shared = "/dev/shm";
+    return access(shared.c_str(), W_OK) == 0 ? shared : std::filesystem::temp_directory_path();
+}
+
 class TemporaryDirectory {
   public:
-    TemporaryDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "regild-test-XXXXXX").string();
+    explicit TemporaryDirectory(
+        const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+        std::string pattern = (parent / "regild-test-XXXXXX").string();
         if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
         path_ = pattern;
     }
