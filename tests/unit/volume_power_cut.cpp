@@ -6,6 +6,7 @@
 
 #include "power_cut.hpp"
 #include "volume/restore.hpp"
+#include "volume/update.hpp"
 
 namespace regild::volume {
 namespace {
@@ -88,6 +89,30 @@ TEST_CASE("a power cut at any operation on a disk of unknown content is told by 
         disk[n * block_bytes] ^= std::byte{1};
     const auto volume = make_provisioning_volume(image, disk, true);
     cut_power_everywhere(*volume, image);
+}
+
+// A process that is killed leaves what it wrote in the caches, where the next one reads it. That one looks at
+// all blocks (`"trust": "hash"`), and must not count as durable what it finds right.
+TEST_CASE("a power cut at any operation of a boot that hashes what a killed one wrote is told by the marks") {
+    const GoldenImage image = small_image();
+    for (std::uint64_t survive = 1;; ++survive) {
+        const auto volume = make_session_volume(image, session);
+        const ByteVector disk_before = volume->data.content();
+        bool killed = false;
+        const auto run = [&] {
+            volume->journal.fail_in = survive;
+            killed = !run_restore(*volume, image).ok();
+            volume->journal.fail_in.reset();
+            volume->log_store.emplace(test::opened(volume->log_device));
+            REQUIRE(mark_all_unknown(volume->log()).ok());
+            REQUIRE(run_restore(*volume, image).ok());
+        };
+        test::for_each_power_cut(*volume, run, [&](const ByteVector& disk, const ByteVector& log) {
+            check_state(disk, log, disk_before, image);
+        });
+        if (!killed) break;
+        REQUIRE(survive < 100);
+    }
 }
 
 // Each operation fails, with all that follow, as when a cable is pulled; then the same process tries again,
