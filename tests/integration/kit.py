@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -195,6 +196,22 @@ class Lab:
         with open(self.disk, "r+b") as file:
             file.seek(begin)
             file.write(b"session!" * (min(self.block_size, self.image.stat().st_size - begin) // 8))
+
+    def killed_everywhere(self, run, ends=(CLEAN,), calls=("pwrite64", "fdatasync", "fsync")):
+        """Calls run(command), which puts the devices as they are to be found, starts regild through the command and
+        returns its exit code, until each of its system calls that change something was one to be killed at. Yields the
+        place when it was killed there."""
+        # strace counts the calls of each thread by itself, so that those of one device are others than those of all.
+        for call, device in itertools.product(calls, (None, self.disk, self.log)):
+            paths = ("-P", str(device)) if device else ()
+            for number in itertools.count(1):
+                status = run(["strace", "-f", "-qq", "-e", f"trace={call}", "-e",
+                              f"inject={call}:signal=KILL:when={number}", *paths, "-o", str(self.folder / "strace")])
+                place = f"killed at {call} {number}" + (f" of {device.name}" if device else "")
+                if status in ends:
+                    break
+                assert status == -signal.SIGKILL, f"{place}: exit code {status}"
+                yield place
 
     # What is asserted.
 
