@@ -109,7 +109,7 @@ TEST_CASE("offline boot: what this boot began to restore is not started") {
     kiosk.configuration.offline.policy = OfflinePolicy::boot;
     kiosk.configuration.offline.patience = seconds(0);
     kiosk.dirty(0, blocks);
-    kiosk.until_down = 2300;  // requests for up to four blocks each, of 2458
+    kiosk.until_down = 178;  // requests, of some 190
     const Result<BootReport> report = kiosk.boot();
     REQUIRE_FALSE(report.ok());
     CHECK(report.error().kind == Failure::network);

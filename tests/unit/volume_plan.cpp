@@ -27,14 +27,18 @@ BlockRange blocks(std::uint64_t first, std::uint64_t count) {
     return {BlockIndex(first), Blocks(count)};
 }
 
-Step fetch(BlockRange range, std::uint64_t slot) {
-    return {Step::Kind::fetch, range, Blocks(slot),
+// `gaps` is what has been read in the batch before the step and belongs to none.
+Step fetch(BlockRange range, std::uint64_t slot, std::size_t request, std::uint64_t gaps = 0) {
+    return {Step::Kind::fetch,
+            range,
+            Blocks(slot),
             format::Frame{Bytes(range.first.value() * 10), Bytes(range.count.count() * 10)},
-            Bytes(slot * 10)};
+            Bytes(slot * 10 + gaps),
+            request};
 }
 
-Step zero(BlockRange range) {
-    return {Step::Kind::zero, range, {}, {}, {}};
+Step zero(BlockRange range, std::size_t number) {
+    return {Step::Kind::zero, range, {}, {}, {}, number};
 }
 
 BlockSet set_of(std::uint64_t size, std::initializer_list<BlockRange> ranges) {
@@ -50,7 +54,7 @@ TEST_CASE("neighbouring marked blocks become one request") {
     Batch batch;
     const BlockSet marks = set_of(100, {blocks(3, 5), blocks(40, 1)});
     REQUIRE(extend(batch, marks, blocks(0, 100), wide, none_zero) == BlockIndex(100));
-    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(3, 5), 0), fetch(blocks(40, 1), 5)});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(3, 5), 0, 0), fetch(blocks(40, 1), 5, 1)});
     REQUIRE(batch.framed.size() == 6);
     REQUIRE(batch.framed[5].digest == none_zero(BlockIndex(40))->digest);
 }
@@ -62,13 +66,65 @@ TEST_CASE("a gap between marked blocks is never planned, however small") {
     REQUIRE(batch.steps.size() == 3);
 }
 
+TEST_CASE("frames with little between them are one request, and what lies between belongs to no step") {
+    Batch batch;
+    const BlockSet marks = set_of(20, {blocks(0, 1), blocks(3, 3), blocks(8, 1), blocks(12, 1)});
+    const BatchLimits limits{Bytes(160), Bytes(10000), 1000, 1000, Bytes(20)};
+    const auto zero_at_four = contents([](std::uint64_t n) { return n == 4; });
+    REQUIRE(extend(batch, marks, blocks(0, 20), limits, zero_at_four) == BlockIndex(20));
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 1), 0, 0), fetch(blocks(3, 1), 1, 0, 20),
+                                             zero(blocks(4, 1), 2), fetch(blocks(5, 1), 2, 0, 30),
+                                             fetch(blocks(8, 1), 3, 0, 50), fetch(blocks(12, 1), 4, 5, 50)});
+    REQUIRE(batch.size == Bytes(100));
+    REQUIRE(steps_of(batch, 0) == std::vector<std::size_t>{0, 1, 3, 4});
+    REQUIRE(range_of(batch, 0) == format::Frame{Bytes(0), Bytes(90)});
+    REQUIRE(steps_of(batch, 5) == std::vector<std::size_t>{5});
+    REQUIRE(range_of(batch, 5) == format::Frame{Bytes(120), Bytes(10)});
+}
+
+TEST_CASE("what is read between frames counts in the limits of request and memory") {
+    Batch batch;
+    BlockSet marks{Blocks(100)};
+    for (std::uint64_t n = 0; n < 100; n += 2)
+        marks.insert(blocks(n, 1));
+    const BatchLimits limits{Bytes(50), Bytes(120), 1000, 1000, Bytes(10)};
+    // The third of the third request would end at 130.
+    REQUIRE(extend(batch, marks, blocks(0, 100), limits, none_zero) == BlockIndex(14));
+    REQUIRE(batch.size == Bytes(110));
+    for (const std::size_t request : {0, 3, 6})
+        REQUIRE(batch.steps[request].request == request);
+    REQUIRE(range_of(batch, 0).length == Bytes(50));
+    REQUIRE(range_of(batch, 3).length == Bytes(50));
+    REQUIRE(range_of(batch, 6).length == Bytes(10));
+    // A step of a joined request grows no further than that either.
+    Batch other;
+    const BlockSet run = set_of(20, {blocks(0, 1), blocks(2, 10)});
+    REQUIRE(extend(other, run, blocks(0, 20), limits, none_zero) == BlockIndex(20));
+    REQUIRE(range_of(other, 0) == format::Frame{Bytes(0), Bytes(50)});
+    REQUIRE(other.steps[2].blocks == blocks(5, 5));
+}
+
+TEST_CASE("nothing joins a request that has been asked for, or over a frame from elsewhere") {
+    const BatchLimits limits{Bytes(160), Bytes(10000), 1000, 1000, Bytes(20)};
+    const auto cached_at_two =
+        contents([](std::uint64_t) { return false; }, [](std::uint64_t n) { return n == 2; });
+    Batch batch;
+    REQUIRE(extend(batch, set_of(10, {blocks(0, 1)}), blocks(0, 1), limits, cached_at_two) == BlockIndex(1));
+    batch.sealed = 1;
+    const BlockSet marks = set_of(10, {blocks(1, 3)});
+    REQUIRE(extend(batch, marks, blocks(1, 9), limits, cached_at_two) == BlockIndex(10));
+    for (std::size_t i = 0; i < 4; ++i)
+        REQUIRE(batch.steps[i].request == i);
+    REQUIRE(batch.size == Bytes(40));
+}
+
 TEST_CASE("zero blocks are zeroed and not fetched") {
     Batch batch;
     const BlockSet marks = set_of(64, {blocks(0, 64)});
     const auto zero_in_the_middle = contents([](std::uint64_t n) { return n >= 10 && n < 60; });
     REQUIRE(extend(batch, marks, blocks(0, 64), wide, zero_in_the_middle) == BlockIndex(64));
-    REQUIRE(batch.steps ==
-            std::vector<Step>{fetch(blocks(0, 10), 0), zero(blocks(10, 50)), fetch(blocks(60, 4), 10)});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 10), 0, 0), zero(blocks(10, 50), 1),
+                                             fetch(blocks(60, 4), 10, 2)});
     REQUIRE(batch.size == Bytes(140));
 }
 
@@ -76,8 +132,8 @@ TEST_CASE("a request is no longer than its limit") {
     Batch batch;
     const BlockSet marks = set_of(40, {blocks(0, 40)});
     REQUIRE(extend(batch, marks, blocks(0, 40), wide, none_zero) == BlockIndex(40));
-    REQUIRE(batch.steps ==
-            std::vector<Step>{fetch(blocks(0, 16), 0), fetch(blocks(16, 16), 16), fetch(blocks(32, 8), 32)});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 16), 0, 0), fetch(blocks(16, 16), 16, 1),
+                                             fetch(blocks(32, 8), 32, 2)});
 }
 
 TEST_CASE("a batch ends where its memory does, and the next goes on there") {
@@ -107,7 +163,7 @@ TEST_CASE("a batch that is full of requests still takes the zero blocks that fol
     const BatchLimits limits{Bytes(40), Bytes(40), 1000, 1000};
     const auto zero_after_four = contents([](std::uint64_t n) { return n >= 4 && n < 10; });
     REQUIRE(extend(batch, marks, blocks(0, 20), limits, zero_after_four) == BlockIndex(10));
-    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 4), 0), zero(blocks(4, 6))});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 4), 0, 0), zero(blocks(4, 6), 1)});
 }
 
 TEST_CASE("the number of steps is bounded too") {
@@ -133,8 +189,8 @@ TEST_CASE("a frame that is longer than a request is a request of its own") {
     const BlockSet marks = set_of(3, {blocks(0, 3)});
     const BatchLimits limits{Bytes(5), Bytes(10000), 1000, 1000};
     REQUIRE(extend(batch, marks, blocks(0, 3), limits, none_zero) == BlockIndex(3));
-    REQUIRE(batch.steps ==
-            std::vector<Step>{fetch(blocks(0, 1), 0), fetch(blocks(1, 1), 1), fetch(blocks(2, 1), 2)});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 1), 0, 0), fetch(blocks(1, 1), 1, 1),
+                                             fetch(blocks(2, 1), 2, 2)});
 }
 
 TEST_CASE("neighbours whose frames are not are asked for one by one") {
@@ -155,9 +211,9 @@ TEST_CASE("what the cache has is no part of a request") {
     const auto cached_in_the_middle =
         contents([](std::uint64_t) { return false; }, [](std::uint64_t n) { return n == 2 || n == 3; });
     REQUIRE(extend(batch, marks, blocks(0, 6), wide, cached_in_the_middle) == BlockIndex(6));
-    Step cached = fetch(blocks(2, 2), 2);
+    Step cached = fetch(blocks(2, 2), 2, 1);
     cached.kind = Step::Kind::cached;
-    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 2), 0), cached, fetch(blocks(4, 2), 4)});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 2), 0, 0), cached, fetch(blocks(4, 2), 4, 2)});
 }
 
 TEST_CASE("planning stops at a block of which nothing is known") {
@@ -167,7 +223,7 @@ TEST_CASE("planning stops at a block of which nothing is known") {
         return block < BlockIndex(4) ? none_zero(block) : std::nullopt;
     };
     REQUIRE(extend(batch, marks, blocks(0, 6), wide, until_four) == BlockIndex(4));
-    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 4), 0)});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 4), 0, 0)});
 }
 
 TEST_CASE("a batch goes on across windows") {
@@ -175,7 +231,7 @@ TEST_CASE("a batch goes on across windows") {
     const BlockSet marks = set_of(100, {blocks(8, 4)});
     REQUIRE(extend(batch, marks, blocks(0, 10), wide, none_zero) == BlockIndex(10));
     REQUIRE(extend(batch, marks, blocks(10, 90), wide, none_zero) == BlockIndex(100));
-    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(8, 4), 0)});
+    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(8, 4), 0, 0)});
 }
 
 }  // namespace

@@ -24,6 +24,10 @@ struct Range {
     std::size_t number = 0;  // how the asker calls it: of those that have not arrived each has its own
 };
 
+// What a request and its answer take with their headers, roughly: fewer bytes that nobody wants are better
+// read than left out by a second request.
+inline constexpr Bytes request_overhead{512};
+
 // The ranges of one resource that are wanted, told as their turn comes.
 class Ranges {
   public:

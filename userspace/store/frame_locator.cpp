@@ -10,9 +10,8 @@
 namespace regild::store {
 namespace {
 
-// Pages between two wanted ones that are read with them: fewer bytes than a second request and its answer
-// need for their headers.
-constexpr std::uint64_t max_gap = 5;
+// Pages between two wanted ones that are read with them.
+constexpr std::uint64_t max_gap = divide_up(net::request_overhead.count(), format::index_page_size);
 constexpr std::uint64_t max_request = 2048;  // pages: 208 KiB
 
 // The pages that tell of members of `wanted`, ascending.

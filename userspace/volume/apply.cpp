@@ -89,7 +89,7 @@ Result<void> Applier::apply(LoadedBatch& batch) {
     return commit_when_due();
 }
 
-Result<void> Applier::write(const Step& step, LoadedBatch& from) {
+Result<void> Applier::write(const Step& step, const LoadedBatch& from) {
     const std::size_t block_bytes = manifest_.block_size.bytes().count();
     const std::size_t at_once = write_size.count() / block_bytes;
     ConstByteSpan frames = from.frames_of(step);

@@ -35,7 +35,7 @@ class Applier final : public WriteThrough {
     // may take long, and costs nothing to do again.
     Result<void> apply(LoadedBatch& batch);
     Result<void> apply_all(Loader& loader);
-    Result<void> write(const Step& step, LoadedBatch& from);
+    Result<void> write(const Step& step, const LoadedBatch& from);
     Result<void> write_piece(BlockRange piece, Step::Kind kind);
     Result<void> zero(Step& step);
     void add(BlockRange piece, Step::Kind kind);

@@ -8,23 +8,43 @@ constexpr Bytes sink_size = MiB(1);
 
 // Calls `take(block, digest, frame)` for each block of the step until it returns false.
 template <class Take>
-void for_each_block(const Batch& batch, const Step& step, ConstByteSpan frames, Take take) {
-    std::size_t at = step.place.count();
+void for_each_block(const Step& step, const LoadedBatch& from, Take take) {
+    ConstByteSpan frames = from.frames_of(step);
     for (std::uint64_t n = 0; n < step.blocks.count.count(); ++n) {
-        const FramedBlock& wanted = batch.framed[step.slot.count() + n];
-        if (!take(step.blocks.first + Blocks(n), wanted.digest,
-                  frames.subspan(at, wanted.frame_length.count())))
-            return;
-        at += wanted.frame_length.count();
+        const FramedBlock& wanted = from.batch.framed[step.slot.count() + n];
+        const std::size_t length = wanted.frame_length.count();
+        if (!take(step.blocks.first + Blocks(n), wanted.digest, frames.first(length))) return;
+        frames = frames.subspan(length);
     }
 }
 
 }  // namespace
 
-Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstByteSpan frames,
-                                    BlockSink* sink) {
+net::Range to_fetch(LoadedBatch& batch, RequestNumber number) {
+    const format::Frame range = range_of(batch.batch, number.request);
+    const Bytes place = batch.batch.steps[number.request].place;
+    return {range.offset, ByteSpan(batch.frames).subspan(place.count(), range.length.count()),
+            number.value()};
+}
+
+Result<void> FrameVerifiers::verify(LoadedBatch& batch, std::size_t request, BlockSink* sink) {
+    bool any = false;
+    std::optional<Error> wrong;
+    for (const std::size_t i : steps_of(batch.batch, request)) {
+        Result<void> verified = verify(batch.batch.steps[i], batch, sink);
+        if (!verified && verified.error().kind != Failure::source) return verified;
+        batch.states[i] = verified ? LoadedBatch::State::verified : LoadedBatch::State::missing;
+        if (verified)
+            any = true;
+        else if (!wrong)
+            wrong = verified.error();
+    }
+    return any ? Result<void>() : *wrong;
+}
+
+Result<void> FrameVerifiers::verify(const Step& step, const LoadedBatch& from, BlockSink* sink) {
     std::unique_ptr<Hand> hand = take_idle();
-    Result<void> verified = verify(batch, step, frames, sink, *hand);
+    Result<void> verified = verify(step, from, sink, *hand);
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(hand));
     if (verified)
@@ -34,8 +54,7 @@ Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstB
     return verified;
 }
 
-Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstByteSpan frames,
-                                    BlockSink* sink, Hand& hand) {
+Result<void> FrameVerifiers::verify(const Step& step, const LoadedBatch& from, BlockSink* sink, Hand& hand) {
     const std::size_t block_bytes = manifest_.block_size.bytes().count();
     if (sink && hand.blocks.size() == 0) hand.blocks = block::AlignedBuffer(sink_size.count());
     BlockRange held{step.blocks.first, Blocks(0)};  // verified, and not in the sink yet
@@ -46,7 +65,7 @@ Result<void> FrameVerifiers::verify(const Batch& batch, const Step& step, ConstB
         held = {held.end(), Blocks(0)};
         return verified.ok();
     };
-    for_each_block(batch, step, frames, [&](BlockIndex block, const Digest& digest, ConstByteSpan frame) {
+    for_each_block(step, from, [&](BlockIndex block, const Digest& digest, ConstByteSpan frame) {
         const bool is_right =
             sink ? hand.is_right(frame, digest,
                                  hand.blocks.span(held.count.count() * block_bytes, block_bytes))
@@ -79,8 +98,23 @@ bool FrameVerifiers::take_found_wrong() {
     return !std::exchange(wrong_, {}).empty();
 }
 
-void keep(const Batch& batch, const Step& step, ConstByteSpan frames, store::Cache& cache) {
-    for_each_block(batch, step, frames, [&](BlockIndex, const Digest& digest, ConstByteSpan frame) {
+Arrival take_apart(LoadedBatch& batch, std::size_t request) {
+    Arrival arrival;
+    for (const std::size_t i : steps_of(batch.batch, request)) {
+        if (batch.states[i] == LoadedBatch::State::verified) {
+            batch.states[i] = LoadedBatch::State::ready;
+            arrival.ready.push_back(i);
+        } else {
+            arrival.missing.push_back(i);
+        }
+        // Threads that verify other requests look at the first step behind their own.
+        if (i != request) batch.batch.steps[i].request = i;
+    }
+    return arrival;
+}
+
+void keep(const Step& step, const LoadedBatch& from, store::Cache& cache) {
+    for_each_block(step, from, [&](BlockIndex, const Digest& digest, ConstByteSpan frame) {
         cache.put(digest, frame);
         return true;
     });

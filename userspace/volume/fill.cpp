@@ -105,15 +105,15 @@ class Filling {
     Result<void> fetch(const Batch& batch) {
         if (batch.steps.empty()) return {};
         if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
-        ByteVector memory(batch.size.count());
+        LoadedBatch loaded{batch, std::vector<LoadedBatch::State>(batch.steps.size()), 0,
+                           ByteVector(batch.size.count())};
         std::vector<net::Range> ranges;
-        for (const Step& step : batch.steps)
-            ranges.push_back({step.frames.offset,
-                              ByteSpan(memory).subspan(step.place.count(), step.frames.length.count())});
+        for (std::size_t i = 0; i < batch.steps.size(); ++i)
+            ranges.push_back(to_fetch(loaded, {0, i}));
         const auto arrived = [&](std::size_t number) -> Result<void> {
             const Step& step = batch.steps[number];
-            if (Result<void> verified = verifiers_.verify(batch, step, memory); !verified) return verified;
-            keep(batch, step, memory, cache_);
+            if (Result<void> verified = verifiers_.verify(loaded, number); !verified) return verified;
+            keep(step, loaded, cache_);
             kept_ += step.frames.length;
             report_.fetched += step.blocks.count;
             progress_->add(source_.manifest.block_size.bytes_of(step.blocks.count));

@@ -7,12 +7,14 @@ namespace regild::volume {
 namespace {
 
 // With room for the few bytes by which frames are longer than blocks that do not compress.
-constexpr BatchLimits limits{.request = KiB(257), .size = MiB(2) + KiB(64), .framed = 4096, .steps = 1024};
+constexpr BatchLimits limits{.request = KiB(257),
+                             .size = MiB(2) + KiB(64),
+                             .framed = 4096,
+                             .steps = 1024,
+                             .gap = net::request_overhead};
 // Each may be in another chunk of a set, which takes 4 KiB.
 constexpr Blocks few{1024};
-// What numbers a step: its batch, and its place there.
-constexpr unsigned step_bits = 16;
-static_assert(limits.steps <= std::size_t{1} << step_bits);
+static_assert(limits.steps <= std::size_t{1} << RequestNumber::step_bits);
 
 }  // namespace
 
@@ -56,7 +58,7 @@ bool Loader::plan() {
             open_->states.push_back(to_fetch ? LoadedBatch::State::missing : LoadedBatch::State::ready);
             if (!to_fetch) continue;
             ++open_->missing;
-            requests_.push_back(slot << step_bits | i);
+            if (open_->batch.steps[i].request == i) requests_.emplace_back(slot, i);
         }
         open_->batch.sealed = open_->batch.steps.size();
         open_->frames.resize(open_->batch.size.count());
@@ -169,7 +171,8 @@ void Loader::ask_for_missing() {
         const LoadedBatch& batch = batches_[slot];
         if (batch.missing == 0) continue;
         for (std::size_t i = 0; i < batch.states.size(); ++i)
-            if (batch.states[i] == LoadedBatch::State::missing) requests_.push_back(slot << step_bits | i);
+            if (batch.states[i] < LoadedBatch::State::ready && batch.batch.steps[i].request == i)
+                requests_.emplace_back(slot, i);
     }
     progress_.take_back(reported_ - settled_);
     reported_ = settled_;
@@ -177,38 +180,50 @@ void Loader::ask_for_missing() {
     asked_ = {};
 }
 
-std::pair<LoadedBatch&, std::size_t> Loader::step_of(std::size_t number) {
-    return {batches_[number >> step_bits], number & ((std::size_t{1} << step_bits) - 1)};
+// In bytes of the disk.
+Bytes Loader::blocks_of(const LoadedBatch& batch, std::span<const std::size_t> steps) const {
+    Bytes sum;
+    for (const std::size_t i : steps)
+        sum += source_.manifest.block_size.bytes_of(batch.batch.steps[i].blocks.count);
+    return sum;
 }
 
 std::optional<net::Range> Loader::next() {
     if (!plan()) return std::nullopt;
-    const std::size_t number = requests_.front();
+    const RequestNumber number = requests_.front();
     requests_.pop_front();
-    const auto [batch, i] = step_of(number);
-    const Step& step = batch.batch.steps[i];
-    asked_.frames += step.frames.length;
-    asked_.blocks += source_.manifest.block_size.bytes_of(step.blocks.count);
-    return net::Range{step.frames.offset, batch.frames_of(step), number};
+    LoadedBatch& batch = batches_[number.batch];
+    const net::Range range = to_fetch(batch, number);
+    asked_.ranges += Bytes(range.into.size());
+    asked_.blocks += blocks_of(batch, steps_of(batch.batch, number.request));
+    return range;
 }
 
 Result<void> Loader::verify(std::size_t number) {
-    const auto [batch, i] = step_of(number);
-    return verifiers_.verify(batch.batch, batch.batch.steps[i], batch.frames, sink_);
+    const RequestNumber which(number);
+    return verifiers_.verify(batches_[which.batch], which.request, sink_);
 }
 
 Result<void> Loader::arrived(std::size_t number) {
-    const auto [batch, i] = step_of(number);
-    const Step& step = batch.batch.steps[i];
-    if (nearby_.cache()) keep(batch.batch, step, batch.frames, *nearby_.cache());
-    batch.states[i] = sink_ ? LoadedBatch::State::applied : LoadedBatch::State::ready;
-    if (sink_) sink_->written(step.blocks);
-    --batch.missing;
-    const Bytes blocks = source_.manifest.block_size.bytes_of(step.blocks.count);
-    settled_ += blocks;
-    asked_.blocks -= blocks;
-    asked_.frames -= step.frames.length;
-    moved_ -= std::min(moved_, step.frames.length);
+    const RequestNumber which(number);
+    LoadedBatch& batch = batches_[which.batch];
+    const Bytes length = range_of(batch.batch, which.request).length;
+    const Arrival arrival = take_apart(batch, which.request);
+    for (const std::size_t i : arrival.ready) {
+        const Step& step = batch.batch.steps[i];
+        if (nearby_.cache()) keep(step, batch, *nearby_.cache());
+        if (!sink_) continue;
+        batch.states[i] = LoadedBatch::State::applied;
+        sink_->written(step.blocks);
+    }
+    for (const std::size_t i : arrival.missing)
+        requests_.emplace_back(which.batch, i);
+    batch.missing -= arrival.ready.size();
+    const Bytes ready = blocks_of(batch, arrival.ready);
+    settled_ += ready;
+    asked_.blocks -= ready + blocks_of(batch, arrival.missing);
+    asked_.ranges -= length;
+    moved_ -= std::min(moved_, length);
     show_progress();
     if (batch.missing > 0 || &batch == open_) return {};
     const std::lock_guard lock(mutex_);
@@ -222,12 +237,12 @@ void Loader::moved(Bytes bytes) {
     show_progress();
 }
 
-// Of blocks whose frames come, as if all of these were compressed alike; what has not been verified is never
-// all there.
+// Of blocks whose frames come, as if all of a range were frames and compressed alike; what has not been
+// verified is never all there.
 void Loader::show_progress() {
     Bytes now = settled_;
-    if (moved_ > Bytes(0) && moved_ < asked_.frames)
-        now += Bytes(moved_.count() * asked_.blocks.count() / asked_.frames.count());  // under 2^60
+    if (moved_ > Bytes(0) && moved_ < asked_.ranges)
+        now += Bytes(moved_.count() * asked_.blocks.count() / asked_.ranges.count());  // under 2^60
     if (now <= reported_) return;
     progress_.add(now - reported_);
     reported_ = now;

@@ -23,19 +23,6 @@ class WriteThrough : public BlockSink {
     virtual void written(BlockRange blocks) = 0;
 };
 
-// A batch in memory, compressed as it came.
-struct LoadedBatch {
-    enum class State : std::uint8_t { missing, ready, applied };
-
-    Batch batch;
-    std::vector<State> states;  // of each step
-    std::size_t missing = 0;    // steps; of who loads alone
-    ByteVector frames;          // of all steps that have some
-    ByteSpan frames_of(const Step& step) {
-        return ByteSpan(frames).subspan(step.place.count(), step.frames.length.count());
-    }
-};
-
 // Goes once through the marks as they were when it came to them. Marks of blocks that it has planned may be
 // cleared by another thread meanwhile.
 class Loader final : net::Ranges {
@@ -90,12 +77,12 @@ class Loader final : net::Ranges {
     bool take_nearby(BlockIndex block, BlockContent& content);
     void ask_for_missing();
 
-    // The ranges that are fetched: each is a fetch step of a batch.
+    // The ranges that are fetched: each is of one or several fetch steps of a batch.
     std::optional<net::Range> next() override;
     Result<void> verify(std::size_t number) override;
     Result<void> arrived(std::size_t number) override;
     void moved(Bytes bytes) override;
-    std::pair<LoadedBatch&, std::size_t> step_of(std::size_t number);
+    Bytes blocks_of(const LoadedBatch& batch, std::span<const std::size_t> steps) const;
     void show_progress();
 
     const log::Bitmap& bitmap_;
@@ -117,13 +104,13 @@ class Loader final : net::Ranges {
     bool promises_kept_ = true;  // what was said to be nearby was, in this part of the tree
 
     std::array<LoadedBatch, slots> batches_;
-    LoadedBatch* open_ = nullptr;       // is being planned
-    std::deque<std::size_t> requests_;  // numbers of steps: planned, and not asked for in this fetch
+    LoadedBatch* open_ = nullptr;         // is being planned
+    std::deque<RequestNumber> requests_;  // planned, and not asked for in this fetch
     struct {
-        Bytes frames;
+        Bytes ranges;
         Bytes blocks;
     } asked_;         // for, and not arrived
-    Bytes moved_;     // of `asked_.frames`
+    Bytes moved_;     // of `asked_.ranges`
     Bytes settled_;   // of blocks that have arrived
     Bytes reported_;  // to `progress_`
 

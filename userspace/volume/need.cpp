@@ -54,8 +54,13 @@ Result<void> Need::add(const BlockSet& marks, BlockRange range) {
                 missing.insert({block, Blocks(1)});
     if (Result<void> loaded = frames_.load(missing); !loaded) return loaded;
     for (const BlockRange& run : runs_of(missing, range))
-        for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1))
-            frames_length_ += frames_.frame(block).length;
+        for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
+            const format::Frame frame = frames_.frame(block);
+            if (last_end_ && *last_end_ <= frame.offset && frame.offset - *last_end_ <= net::request_overhead)
+                frames_length_ += frame.offset - *last_end_;
+            frames_length_ += frame.length;
+            last_end_ = frame.end();
+        }
     return {};
 }
 

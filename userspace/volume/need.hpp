@@ -16,10 +16,10 @@ class Need {
     Need(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Nearby& nearby,
          store::TreeReader& tree);
 
-    // Adds up the frames of all marked blocks that are not zero and not nearby, where it reads them.
-    // Failure::refused as soon as they and all that was fetched since the fetcher had received `before`,
-    // which has the index pages and hash blocks that tell of them, are more than `most`. After another error
-    // the next call goes on.
+    // Adds up the frames of all marked blocks that are not zero and not nearby, where it reads them, and what
+    // may be read between two. Failure::refused as soon as they and all that was fetched since the fetcher
+    // had received `before`, which has the index pages and hash blocks that tell of them, are more than
+    // `most`. After another error the next call goes on.
     Result<void> check(Bytes most, Bytes before);
 
   private:
@@ -33,6 +33,7 @@ class Need {
     const BlockIndex end_;
     BlockIndex at_;
     Bytes frames_length_;
+    std::optional<Bytes> last_end_;  // of the frame that was counted last
 };
 
 }  // namespace regild::volume

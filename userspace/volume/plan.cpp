@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The set of blocks that is written is the set that is planned here: nothing between two marked blocks is
-// taken in to join their requests.
+// The set of blocks that is written is the set that is planned here: what a request reads between the frames
+// of two steps belongs to none.
 #include "volume/plan.hpp"
 
 #include <algorithm>
@@ -15,12 +15,26 @@ bool joins(const Batch& batch, BlockIndex block, const BlockContent& content, co
     if (last.kind != content.kind) return false;
     if (content.kind == Step::Kind::zero) return true;
     return batch.steps.size() > batch.sealed && last.frames.end() == content.frame.offset &&
-           last.frames.length + content.frame.length <= limits.request;
+           content.frame.end() - batch.steps[last.request].frames.offset <= limits.request;
 }
 
-// Whether there is no room for another frame.
-bool is_full(const Batch& batch, const format::Frame& frame, const BatchLimits& limits) {
-    return batch.size + frame.length > limits.size || batch.framed.size() >= limits.framed;
+// The fetch step behind which `frame` begins, if the request that brings it may bring this one too. What it
+// reads between them finds its place in memory: no other frame is there.
+const Step* step_before(const Batch& batch, const format::Frame& frame, const BatchLimits& limits) {
+    for (std::size_t i = batch.steps.size(); i-- > batch.sealed;) {
+        const Step& step = batch.steps[i];
+        if (step.kind == Step::Kind::zero) continue;
+        const bool may_join = step.kind == Step::Kind::fetch && step.frames.end() <= frame.offset &&
+                              frame.offset - step.frames.end() <= limits.gap &&
+                              frame.end() - batch.steps[step.request].frames.offset <= limits.request;
+        return may_join ? &step : nullptr;
+    }
+    return nullptr;
+}
+
+// Whether there is no room for so many bytes of another frame.
+bool is_full(const Batch& batch, Bytes length, const BatchLimits& limits) {
+    return batch.size + length > limits.size || batch.framed.size() >= limits.framed;
 }
 
 }  // namespace
@@ -33,14 +47,21 @@ BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const 
             const std::optional<BlockContent> content = content_of(position);
             if (!content) return position;
             const bool framed = content->kind != Step::Kind::zero;
-            if (framed && is_full(batch, content->frame, limits)) return position;
-            if (!joins(batch, position, *content, limits)) {
+            const bool joined = joins(batch, position, *content, limits);
+            const Step* const before = joined || content->kind != Step::Kind::fetch
+                                           ? nullptr
+                                           : step_before(batch, content->frame, limits);
+            const Bytes gap = before ? content->frame.offset - before->frames.end() : Bytes(0);
+            if (framed && is_full(batch, gap + content->frame.length, limits)) return position;
+            if (!joined) {
                 if (batch.steps.size() >= limits.steps) return position;
+                batch.size += gap;
                 batch.steps.push_back({.kind = content->kind,
                                        .blocks = {position, Blocks(0)},
                                        .slot = framed ? Blocks(batch.framed.size()) : Blocks(0),
                                        .frames = {content->frame.offset, Bytes(0)},
-                                       .place = framed ? batch.size : Bytes(0)});
+                                       .place = framed ? batch.size : Bytes(0),
+                                       .request = before ? before->request : batch.steps.size()});
             }
             Step& step = batch.steps.back();
             step.blocks.count += Blocks(1);
@@ -51,6 +72,22 @@ BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const 
         }
     }
     return within.end();
+}
+
+std::vector<std::size_t> steps_of(const Batch& batch, std::size_t request) {
+    std::vector<std::size_t> steps;
+    for (std::size_t i = request; i < batch.steps.size(); ++i) {
+        const Step& step = batch.steps[i];
+        if (step.kind == Step::Kind::zero) continue;
+        if (step.kind != Step::Kind::fetch || step.request != request) break;
+        steps.push_back(i);
+    }
+    return steps;
+}
+
+format::Frame range_of(const Batch& batch, std::size_t request) {
+    const Bytes offset = batch.steps[request].frames.offset;
+    return {offset, batch.steps[steps_of(batch, request).back()].frames.end() - offset};
 }
 
 }  // namespace regild::volume

@@ -14,7 +14,7 @@ namespace regild::volume {
 
 struct Step {
     enum class Kind {
-        fetch,   // get these blocks with one request, verify and write them
+        fetch,   // get these blocks, verify and write them
         cached,  // their frames are in memory, from the cache, and verified: write them
         copied,  // the same from a golden copy
         zero,    // zero in the image: known without a request
@@ -26,6 +26,9 @@ struct Step {
     Blocks slot;
     format::Frame frames;  // of all its blocks, one behind the other: of a fetch step in image.zst
     Bytes place;           // of the frames in the memory of the batch
+    // Of a fetch step: the step with which the request begins that brings this one. Steps that one request
+    // brings are as far apart in memory as in image.zst.
+    std::size_t request = 0;
     bool operator==(const Step&) const = default;
 };
 
@@ -38,15 +41,16 @@ struct FramedBlock {
 struct Batch {
     std::vector<Step> steps;
     std::vector<FramedBlock> framed;
-    Bytes size;              // of all frames
+    Bytes size;              // of all frames, with what lies between those of one request
     std::size_t sealed = 0;  // so many steps are being carried out: no frame is added to them
 };
 
 struct BatchLimits {
-    Bytes request;           // the frames of one fetch step. One frame may be longer
-    Bytes size;              // all frames together; no frame is longer
+    Bytes request;           // what one request brings. One frame may be longer
+    Bytes size;              // of the batch; no frame is longer
     std::size_t framed = 0;  // blocks; so that what is kept beside the frames stays small:
     std::size_t steps = 0;
+    Bytes gap{};  // between the frames of two fetch steps that one request brings
 };
 
 // What a block is in the image.
@@ -57,10 +61,15 @@ struct BlockContent {
 };
 
 // Adds the members of `marks` within `within` to `batch`, exactly those and in ascending order, until a limit
-// is reached or `content_of` knows no more: neighbours become one step. Returns the block from which on
-// nothing is planned yet; it is within.end() when everything is. `within` begins behind the blocks that the
-// batch already holds.
+// is reached or `content_of` knows no more: neighbours become one step, and fetch steps with little between
+// their frames one request. Returns the block from which on nothing is planned yet; it is within.end() when
+// everything is. `within` begins behind the blocks that the batch already holds.
 BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const BatchLimits& limits,
                   const std::function<std::optional<BlockContent>(BlockIndex)>& content_of);
+
+// The steps that the request brings which begins with this one.
+std::vector<std::size_t> steps_of(const Batch& batch, std::size_t request);
+// What it asks for of image.zst.
+format::Frame range_of(const Batch& batch, std::size_t request);
 
 }  // namespace regild::volume
