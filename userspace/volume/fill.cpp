@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "volume/fill.hpp"
 
+#include <algorithm>
+#include <array>
+#include <deque>
+
 #include "base/progress.hpp"
 #include "store/frame_locator.hpp"
 #include "store/tree_reader.hpp"
@@ -13,8 +17,12 @@ namespace {
 // Blocks that are looked at together.
 constexpr Blocks piece{1 << 20};
 constexpr unsigned most_passes = 7;
+// Memory: while one is verified others come.
+constexpr std::size_t slots = 4;
+// With room for the few bytes by which frames are longer than blocks that do not compress.
+constexpr Bytes longer{KiB(4)};
 
-class Filling {
+class Filling final : net::Ranges {
   public:
     Filling(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher, store::Nearby& nearby,
             FrameVerifiers& verifiers, Observer& observer, const StopFlag& stop)
@@ -73,21 +81,14 @@ class Filling {
         }
         progress_->add(source_.manifest.block_size.bytes_of(wanted.count(range) - missing.count()));
         if (Result<void> found = frames_->load(missing); !found) return found;
-        const auto content_of = [&](BlockIndex block) {
-            return BlockContent{Step::Kind::fetch, tree_->digest(block), frames_->frame(block)};
-        };
-        for (BlockIndex at = range.first; at < range.end() && !full_;) {
-            Batch batch;
-            at = extend(batch, missing, {at, range.end() - at}, {KiB(257), wanted_.at_once, 8192, 8192},
-                        content_of);
-            Result<void> fetched = fetch(batch);
-            cache_.finish();
-            if (cache_.error()) return *cache_.error();
-            if (!fetched) return fetched;
-            full_ = kept_.count() > cache_.geometry().ring_length().count() / 10 * 9;
-        }
-        return {};
+        Result<void> fetched = fetch(std::move(missing));
+        cache_.finish();
+        if (cache_.error()) return *cache_.error();
+        full_ = fetched.ok() && is_full();
+        return fetched;
     }
+
+    bool is_full() const { return kept_.count() > cache_.geometry().ring_length().count() / 10 * 9; }
 
     // The table of a cache promises more than it keeps: it is read.
     bool is_there(BlockIndex block, const Digest& digest) {
@@ -102,24 +103,78 @@ class Filling {
         return true;
     }
 
-    Result<void> fetch(const Batch& batch) {
-        if (batch.steps.empty()) return {};
+    Result<void> fetch(BlockSet missing) {
+        if (missing.empty()) return {};
         if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
-        LoadedBatch loaded{batch, std::vector<LoadedBatch::State>(batch.steps.size()), 0,
-                           ByteVector(batch.size.count())};
-        std::vector<net::Range> ranges;
-        for (std::size_t i = 0; i < batch.steps.size(); ++i)
-            ranges.push_back(to_fetch(loaded, {0, i}));
-        const auto arrived = [&](std::size_t number) -> Result<void> {
-            const Step& step = batch.steps[number];
-            if (Result<void> verified = verifiers_.verify(loaded, number); !verified) return verified;
-            keep(step, loaded, cache_);
-            kept_ += step.frames.length;
+        missing_ = std::move(missing);
+        planned_until_ = missing_.range().first;
+        requests_.clear();
+        free_.clear();
+        for (std::size_t slot = 0; slot < slots; ++slot)
+            free_.push_back(slot);
+        return fetcher_.get_ranges(source_.data_url, *this);
+    }
+
+    // A batch of what is missing, if there is room for one in memory and in the cache.
+    bool plan() {
+        const BlockIndex end = missing_.range().end();
+        if (planned_until_ == end || free_.empty() || is_full()) return false;
+        const std::size_t slot = free_.front();
+        free_.pop_front();
+        LoadedBatch& in = batches_[slot];
+        const BatchLimits limits{.request = KiB(257),
+                                 .size = Bytes(wanted_.at_once.count() / slots) + longer,
+                                 .framed = 2048,
+                                 .steps = 2048};
+        in.batch = {};
+        planned_until_ =
+            extend(in.batch, missing_, {planned_until_, end - planned_until_}, limits, [&](BlockIndex block) {
+                return BlockContent{Step::Kind::fetch, tree_->digest(block), frames_->frame(block)};
+            });
+        in.missing = in.batch.steps.size();
+        in.states.assign(in.missing, LoadedBatch::State::missing);
+        in.frames.resize(in.batch.size.count());
+        for (std::size_t i = 0; i < in.missing; ++i) {
+            kept_ += in.batch.steps[i].frames.length;
+            if (in.batch.steps[i].request == i) requests_.emplace_back(slot, i);
+        }
+        return true;
+    }
+
+    std::optional<net::Range> next() override {
+        while (requests_.empty())
+            if (!plan()) return std::nullopt;
+        const RequestNumber number = requests_.front();
+        requests_.pop_front();
+        return to_fetch(batches_[number.batch], number);
+    }
+
+    Result<void> verify(std::size_t number) override {
+        const RequestNumber which(number);
+        return verifiers_.verify(batches_[which.batch], which.request);
+    }
+
+    // What waits in memory alone is no more than a few batches: a process that is killed has lost little.
+    Result<void> arrived(std::size_t number) override {
+        const RequestNumber which(number);
+        LoadedBatch& in = batches_[which.batch];
+        const Arrival arrival = take_apart(in, which.request);
+        for (const std::size_t i : arrival.ready) {
+            const Step& step = in.batch.steps[i];
+            keep(step, in, cache_);
+            unfinished_ += step.frames.length;
             report_.fetched += step.blocks.count;
             progress_->add(source_.manifest.block_size.bytes_of(step.blocks.count));
-            return {};
-        };
-        return fetcher_.get_ranges(source_.data_url, ranges, arrived, [](Bytes) {});
+        }
+        for (const std::size_t i : arrival.missing)
+            requests_.emplace_back(which.batch, i);
+        in.missing -= arrival.ready.size();
+        if (in.missing == 0) free_.push_back(which.batch);
+        if (unfinished_ >= wanted_.at_once) {
+            cache_.finish();
+            unfinished_ = Bytes(0);
+        }
+        return cache_.error() ? Result<void>(*cache_.error()) : Result<void>();
     }
 
     const Wanted& wanted_;
@@ -134,9 +189,16 @@ class Filling {
     FrameVerifiers& verifiers_;
     Progress* progress_ = nullptr;  // of this pass
     FillReport report_;
-    Bytes kept_;  // chunks of this version in the cache
+    Bytes kept_;        // chunks of this version that are in the cache or to be
+    Bytes unfinished_;  // of them, put there since it was last finished
     bool full_ = false;
     bool renew_ = false;  // what is old, lest what is fetched takes its place
+
+    BlockSet missing_;  // what is being fetched
+    BlockIndex planned_until_;
+    std::array<LoadedBatch, slots> batches_;
+    std::deque<std::size_t> free_;        // slots
+    std::deque<RequestNumber> requests_;  // planned, and not asked for
 };
 
 }  // namespace

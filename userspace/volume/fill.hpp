@@ -20,7 +20,7 @@ struct Wanted {
     Blocks count;
     // Those in a range that begins at this block or before, and ends behind it.
     std::function<BlockSet(BlockIndex)> from;
-    Bytes at_once;  // frames that are fetched together, in memory
+    Bytes at_once;  // frames in memory
 };
 
 struct FillReport {
