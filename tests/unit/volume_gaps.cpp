@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Requests that read through what lies between the frames of marked blocks.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "volume/fill.hpp"
 #include "volume_fixture.hpp"
 
 namespace regild::volume {
@@ -195,6 +197,41 @@ TEST_CASE("what is read between frames counts as what is to be fetched") {
     const Bytes read_once_more(2 * format::index_page_size);
     CHECK(fetch_at_most(*all - read_once_more) == all);
     CHECK_FALSE(fetch_at_most(*all - read_once_more - Bytes(1)));
+}
+
+TEST_CASE("a cache is filled by requests that read through gaps, and gets nothing of what is wrong") {
+    const GoldenImage image = image_with_few_zeros();
+    const store::Source source = image.source();
+    test::MemoryStorage device(MiB(4));
+    store::Cache cache = store::Cache::open(device).value();
+    FakeFetcher fetcher(image);
+    test::SilentObserver observer;
+    const StopFlag stop;
+    codec::SaltedSha256 hash(image.manifest.salt);
+    const auto has = [&](std::uint64_t block) { return cache.has(hash(image.block(block))); };
+    const format::Frame wrong = image.frame(20 + few_zeros);
+    ByteVector& file = fetcher.files[source.data_url.with_credentials()];
+    std::byte& byte = file[wrong.offset.count() + 50];
+    byte ^= std::byte{1};
+    const Result<FillReport> refused = fill_cache(source, fetcher, cache, observer, stop);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().kind == Failure::source);
+    CHECK(has(19));
+    const ConstByteSpan wrong_frame = ByteSpan(file).subspan(wrong.offset.count(), wrong.length.count());
+    const ByteVector& kept = device.content();
+    CHECK(std::search(kept.begin(), kept.end(), wrong_frame.begin(), wrong_frame.end()) == kept.end());
+    byte ^= std::byte{1};
+    const Result<FillReport> filled = fill_cache(source, fetcher, cache, observer, stop);
+    REQUIRE(filled.ok());
+    CHECK(filled->whole);
+    CHECK(has(20 + few_zeros));
+    CHECK(filled->wanted == Blocks(300 - few_zeros));
+    CHECK(observer.last_done == observer.last_total);
+
+    cache.drop();
+    FakeFetcher other(image);
+    REQUIRE(fill_cache(source, other, cache, observer, stop)->whole);
+    CHECK(data_requests(other, image).front().end() > image.frame(20 + few_zeros).end());
 }
 
 }  // namespace regild::volume

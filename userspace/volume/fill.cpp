@@ -125,7 +125,8 @@ class Filling final : net::Ranges {
         const BatchLimits limits{.request = KiB(257),
                                  .size = Bytes(wanted_.at_once.count() / slots) + longer,
                                  .framed = 2048,
-                                 .steps = 2048};
+                                 .steps = 2048,
+                                 .gap = net::request_overhead};
         in.batch = {};
         planned_until_ =
             extend(in.batch, missing_, {planned_until_, end - planned_until_}, limits, [&](BlockIndex block) {
