@@ -37,6 +37,30 @@ bool may_pass(CURLcode code) {
     }
 }
 
+// The same for what went wrong with a SOCKS proxy: it restarts, or its own network is away. What it may not
+// or cannot do stays.
+bool proxy_error_may_pass(long proxy_error) {
+    switch (proxy_error) {
+        case CURLPX_CLOSED:
+        case CURLPX_RECV_ADDRESS:
+        case CURLPX_RECV_AUTH:
+        case CURLPX_RECV_CONNECT:
+        case CURLPX_RECV_REQACK:
+        case CURLPX_SEND_AUTH:
+        case CURLPX_SEND_CONNECT:
+        case CURLPX_SEND_REQUEST:
+        case CURLPX_RESOLVE_HOST:
+        case CURLPX_REPLY_CONNECTION_REFUSED:
+        case CURLPX_REPLY_GENERAL_SERVER_FAILURE:
+        case CURLPX_REPLY_HOST_UNREACHABLE:
+        case CURLPX_REPLY_NETWORK_UNREACHABLE:
+        case CURLPX_REPLY_TTL_EXPIRED:
+            return true;
+        default:
+            return false;
+    }
+}
+
 // What object stores say of a signed URL whose time is over.
 bool may_have_expired(long status) {
     return status == 400 || status == 401 || status == 403 || status == 410;
@@ -266,7 +290,10 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
         if (code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE)
             return {Outcome::refused,
                     error(Failure::usage, std::string(detail) + ": check the files of TLS")};
-        if (may_pass(code)) return {Outcome::retry, error(Failure::network, detail)};
+        long proxy_error = CURLPX_OK;
+        curl_easy_getinfo(handle(), CURLINFO_PROXY_ERROR, &proxy_error);
+        if (may_pass(code) || (code == CURLE_PROXY && proxy_error_may_pass(proxy_error)))
+            return {Outcome::retry, error(Failure::network, detail)};
         return {Outcome::refused, error(Failure::source, detail)};
     }
     if (judgement_.verdict == Verdict::pass_by)
