@@ -134,18 +134,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Hostile:
-    """Serves the files below `root` on loopback; `behave(request)` may answer in its own way. behave is
-    called by one thread at a time."""
+    """Serves the files below `root` on loopback, or another address; `behave(request)` may answer in its own way.
+    behave is called by one thread at a time."""
 
-    def __init__(self, root, behave=lambda request: None):
+    def __init__(self, root, behave=lambda request: None, address="127.0.0.1"):
         self.root = str(root)
         self._behave = behave
         self._lock = threading.RLock()  # behave may ask for counts
         self._counts = {}
         self._dead = False
         handler = type("BoundHandler", (Handler,), {"hostile": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = _Server((address, 0), handler)
+        self.url = f"http://{address}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def count(self, request):

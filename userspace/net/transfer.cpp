@@ -3,6 +3,9 @@
 // the caller gave.
 #include "net/transfer.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -13,6 +16,12 @@ namespace {
 
 constexpr long max_redirects = 5;
 constexpr long receive_buffer_size = 128 << 10;
+// A connection is lost when nothing has come from the machine at its other end for so long, neither word that
+// what was sent is there nor an answer to a probe. When the address of this machine has changed, nothing else
+// tells. The machine of a server that takes its time answers probes.
+constexpr unsigned lost_after_ms = 5000;
+constexpr long first_probe_seconds = 2;
+constexpr long probe_seconds = 1;
 // So often a redirect is asked for anew: what it leads to is good for a while where the URL is signed.
 constexpr unsigned most_expired = 4;
 
@@ -61,6 +70,12 @@ bool proxy_error_may_pass(long proxy_error) {
     }
 }
 
+// Where it cannot be set the low speed limit ends what is lost, later.
+int on_socket(void* /*unused*/, curl_socket_t socket, curlsocktype /*unused*/) {
+    setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost_after_ms, sizeof(lost_after_ms));
+    return CURL_SOCKOPT_OK;
+}
+
 // What object stores say of a signed URL whose time is over.
 bool may_have_expired(long status) {
     return status == 400 || status == 401 || status == 403 || status == 410;
@@ -88,7 +103,9 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit&
         set(CURLOPT_PROTOCOLS_STR, "http,https,file") && set(CURLOPT_FOLLOWLOCATION, 1L) &&
         set(CURLOPT_MAXREDIRS, max_redirects) && set(CURLOPT_BUFFERSIZE, receive_buffer_size) &&
         set(CURLOPT_CONNECTTIMEOUT, stall_seconds) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
-        set(CURLOPT_LOW_SPEED_TIME, stall_seconds) && set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
+        set(CURLOPT_LOW_SPEED_TIME, stall_seconds) && set(CURLOPT_TCP_KEEPALIVE, 1L) &&
+        set(CURLOPT_TCP_KEEPIDLE, first_probe_seconds) && set(CURLOPT_TCP_KEEPINTVL, probe_seconds) &&
+        set(CURLOPT_SOCKOPTFUNCTION, &on_socket) && set(CURLOPT_USERAGENT, "regild/" REGILD_VERSION) &&
         set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->curl_error_)) &&
         set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
         set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
