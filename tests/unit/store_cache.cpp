@@ -76,6 +76,32 @@ TEST_CASE("the oldest make room, and what is still wanted stays") {
         CHECK(holds(cache, n));
 }
 
+TEST_CASE("what is wanted stays however much else is put by who wants it") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    for (unsigned n = 0; n < 100; ++n)
+        cache.put(digest(n), chunk(n));
+    cache.renew();  // who put them is done
+    for (unsigned n = 0; n < 50; ++n)
+        cache.put(digest(n), chunk(n));
+    for (unsigned n = 100; n < 4000; ++n) {
+        cache.put(digest(n), chunk(n));
+        cache.renew_in_time();
+    }
+    CHECK_FALSE(cache.has(digest(50)));
+    for (unsigned n = 0; n < 50; ++n)
+        REQUIRE(holds(cache, n));
+    // Just so much as there is room for beside them.
+    cache.renew_all();
+    CHECK(cache.renewable().count() > 50 * 3000);
+    const Bytes until = cache.all_written() + cache.geometry().ring_length() - cache.renewable() - KiB(128);
+    for (unsigned n = 4000; cache.all_written() < until; ++n)
+        cache.put(digest(n), chunk(n));
+    cache.renew();
+    for (unsigned n = 0; n < 50; ++n)
+        REQUIRE(holds(cache, n));
+}
+
 TEST_CASE("what was written over is known as gone without being read") {
     MemoryStorage device(MiB(2));
     for (unsigned round = 0; round < 20; ++round) {  // more laps than an entry can tell apart

@@ -10,7 +10,7 @@ namespace {
 
 constexpr Bytes unit = format::cache_unit;
 constexpr Bytes pending_size = MiB(1);          // longer than the longest chunk, a frame of 512 KiB
-constexpr std::size_t max_renewed = 65536;      // chunks
+constexpr std::size_t max_wanted = 65536;       // chunks
 constexpr std::size_t max_buckets_held = 1024;  // 4 MiB on the device
 
 Result<void> empty_table(block::Storage& device, const format::CacheGeometry& geometry) {
@@ -24,7 +24,12 @@ Bytes round_down(Bytes bytes) {
 }  // namespace
 
 Cache::Cache(block::Storage& device, format::CacheGeometry geometry, Bytes written)
-    : device_(&device), geometry_(geometry), written_(written), pending_(pending_size.count()) {}
+    : device_(&device),
+      geometry_(geometry),
+      written_(written),
+      pending_(pending_size.count()),
+      begun_at_(written),
+      renewed_at_(written) {}
 
 Result<Cache> Cache::open(block::Storage& device) {
     const std::optional<format::CacheGeometry> geometry = format::CacheGeometry::make(device.size());
@@ -140,8 +145,12 @@ Bytes Cache::age_of(const format::CacheEntry& entry) const {
 }
 
 void Cache::put(const Digest& digest, ConstByteSpan chunk) {
-    if (find(digest)) {
-        if (is_old(digest) && to_renew_.size() < max_renewed) to_renew_.push_back(digest);
+    if (const format::CacheEntry* const entry = find(digest)) {
+        const bool was_there = age_of(*entry) > all_written() - begun_at_;
+        if (was_there && wanted_.size() < max_wanted) {
+            wanted_.push_back(digest);
+            wanted_length_ += Bytes(chunk.size());
+        }
         return;
     }
     const Bytes length = round_up(Bytes(chunk.size()), format::chunk_alignment);
@@ -179,8 +188,32 @@ bool Cache::is_old(const Digest& digest) {
 }
 
 void Cache::renew() {
-    for (const Digest& digest : std::exchange(to_renew_, {})) {
-        if (!is_old(digest)) continue;  // it was wanted twice
+    renew_older_than(Bytes(geometry_.ring_length().count() / 2));
+    wanted_.clear();
+    wanted_length_ = Bytes(0);
+    begun_at_ = all_written();
+}
+
+void Cache::renew_in_time() {
+    const std::uint64_t ring = geometry_.ring_length().count();
+    if (renewable() > Bytes(0) && (all_written() - renewed_at_).count() > ring / 8)
+        renew_older_than(Bytes(ring / 2));
+}
+
+void Cache::renew_all() {
+    if (renewable() > Bytes(0)) renew_older_than(Bytes(0));
+}
+
+Bytes Cache::renewable() const {
+    return wanted_length_.count() > geometry_.ring_length().count() / 2 ? Bytes(0) : wanted_length_;
+}
+
+void Cache::renew_older_than(Bytes age) {
+    renewed_at_ = all_written();
+    for (const Digest& digest : wanted_) {
+        const format::CacheEntry* const entry = find(digest);
+        // Two may want the same.
+        if (!entry || age_of(*entry) <= std::max(age, all_written() - renewed_at_)) continue;
         const std::optional<ByteVector> chunk = get(digest, pending_size);
         if (!chunk) continue;
         forget(digest);
@@ -214,7 +247,7 @@ void Cache::finish() {
 void Cache::drop() {
     buckets_.clear();
     pending_length_ = 0;
-    written_ = Bytes(0);
+    written_ = begun_at_ = renewed_at_ = Bytes(0);
     if (error_ || failed(empty_table(*device_, geometry_))) return;
     changed_ = true;
     finish();

@@ -3,8 +3,8 @@
 // network. A chunk is a frame or a hash block as it came; the same one serves each version that has it.
 //
 // The oldest chunks make room for new ones; one that is wanted again when half of all others are newer counts
-// as new. Nothing is lost that could not be had again: no write is waited for, and what a power cut, another
-// writer or a bad disk leave is no chunk with that digest.
+// as new, and stays however much else is put by who wants it. Nothing is lost that could not be had again: no
+// write is waited for, and what a power cut, another writer or a bad disk leave is no chunk with that digest.
 #pragma once
 
 #include <map>
@@ -31,9 +31,16 @@ class Cache {
     void put(const Digest& digest, ConstByteSpan chunk);
     // Whether half of what the ring holds is newer.
     bool is_old(const Digest& digest);
-    // Makes new again what was put although it was there, and is old: when all that is wanted has been got,
-    // for it takes the place of the oldest.
+    // Makes new again what was put although it was there, since it was opened or since the last call, and is
+    // old: when all that is wanted has been got, for it takes the place of the oldest.
     void renew();
+    // The same now and then while chunks are put: of so many, what is wanted would be lost before the end.
+    // What is not got yet may be. Nothing where more than half of the ring is wanted.
+    void renew_in_time();
+    // The same for all that was put although it was there, new or old: renewable() bytes, which then stay as
+    // long as the ring has room for them and what is put behind them.
+    void renew_all();
+    Bytes renewable() const;
     // Writes what only memory has as yet.
     void finish();
     // Forgets everything, durably when it returns without an error.
@@ -68,6 +75,7 @@ class Cache {
     bool is_current(const format::CacheEntry& entry) const;
     // How much was put into the ring since this was, of a current one.
     Bytes age_of(const format::CacheEntry& entry) const;
+    void renew_older_than(Bytes age);
     void write_pending();
     bool failed(const Result<void>& result);
 
@@ -78,7 +86,11 @@ class Cache {
     block::AlignedBuffer pending_;  // what comes next
     std::size_t pending_length_ = 0;
     bool changed_ = false;
-    std::vector<Digest> to_renew_;
+    std::vector<Digest> wanted_;  // put although it was there since before
+    Bytes wanted_length_;
+    // When so much had been put into the ring:
+    Bytes begun_at_;  // it was opened, or renew() was called
+    Bytes renewed_at_;
     std::uint64_t dropped_ = 0;  // bucket that made room last
     std::optional<Error> error_;
 };

@@ -88,7 +88,10 @@ class Filling final : net::Ranges {
         return fetched;
     }
 
-    bool is_full() const { return kept_.count() > cache_.geometry().ring_length().count() / 10 * 9; }
+    bool is_full() const {
+        const Bytes stays = kept_ + cache_.renewable();
+        return stays.count() > cache_.geometry().ring_length().count() / 10 * 9;
+    }
 
     // The table of a cache promises more than it keeps: it is read.
     bool is_there(BlockIndex block, const Digest& digest) {
@@ -106,6 +109,7 @@ class Filling final : net::Ranges {
     Result<void> fetch(BlockSet missing) {
         if (missing.empty()) return {};
         if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
+        if (report_.fetched == Blocks(0)) cache_.renew_all();
         missing_ = std::move(missing);
         planned_until_ = missing_.range().first;
         requests_.clear();

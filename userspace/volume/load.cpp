@@ -216,6 +216,7 @@ Result<void> Loader::arrived(std::size_t number) {
         batch.states[i] = LoadedBatch::State::applied;
         sink_->written(step.blocks);
     }
+    if (nearby_.cache()) nearby_.cache()->renew_in_time();
     for (const std::size_t i : arrival.missing)
         requests_.emplace_back(which.batch, i);
     batch.missing -= arrival.ready.size();
