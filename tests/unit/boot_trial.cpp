@@ -91,6 +91,24 @@ TEST_CASE("a version that is not confirmed within its boots is left, and not tri
     CHECK(kiosk.record().rejected_version == 0);
 }
 
+TEST_CASE("while a version is on trial no newer one takes its place") {
+    TrialKiosk kiosk;
+    kiosk.publish_with_changes(2, {3, 9});
+    CHECK(kiosk.booted().version == 2);
+    kiosk.publish_with_changes(3, {5});
+    const std::filesystem::path frames = kiosk.directory / "store/kiosk/3/image.zst";
+    std::filesystem::rename(frames, kiosk.directory / "elsewhere");
+    CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.observer.lines.find("version 2 is on trial: no newer one") != std::string::npos);
+    // Nor is there one to which it would have to come back.
+    CHECK(kiosk.booted().version == 1);
+    CHECK(kiosk.is_version_one());
+    CHECK(kiosk.record().rejected_version == 2);
+    std::filesystem::rename(kiosk.directory / "elsewhere", frames);
+    CHECK(kiosk.booted().version == 3);
+    CHECK(kiosk.is_golden());
+}
+
 TEST_CASE("with a cache the way back needs no network") {
     TrialKiosk kiosk;
     kiosk.configuration.cache = kiosk.directory / "cache";

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "volume/layout.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::boot {
 namespace {
@@ -58,6 +59,11 @@ Result<std::optional<store::Source>> Versions::staged_version(volume::Volume& vo
 }
 
 Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
+    if (volume::is_on_trial(volume.record())) {
+        observer_.event(text_of(volume.record().image_version) +
+                        " is on trial: no newer one is installed until it is confirmed or gone back from");
+        return {};
+    }
     const bool is_staged = configuration_.update == format::UpdatePolicy::staged;
     Result<std::optional<store::Source>> newer = is_staged ? staged_version(volume) : newer_version(volume);
     if (!newer) return newer.error();

@@ -10,6 +10,7 @@
 #include "cli/volume_report.hpp"
 #include "volume/nearby_devices.hpp"
 #include "volume/thaw.hpp"
+#include "volume/trial.hpp"
 #include "volume/update.hpp"
 
 namespace regild::cli {
@@ -90,6 +91,10 @@ Result<bool> Run::update(volume::Volume& volume) {
         volume::newer_version(volume.log(), fetcher(), *url(), {trust_, configuration_.tags, true});
     if (!newer) return newer.error();
     if (!*newer) return false;
+    if (volume::is_on_trial(volume.record()))
+        return Error{Failure::refused, image_text(volume.record()) +
+                                           " is on trial: confirm it with regild mark-good, or let a boot go "
+                                           "back from it, before another one is installed"};
     const store::Source* const offered = &**newer;
     if (Result<void> fits = volume.check_fits(offered->manifest); !fits) return fits.error();
     const Result<volume::Update> update = volume::update(
