@@ -106,6 +106,18 @@ TEST_CASE("a thaw ends by the clock, and does not come back with it") {
     CHECK(kiosk.booted().outcome == BootOutcome::restored);
 }
 
+TEST_CASE("a clock that is behind the last channel is not believed") {
+    ThawedKiosk kiosk;
+    kiosk.thaw({.until = kiosk.date + 3600});
+    kiosk.with_log([&](log::WriteLog& log) {
+        format::ImageRecord record = *log.record();
+        record.channel_issued = kiosk.date + 3600;
+        REQUIRE(log.write_record(record).ok());
+    });
+    CHECK(kiosk.booted().outcome != BootOutcome::thawed);
+    CHECK_FALSE(kiosk.recorded());
+}
+
 TEST_CASE("a thaw is over before anything is restored") {
     ThawedKiosk kiosk;
     kiosk.thaw({.until = 1});

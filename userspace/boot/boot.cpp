@@ -75,7 +75,7 @@ class Boot {
     Result<volume::Volume> wait_for_volume(block::Access access);
     Error missing(const Error& error) const;
     Result<Decision> look_at(volume::Volume& volume);
-    Thawing look_at_thaw(const volume::VolumeFacts& facts);
+    Thawing look_at_thaw(volume::Volume& volume);
     Result<store::Source> source_for(volume::Volume& volume, Work work);
     Result<void> take_back(volume::Volume& volume, const Error& why);
     Result<void> restore(volume::Restore& restore, volume::Volume& volume);
@@ -170,8 +170,11 @@ Error Boot::missing(const Error& error) const {
 }
 
 // What becomes of a thaw, which is said aloud.
-Thawing Boot::look_at_thaw(const volume::VolumeFacts& facts) {
-    const Thawing thaw = decide_thaw(facts, configuration_.allow_thaw, in_.date());
+Thawing Boot::look_at_thaw(volume::Volume& volume) {
+    const volume::VolumeFacts facts = volume.facts();
+    // A clock that has lost its time is not believed to be earlier than what this machine has seen.
+    const std::uint64_t seen = volume.usable_log() ? volume.record().channel_issued : 0;
+    const Thawing thaw = decide_thaw(facts, configuration_.allow_thaw, std::max(in_.date(), seen));
     if (thaw != Thawing::none) in_.observer.event(thaw_text(thaw, *facts.thaw, facts.marked));
     return thaw;
 }
@@ -180,7 +183,7 @@ Thawing Boot::look_at_thaw(const volume::VolumeFacts& facts) {
 Result<Decision> Boot::look_at(volume::Volume& volume) {
     const volume::VolumeFacts facts = volume.facts();
     const Decision decision = decide(facts, {options_.skip_restore, configuration_.allow_off},
-                                     configuration_.trust, look_at_thaw(facts));
+                                     configuration_.trust, look_at_thaw(volume));
     if (decision.thaw == Thawing::kept) return decision;
     switch (decision.off) {
         case OffArgument::not_given:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/trust.hpp"
 
+#include <algorithm>
+
 #include "base/utc.hpp"
 
 namespace regild::store {
@@ -18,12 +20,12 @@ Result<void> Trust::check(std::string_view text, std::string_view signature) con
     return Error{Failure::source, "its signature is of none of the keys that the configuration names"};
 }
 
-Result<void> Trust::check_age(std::uint64_t issued) const {
-    if (!freshness_.max_age || freshness_.now <= issued || freshness_.now - issued <= *freshness_.max_age)
-        return {};
+Result<void> Trust::check_age(std::uint64_t issued, std::uint64_t seen) const {
+    const std::uint64_t now = std::max(freshness_.now, seen);
+    if (!freshness_.max_age || now <= issued || now - issued <= *freshness_.max_age) return {};
     return Error{Failure::source,
                  "the channel was issued at " + utc_text(issued) + ", " +
-                     std::to_string((freshness_.now - issued) / seconds_a_day) +
+                     std::to_string((now - issued) / seconds_a_day) +
                      " days ago, and \"max_age\" is less: either nobody has issued it anew, or "
                      "somebody keeps this machine from a newer one"};
 }

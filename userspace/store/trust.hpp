@@ -30,8 +30,8 @@ class Trust {
     // signature has "".
     Result<void> check(std::string_view text, std::string_view signature) const;
     // Failure::source where a channel that was issued then is too old. A clock that is behind makes none too
-    // old.
-    Result<void> check_age(std::uint64_t issued) const;
+    // old; it does not count as earlier than `seen`, when another one was issued that was believed.
+    Result<void> check_age(std::uint64_t issued, std::uint64_t seen = 0) const;
     // Whether what is signed may say that the volume holds this image.
     bool allows(const std::string& image) const { return !keys_ || image_.empty() || image == image_; }
 
