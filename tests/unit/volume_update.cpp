@@ -397,6 +397,32 @@ TEST_CASE("what is offered is told apart") {
         CHECK_FALSE(offer(versions.two.manifest, 9)->has_value());
         CHECK(volume->log().record()->staged);
     }
+    SECTION("nothing new: one small request, and nothing that is not signed is kept") {
+        CHECK_FALSE(offer(versions.one.manifest, 7)->has_value());
+        const format::ImageRecord before = *volume->log().record();
+        channel.issued = 5000000;
+        put(image + "/stable.json", format::serialize_channel(channel));
+        versions.fetcher.files["http://h/" + image + "/stable.json.sig"] = ByteVector(64);
+        versions.fetcher.requests.clear();
+        const auto again = [&] {
+            return newer_version(volume->log(), versions.fetcher,
+                                 test::url("http://h/" + image + "/stable.json"), {trust, tags, by_hand});
+        };
+        CHECK_FALSE(again()->has_value());
+        REQUIRE(versions.fetcher.requests.size() == 1);
+        CHECK(versions.fetcher.requests[0].length < Bytes(2000));
+        CHECK(*volume->log().record() == before);
+        // What says something new has to be signed.
+        for (const std::uint64_t serial : {7, 8}) {
+            channel.serial = serial;
+            channel.version = serial == 7 ? versions.two.manifest.version : versions.one.manifest.version;
+            const std::string text = format::serialize_channel(channel);
+            const ConstByteSpan bytes = as_bytes(text);
+            versions.fetcher.files["http://h/" + image + "/stable.json"] =
+                ByteVector(bytes.begin(), bytes.end());
+            CHECK(kind_of(again()) == Failure::source);
+        }
+    }
     SECTION("too long ago, as somebody may have frozen the channel") {
         trust = store::Trust(codec::PublicKeys::parse(key.public_pem()).value(), "",
                              {.now = 10 * 86400 + 1000, .max_age = 10 * 86400});
@@ -407,6 +433,9 @@ TEST_CASE("what is offered is told apart") {
         CHECK(kind_of(offer(versions.one.manifest, 8)) == Failure::source);
         channel.issued = 2000000;  // the clock is behind
         CHECK(offer(versions.two.manifest, 9)->has_value());
+        // So it is not earlier than that.
+        channel.issued = 2000000 - 10 * 86400 - 1;
+        CHECK(kind_of(offer(versions.two.manifest, 10)) == Failure::source);
     }
     SECTION("newer, of another size") {
         format::Manifest manifest = versions.two.manifest;

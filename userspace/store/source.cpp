@@ -28,6 +28,21 @@ struct Document {
     std::string signature;  // "" where none was asked for
 };
 
+// Whether the channel has nothing for who asks.
+bool offers_nothing(const format::Channel& channel, const Known& known) {
+    return channel.image == known.image &&
+           (channel.version == known.version || channel.version == known.rejected ||
+            (known.machine && !is_meant_for(channel, *known.machine)));
+}
+
+// Whether the text is a channel that says nothing new, so that nothing depends on who signed it.
+bool says_nothing_new(const std::string& text, const std::optional<Known>& known) {
+    if (!known) return false;
+    const Result<format::Channel> channel = format::parse_channel(text);
+    return channel && offers_nothing(*channel, *known) &&
+           channel->serial == format::serial_of(known->channels, channel->name);
+}
+
 Result<Document> signed_document(net::Fetcher& fetcher, const net::Url& url, const net::Url& signature_url,
                                  std::string text, const Trust& trust) {
     Result<std::string> signature = fetcher.get(signature_url, codec::signature_size);
@@ -51,17 +66,20 @@ Result<void> check_place(const net::Url& url, const std::string& path, const Tru
 // What is wrong with a document besides its signature.
 using Check = std::function<Result<void>(const std::string& text)>;
 
-// With keys it is signed by one of them. `check` has nothing against it, if need be at another mirror.
+// With keys it is signed by one of them, unless it says nothing new to who knows this. `check` has nothing
+// against it, if need be at another mirror.
 Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::size_t limit,
-                              const Trust& trust, const Check& check) {
+                              const Trust& trust, const Check& check,
+                              const std::optional<Known>& known = std::nullopt) {
     const Result<net::Url> signature_url = url.sibling(url.file_name() + ".sig");
     if (!signature_url) return signature_url.error();
     for (;;) {
         Result<std::string> text = fetcher.get(url, limit);
         if (!text) return text.error();
         Result<Document> document =
-            trust.has_keys() ? signed_document(fetcher, url, *signature_url, *std::move(text), trust)
-                             : Document{*std::move(text), ""};
+            trust.has_keys() && !says_nothing_new(*text, known)
+                ? signed_document(fetcher, url, *signature_url, *std::move(text), trust)
+                : Document{*std::move(text), ""};
         if (document)
             if (Result<void> checked = check(document->text); !checked) document = checked.error();
         if (document || document.error().kind != Failure::source) return document;
@@ -104,7 +122,7 @@ Result<void> check_channel(const net::Url& url, const std::string& text, const T
     if (!trust.has_keys()) return {};
     if (Result<void> right = check_place(url, channel->image + "/" + channel->name + ".json", trust); !right)
         return right;
-    if (Result<void> fresh = trust.check_age(channel->issued); !fresh)
+    if (Result<void> fresh = trust.check_age(channel->issued, known ? known->channel_issued : 0); !fresh)
         return fresh.error().context(url.shown());
     if (!known || channel->image != known->image) return {};
     const std::uint64_t before = format::serial_of(known->channels, channel->name);
@@ -118,10 +136,7 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
                                    const Trust& trust, const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
-    if (known && channel->image == known->image &&
-        (channel->version == known->version || channel->version == known->rejected ||
-         (known->machine && !is_meant_for(*channel, *known->machine))))
-        return Offered{std::nullopt, *channel};
+    if (known && offers_nothing(*channel, *known)) return Offered{std::nullopt, *channel};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
     Result<Document> manifest = get_document(
@@ -153,9 +168,10 @@ Result<Offered> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& tru
         return is_channel ? check_channel(url, text, trust, known) : check_manifest(url, text, trust);
     };
     Result<Document> document = get_document(
-        fetcher, url, std::max(format::max_manifest_size, format::max_channel_size), trust, check);
+        fetcher, url, std::max(format::max_manifest_size, format::max_channel_size), trust, check, known);
     if (!document) return document.error();
     Offered offered;
+    if (trust.has_keys() && document->signature.empty()) return offered;
     if (is_channel) {
         Result<Offered> of_channel = offered_by_channel(fetcher, url, document->text, trust, known);
         if (!of_channel) return of_channel;

@@ -48,14 +48,28 @@ Result<Update> change_layout(log::WriteLog& log, format::ImageRecord record, Obs
     return Update{log.geometry().blocks(), true};
 }
 
+}  // namespace
+
+Result<store::Offered> offered_to(const Asker& asker, const format::ImageRecord& record,
+                                  net::Fetcher& fetcher, const net::Url& url) {
+    store::Known known{record.image,    record.image_version,  0,
+                       record.channels, record.channel_issued, std::nullopt};
+    if (!asker.by_hand) {
+        known.rejected = record.rejected_version;
+        known.machine = store::machine_with(record.disk, asker.tags);
+    }
+    return store::offered_but(fetcher, url, asker.trust, known);
+}
+
 // What is staged is installed without a look at the channel: with keys its serial number counts from here on,
 // and what was staged before it left this machine out is forgotten.
-Result<void> note_channel(log::WriteLog& log, const format::Channel& channel, bool has_keys,
-                          const std::optional<store::Machine>& machine) {
+Result<void> note_offered(log::WriteLog& log, const Asker& asker, const store::Offered& offered) {
     format::ImageRecord record = *log.record();
-    if (channel.image != record.image) return {};
-    if (has_keys) believe(record, channel);
-    if (record.staged && machine && !store::is_meant_for(channel, *machine)) {
+    if (!offered.channel || offered.channel->image != record.image) return {};
+    const format::Channel& channel = *offered.channel;
+    if (asker.trust.has_keys()) believe(record, channel);
+    if (record.staged && !asker.by_hand &&
+        !store::is_meant_for(channel, store::machine_with(record.disk, asker.tags))) {
         const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);
         if (staged && staged->image == channel.image && staged->version == channel.version)
             record.staged = {};
@@ -63,34 +77,29 @@ Result<void> note_channel(log::WriteLog& log, const format::Channel& channel, bo
     return record == *log.record() ? Result<void>() : log.write_record(std::move(record));
 }
 
-}  // namespace
+Result<std::optional<store::Source>> newer_of(const Asker& asker, const format::ImageRecord& record,
+                                              store::Offered offered) {
+    if (!offered.source) return std::optional<store::Source>();
+    const format::Manifest& manifest = offered.source->manifest;
+    const std::string version =
+        "version " + std::to_string(manifest.version) + " of " + manifest.image + " is offered, ";
+    if (manifest.image != record.image)
+        return Error{Failure::refused, version + "which is another image than the volume holds"};
+    if (manifest.version < record.image_version)
+        return Error{Failure::refused, version + "which is older than version " +
+                                           std::to_string(record.image_version) + ", which the volume holds"};
+    if (manifest.version == record.image_version ||
+        (!asker.by_hand && manifest.version == record.rejected_version))
+        return std::optional<store::Source>();
+    return std::move(offered.source);
+}
 
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
                                                    const net::Url& url, const Asker& asker) {
-    const store::Trust& trust = asker.trust;
-    store::Known known{log.record()->image, log.record()->image_version, 0, log.record()->channels, {}};
-    if (!asker.by_hand) {
-        known.rejected = log.record()->rejected_version;
-        known.machine = store::machine_with(log.record()->disk, asker.tags);
-    }
-    Result<store::Offered> offered = store::offered_but(fetcher, url, trust, known);
+    Result<store::Offered> offered = offered_to(asker, *log.record(), fetcher, url);
     if (!offered) return offered.error();
-    if (offered->channel)
-        if (Result<void> noted = note_channel(log, *offered->channel, trust.has_keys(), known.machine);
-            !noted)
-            return noted.error();
-    if (!offered->source) return std::optional<store::Source>();
-    const format::Manifest& manifest = offered->source->manifest;
-    const std::string version =
-        "version " + std::to_string(manifest.version) + " of " + manifest.image + " is offered, ";
-    if (manifest.image != known.image)
-        return Error{Failure::refused, version + "which is another image than the volume holds"};
-    if (manifest.version < known.version)
-        return Error{Failure::refused, version + "which is older than version " +
-                                           std::to_string(known.version) + ", which the volume holds"};
-    if (manifest.version == known.version || manifest.version == known.rejected)
-        return std::optional<store::Source>();
-    return std::move(offered->source);
+    if (Result<void> noted = note_offered(log, asker, *offered); !noted) return noted.error();
+    return newer_of(asker, *log.record(), *std::move(offered));
 }
 
 Result<Update> mark_all_unknown(log::WriteLog& log) {

@@ -17,10 +17,17 @@ struct Asker {
     // Takes also a version that is not meant for this machine, or whose trial has failed.
     bool by_hand = false;
 };
-// Asks the source for a version that is newer than the one that the volume of this log, which is usable,
-// holds. Nothing: there is none for who asks. A serial number
-// higher than the last one is kept in the record, where there are keys. Failure::refused: what is offered is
-// older, or of another image.
+// What the source offers to who asks, for a volume with this record.
+Result<store::Offered> offered_to(const Asker& asker, const format::ImageRecord& record,
+                                  net::Fetcher& fetcher, const net::Url& url);
+// Keeps in the record what counts of the channel that was asked: with keys its serial number, and that what
+// was staged is not for this machine.
+Result<void> note_offered(log::WriteLog& log, const Asker& asker, const store::Offered& offered);
+// The version that is offered, if it is newer than the one in the record. Nothing: there is none for who
+// asked. Failure::refused: it is older, or of another image.
+Result<std::optional<store::Source>> newer_of(const Asker& asker, const format::ImageRecord& record,
+                                              store::Offered offered);
+// These one after the other.
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
                                                    const net::Url& url, const Asker& asker);
 
