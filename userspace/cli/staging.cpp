@@ -25,46 +25,66 @@ struct Offer {
 };
 
 // Of another size it is to find room before it is fetched.
-Result<void> check_fits_devices(const SharedLog& log, const format::ImageRecord& record,
+Result<void> check_fits_devices(Bytes log_size, const format::ImageRecord& record,
                                 const format::Manifest& next) {
-    if (next.size <= to_bytes(record.disk.size) && next.log_geometry().log_length() <= log.device->size())
-        return {};
+    if (next.size <= to_bytes(record.disk.size) && next.log_geometry().log_length() <= log_size) return {};
     return Error{Failure::refused,
                  "version " + std::to_string(next.version) +
                      " is offered, and is too large for the disk or its log: " + format_size(next.size) +
                      ", and " + format_size(next.log_geometry().log_length()) + " of log"};
 }
 
-// What the source offers, with a serial number that counts from now on.
+// To write the record, which may have been written since.
+Result<SharedLog> reopen(const std::string& log_path, const format::ImageRecord& before) {
+    Result<SharedLog> log = open_shared(log_path);
+    if (!log) return log;
+    const format::ImageRecord& record = *log->write_log.record();
+    if (record.image != before.image || record.image_version != before.image_version)
+        return Error{Failure::refused, "the volume holds another version than when this began: run it again"};
+    return log;
+}
+
+// What the source offers; unless this is only a check, what counts of its channel is kept. Nobody has to wait
+// for the log while the source is asked.
 Result<Offer> ask(const format::Configuration& configuration, const store::Trust& trust,
-                  net::Fetcher& fetcher) {
+                  net::Fetcher& fetcher, bool only_check) {
     const Result<net::Url> url = net::parse_document_url(configuration.source);
     if (!url) return url.error();
-    Result<SharedLog> log = open_shared(configuration.log);
-    if (!log) return log.error();
-    const format::ImageRecord record = *log->write_log.record();
+    format::ImageRecord record;
+    Bytes log_size;
+    {
+        Result<SharedLog> log = open_shared(configuration.log);
+        if (!log) return log.error();
+        record = *log->write_log.record();
+        log_size = log->device->size();
+    }
     if (Result<void> believed = trust.check(record.manifest, record.signature); !believed)
         return believed.error().context("the manifest in the log").as(Failure::refused);
     if (!trust.allows(record.image))
         return Error{Failure::refused, "the log is of image " + record.image + ", which is not the source's"};
     Result<store::Source> installed = store::installed_source(*url, record.manifest);
     if (!installed) return installed.error();
-    Result<std::optional<store::Source>> next =
-        volume::newer_version(log->write_log, fetcher, *url, {trust, configuration.tags});
+    const volume::Asker asker{trust, configuration.tags};
+    Result<store::Offered> offered = volume::offered_to(asker, record, fetcher, *url);
+    if (!offered) return offered.error();
+    if (!only_check) {
+        Result<SharedLog> log = reopen(configuration.log, record);
+        if (!log) return log.error();
+        if (Result<void> noted = volume::note_offered(log->write_log, asker, *offered); !noted)
+            return noted.error();
+    }
+    Result<std::optional<store::Source>> next = volume::newer_of(asker, record, *std::move(offered));
     if (!next) return next.error();
     if (*next)
-        if (Result<void> fits = check_fits_devices(*log, record, (*next)->manifest); !fits)
+        if (Result<void> fits = check_fits_devices(log_size, record, (*next)->manifest); !fits)
             return fits.error();
     return Offer{record, *std::move(installed), *std::move(next)};
 }
 
-// The record may have been written since.
 Result<void> note_staged(const std::string& log_path, const Offer& offer) {
-    Result<SharedLog> log = open_shared(log_path);
+    Result<SharedLog> log = reopen(log_path, offer.record);
     if (!log) return log.error();
     format::ImageRecord record = *log->write_log.record();
-    if (record.image != offer.record.image || record.image_version != offer.record.image_version)
-        return Error{Failure::refused, "the volume holds another version than when this began: run it again"};
     record.staged = {offer.next->manifest_text, offer.next->signature};
     return log->write_log.write_record(std::move(record));
 }
@@ -189,7 +209,7 @@ Result<ExitCode> run_staging(const Environment& environment, const Arguments& ar
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
         make_fetcher(*configuration, *std::move(options), *observer, environment.stop);
-    const Result<Offer> offer = ask(*configuration, *trust, *fetcher);
+    const Result<Offer> offer = ask(*configuration, *trust, *fetcher, only_check);
     if (!offer) return offer.error();
     const volume::TreeSources trees{*fetcher, cache->cache.get(), *observer};
     const bool as_json = arguments.has("json");
