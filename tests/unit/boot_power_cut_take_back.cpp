@@ -58,7 +58,8 @@ struct StagedCuts : CutKiosk {
         with_log([&](log::WriteLog& log) {
             const store::Source installed = store::installed_source(url, log.record()->manifest).value();
             const auto next = volume::newer_version(log, *fetcher, url, {trust, {}});
-            REQUIRE(volume::stage(installed, next->value(), {*fetcher, opened.cache.get(), observer}, stop)
+            REQUIRE(volume::stage(installed, next->value(), volume::WayBack::wanted,
+                                  {*fetcher, opened.cache.get(), observer}, stop)
                         .value()
                         .whole);
             format::ImageRecord record = *log.record();

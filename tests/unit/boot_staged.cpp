@@ -16,7 +16,7 @@ bool has(const std::string& lines, const std::string& part) {
 }
 
 struct StagedKiosk : ProvisionedKiosk {
-    StagedKiosk() {
+    explicit StagedKiosk(std::size_t blocks = test::image_blocks) : ProvisionedKiosk(blocks) {
         configuration.update = UpdatePolicy::staged;
         configuration.cache = directory / "cache";
         test::write_file(configuration.cache, std::string(std::size_t{4} << 20, '\0'));
@@ -32,8 +32,8 @@ struct StagedKiosk : ProvisionedKiosk {
             const store::Source installed = store::installed_source(url, log.record()->manifest).value();
             const auto next = volume::newer_version(log, *fetcher, url, {trust, {}});
             REQUIRE(next->has_value());
-            const Result<volume::StageReport> staged =
-                volume::stage(installed, **next, {*fetcher, cache.cache.get(), observer}, stop);
+            const Result<volume::StageReport> staged = volume::stage(
+                installed, **next, volume::WayBack::wanted, {*fetcher, cache.cache.get(), observer}, stop);
             REQUIRE(staged.ok());
             CHECK(staged->differing == Blocks(3));
             CHECK(staged->whole);
@@ -160,6 +160,36 @@ TEST_CASE("what is staged and no good is said and forgotten") {
     CHECK(test::read_file(kiosk.data()) == before);
 }
 
+TEST_CASE("the way back is staged where it is wanted, and said to be there where it is") {
+    StagedKiosk kiosk(400);
+    const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
+    const net::Url url = net::parse_document_url(kiosk.configuration.source).value();
+    const auto stage = [&](volume::WayBack way_back) {
+        volume::OpenCache cache = volume::open_cache(kiosk.configuration.cache).value();
+        Result<volume::StageReport> staged = volume::StageReport{};
+        kiosk.with_log([&](log::WriteLog& log) {
+            const store::Source installed = store::installed_source(url, log.record()->manifest).value();
+            const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}});
+            staged = volume::stage(installed, **next, way_back, {*fetcher, cache.cache.get(), kiosk.observer},
+                                   kiosk.stop);
+        });
+        REQUIRE(staged.ok());
+        CHECK(staged->whole);
+        return *staged;
+    };
+    CHECK_FALSE(stage(volume::WayBack::none).way_back);
+    CHECK(stage(volume::WayBack::wanted).way_back);
+    // Room for one of the two.
+    test::write_file(kiosk.configuration.cache, std::string(std::size_t{1} << 20, '\0'));
+    kiosk.publish_with_changes(3, [] {
+        std::vector<std::size_t> most(180);
+        for (std::size_t i = 0; i < most.size(); ++i)
+            most[i] = i;
+        return most;
+    }());
+    CHECK_FALSE(stage(volume::WayBack::wanted).way_back);
+}
+
 TEST_CASE("what an update would fetch is told, without what is staged") {
     StagedKiosk kiosk;
     const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
@@ -167,15 +197,21 @@ TEST_CASE("what an update would fetch is told, without what is staged") {
     kiosk.with_log([&](log::WriteLog& log) {
         const store::Source installed = store::installed_source(url, log.record()->manifest).value();
         const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}});
-        const auto need = volume::update_need(installed, **next, {*fetcher, nullptr, kiosk.observer});
+        const auto need = volume::update_need(installed, **next, volume::WayBack::wanted,
+                                              {*fetcher, nullptr, kiosk.observer});
         REQUIRE(need.ok());
         CHECK(need->differing == Blocks(3));
-        CHECK(need->frames > Bytes(3 * test::block_bytes));  // they do not compress
+        CHECK(need->frames > Bytes(6 * test::block_bytes));  // they do not compress, of either version
+        const auto forward = volume::update_need(installed, **next, volume::WayBack::none,
+                                                 {*fetcher, nullptr, kiosk.observer});
+        CHECK(forward->frames > Bytes(3 * test::block_bytes));
+        CHECK(forward->frames < need->frames);
         volume::OpenCache cache = volume::open_cache(kiosk.configuration.cache).value();
-        REQUIRE(
-            volume::stage(installed, **next, {*fetcher, cache.cache.get(), kiosk.observer}, kiosk.stop).ok());
-        const auto rest =
-            volume::update_need(installed, **next, {*fetcher, cache.cache.get(), kiosk.observer});
+        REQUIRE(volume::stage(installed, **next, volume::WayBack::wanted,
+                              {*fetcher, cache.cache.get(), kiosk.observer}, kiosk.stop)
+                    .ok());
+        const auto rest = volume::update_need(installed, **next, volume::WayBack::wanted,
+                                              {*fetcher, cache.cache.get(), kiosk.observer});
         CHECK(rest->frames == Bytes(0));
     });
 }

@@ -22,6 +22,7 @@ struct Offer {
     format::ImageRecord record;
     store::Source installed;
     std::optional<store::Source> next;
+    volume::WayBack way_back;
 };
 
 // Of another size it is to find room before it is fetched.
@@ -78,7 +79,10 @@ Result<Offer> ask(const format::Configuration& configuration, const store::Trust
     if (*next)
         if (Result<void> fits = check_fits_devices(log_size, record, (*next)->manifest); !fits)
             return fits.error();
-    return Offer{record, *std::move(installed), *std::move(next)};
+    // Nothing of a version that is only told, or that needs no confirmation, is to be left again.
+    const bool goes_back = configuration.trial_boots > 0 && !configuration.cache.empty();
+    return Offer{record, *std::move(installed), *std::move(next),
+                 goes_back ? volume::WayBack::wanted : volume::WayBack::none};
 }
 
 Result<void> note_staged(const std::string& log_path, const Offer& offer) {
@@ -108,7 +112,8 @@ Result<ExitCode> check(const Environment& environment, bool as_json, const Offer
                        const volume::TreeSources& trees) {
     std::optional<volume::UpdateNeed> need;
     if (offer.next) {
-        Result<volume::UpdateNeed> told = volume::update_need(offer.installed, *offer.next, trees);
+        Result<volume::UpdateNeed> told =
+            volume::update_need(offer.installed, *offer.next, offer.way_back, trees);
         if (!told) return told.error();
         need = *std::move(told);
     }
@@ -143,7 +148,7 @@ Result<ExitCode> stage(const Environment& environment, const format::Configurati
     std::optional<volume::StageReport> report;
     if (offer.next) {
         Result<volume::StageReport> staged =
-            volume::stage(offer.installed, *offer.next, trees, environment.stop);
+            volume::stage(offer.installed, *offer.next, offer.way_back, trees, environment.stop);
         if (!staged && staged.error().kind == Failure::interrupted)
             return Error{Failure::interrupted,
                          "interrupted: what was fetched is kept; run it again to go on"};

@@ -44,28 +44,41 @@ Result<FillReport> fill_with(const BlockSet& blocks, const store::Source& source
     return fill_cache(wanted, source, trees.fetcher, nearby, verifiers, trees.observer, stop);
 }
 
+// Whether the cache has all frames of these blocks.
+Result<bool> is_at_hand(const BlockSet& blocks, const store::Source& version, const TreeSources& trees) {
+    const Result<Difference> needed = needed_for(blocks, version, trees.fetcher, trees.cache);
+    if (!needed) return needed.error();
+    return needed->frames == Bytes(0);
+}
+
 }  // namespace
 
-Result<StageReport> stage(const store::Source& installed, const store::Source& next, const TreeSources& trees,
-                          const StopFlag& stop) {
+Result<StageReport> stage(const store::Source& installed, const store::Source& next, WayBack way_back,
+                          const TreeSources& trees, const StopFlag& stop) {
     const Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
     StageReport report;
     report.differing = difference->blocks.count();
     // The way back first: what is put into the cache last is there longest.
-    if (!difference->all_unknown) {
+    bool goes_back = way_back == WayBack::wanted && !difference->all_unknown;
+    if (goes_back) {
         const Result<FillReport> back = fill_with(difference->blocks, installed, trees, stop);
         if (!back && back.error().kind != Failure::source) return back.error();
-        report.way_back = back.ok() && back->whole;
+        goes_back = back.ok() && back->whole;
     }
     const Result<FillReport> filled = fill_with(difference->blocks, next, trees, stop);
     if (!filled) return filled.error();
     report.fetched = filled->fetched;
     report.whole = filled->whole;
+    if (!goes_back) return report;
+    // In a small cache the one may have taken the place of the other.
+    const Result<bool> stayed = is_at_hand(difference->blocks, installed, trees);
+    if (!stayed && stayed.error().kind != Failure::source) return stayed.error();
+    report.way_back = stayed.ok() && *stayed;
     return report;
 }
 
-Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next,
+Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next, WayBack way_back,
                                const TreeSources& trees) {
     const Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
@@ -74,6 +87,10 @@ Result<UpdateNeed> update_need(const store::Source& installed, const store::Sour
     const Result<Difference> needed = needed_for(difference->blocks, next, trees.fetcher, trees.cache);
     if (!needed) return needed.error();
     need.frames = needed->frames;
+    if (way_back == WayBack::none) return need;
+    const Result<Difference> back = needed_for(difference->blocks, installed, trees.fetcher, trees.cache);
+    if (!back && back.error().kind != Failure::source) return back.error();
+    if (back) need.frames += back->frames;
     return need;
 }
 

@@ -15,19 +15,23 @@ struct StageReport {
     bool way_back = false;  // and of `installed`
 };
 
-// Fetches into the cache, which there is, the blocks of both versions that are not the same in the other.
-// What has come is kept, whatever ends it: called again it goes on. Failure::disk: the cache.
-Result<StageReport> stage(const store::Source& installed, const store::Source& next, const TreeSources& trees,
-                          const StopFlag& stop);
+// Whether a version that is installed may have to be left again.
+enum class WayBack : std::uint8_t { none, wanted };
 
-// What an update from `installed` to `next` would fetch: frames of blocks that differ, but for what the cache
-// has, if there is one. Nothing but requests is made.
+// Fetches into the cache, which there is, the blocks of `next` that are not the same in `installed`, and
+// where the way back is wanted those of `installed`. What has come is kept, whatever ends it: called again it
+// goes on. Failure::disk: the cache.
+Result<StageReport> stage(const store::Source& installed, const store::Source& next, WayBack way_back,
+                          const TreeSources& trees, const StopFlag& stop);
+
+// What an update from `installed` to `next` would fetch, and a way back that is wanted: frames of blocks that
+// differ, but for what the cache has, if there is one. Nothing but requests is made.
 struct UpdateNeed {
     Blocks differing;
     bool all_unknown = false;  // it cannot be told how they differ, and `frames` is not known
     Bytes frames;              // compressed, of blocks that are not zero
 };
-Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next,
+Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next, WayBack way_back,
                                const TreeSources& trees);
 
 }  // namespace regild::volume
