@@ -94,6 +94,13 @@ TEST_CASE("what is wanted stays however much else is put by who wants it") {
     // Just so much as there is room for beside them.
     cache.renew_all();
     CHECK(cache.renewable().count() > 50 * 3000);
+    // Who tries again writes nothing again, and wants no more than before.
+    const Bytes renewed = cache.all_written();
+    const Bytes wanted = cache.renewable();
+    cache.put(digest(0), chunk(0));
+    cache.renew_all();
+    CHECK(cache.all_written() == renewed);
+    CHECK(cache.renewable() == wanted);
     const Bytes until = cache.all_written() + cache.geometry().ring_length() - cache.renewable() - KiB(128);
     for (unsigned n = 4000; cache.all_written() < until; ++n)
         cache.put(digest(n), chunk(n));

@@ -147,10 +147,8 @@ Bytes Cache::age_of(const format::CacheEntry& entry) const {
 void Cache::put(const Digest& digest, ConstByteSpan chunk) {
     if (const format::CacheEntry* const entry = find(digest)) {
         const bool was_there = age_of(*entry) > all_written() - begun_at_;
-        if (was_there && wanted_.size() < max_wanted) {
-            wanted_.push_back(digest);
-            wanted_length_ += Bytes(chunk.size());
-        }
+        if (was_there && wanted_.size() < max_wanted && wanted_.insert(digest).second)
+            wanted_length_ += round_up(Bytes(chunk.size()), format::chunk_alignment);
         return;
     }
     const Bytes length = round_up(Bytes(chunk.size()), format::chunk_alignment);
@@ -201,7 +199,11 @@ void Cache::renew_in_time() {
 }
 
 void Cache::renew_all() {
-    if (renewable() > Bytes(0)) renew_older_than(Bytes(0));
+    const auto is_new = [&](const Digest& digest) {
+        const format::CacheEntry* const entry = find(digest);
+        return !entry || age_of(*entry) <= renewable() + KiB(64);  // what finish() pads besides
+    };
+    if (renewable() > Bytes(0) && !std::ranges::all_of(wanted_, is_new)) renew_older_than(Bytes(0));
 }
 
 Bytes Cache::renewable() const {
@@ -212,7 +214,6 @@ void Cache::renew_older_than(Bytes age) {
     renewed_at_ = all_written();
     for (const Digest& digest : wanted_) {
         const format::CacheEntry* const entry = find(digest);
-        // Two may want the same.
         if (!entry || age_of(*entry) <= std::max(age, all_written() - renewed_at_)) continue;
         const std::optional<ByteVector> chunk = get(digest, pending_size);
         if (!chunk) continue;

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 #include "block/storage.hpp"
 #include "format/cache.hpp"
@@ -37,8 +38,8 @@ class Cache {
     // The same now and then while chunks are put: of so many, what is wanted would be lost before the end.
     // What is not got yet may be. Nothing where more than half of the ring is wanted.
     void renew_in_time();
-    // The same for all that was put although it was there, new or old: renewable() bytes, which then stay as
-    // long as the ring has room for them and what is put behind them.
+    // The same for all that was put although it was there, unless it is the newest there is: renewable()
+    // bytes, which then stay as long as the ring has room for them and what is put behind them.
     void renew_all();
     Bytes renewable() const;
     // Writes what only memory has as yet.
@@ -86,7 +87,7 @@ class Cache {
     block::AlignedBuffer pending_;  // what comes next
     std::size_t pending_length_ = 0;
     bool changed_ = false;
-    std::vector<Digest> wanted_;  // put although it was there since before
+    std::set<Digest> wanted_;  // put although it was there since before
     Bytes wanted_length_;
     // When so much had been put into the ring:
     Bytes begun_at_;  // it was opened, or renew() was called
