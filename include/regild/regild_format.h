@@ -53,20 +53,22 @@ struct writelog_record {
 	__u8	document[160];		/* 312: URL the manifest was found by, or "" */
 	__le32	unrestored_boots;	/* 472: in a row, by the owner's policy */
 	__le32	trial_boots;		/* 476: left to a version on trial */
-	__le64	channel_issued;		/* 480: seconds since 1970, or 0 */
+	__le64	thawed_until;		/* 480: seconds since 1970, or 0 */
 	__le16	before_manifest_length;	/* 488: bytes that follow the signature */
 	__le16	before_signature_length; /* 490: bytes that follow that manifest */
 	__le16	staged_manifest_length;	/* 492: bytes that follow that signature */
 	__le16	staged_signature_length; /* 494: bytes that follow that manifest */
 	__le64	rejected_version;	/* 496: that was gone back from, or 0 */
-	__le64	thawed_until;		/* 504: seconds since 1970, or 0 */
+	__le32	thawed_boots;		/* 504: boots that are left, or 0 */
+	__le32	zero1;			/* 508 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 	struct {
 		__u8	channel[64];	/* its name, or "" */
 		__le64	serial;		/* that it had when it was believed last */
-	} channels[WRITELOG_RECORD_CHANNELS];	/* 15968 */
-	__le32	thawed_boots;		/* 16256: boots that are left, or 0 */
-	__u8	zero2[124];		/* 16260 */
+		__le64	issued;		/* when: seconds since 1970 */
+	} channels[WRITELOG_RECORD_CHANNELS];	/* 15968: the last one first */
+	__u8	channel_text[32];	/* 16288: SHA-256 of the first one's text */
+	__u8	zero2[64];		/* 16320 */
 };
 
 /* The cache, FORMAT.md part 3: all of it is hints. */
@@ -129,12 +131,13 @@ WRITELOG_AT(writelog_record, image, 48);
 WRITELOG_AT(writelog_record, start_sector, 288);
 WRITELOG_AT(writelog_record, document, 312);
 WRITELOG_AT(writelog_record, unrestored_boots, 472);
-WRITELOG_AT(writelog_record, channel_issued, 480);
+WRITELOG_AT(writelog_record, thawed_until, 480);
 WRITELOG_AT(writelog_record, rejected_version, 496);
 WRITELOG_AT(writelog_record, text, 512);
 WRITELOG_AT(writelog_record, channels, 15968);
-WRITELOG_AT(writelog_record, thawed_boots, 16256);
-WRITELOG_AT(writelog_record, zero2, 16260);
+WRITELOG_AT(writelog_record, thawed_boots, 504);
+WRITELOG_AT(writelog_record, channel_text, 16288);
+WRITELOG_AT(writelog_record, zero2, 16320);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_AT(regild_cache_bucket, entries, 16);
 WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);

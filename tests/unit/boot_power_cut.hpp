@@ -150,8 +150,8 @@ class CutKiosk : public ProvisionedKiosk {
         if (!found) return;
         if (before) {
             REQUIRE(found->version_floor >= before->version_floor);
-            for (const format::ChannelSerial& known : before->channels)
-                REQUIRE(format::serial_of(found->channels, known.channel) >= known.serial);
+            for (const format::KnownChannel& known : before->channels)
+                REQUIRE(format::known_as(found->channels, known.channel).serial >= known.serial);
             if (found->before && found->image_version == before->image_version)
                 REQUIRE(found->trial_boots <= before->trial_boots);
         }

@@ -111,7 +111,7 @@ TEST_CASE("a clock that is behind the last channel is not believed") {
     kiosk.thaw({.until = kiosk.date + 3600});
     kiosk.with_log([&](log::WriteLog& log) {
         format::ImageRecord record = *log.record();
-        record.channel_issued = kiosk.date + 3600;
+        record.channels = {{"stable", 1, kiosk.date + 3600}};
         REQUIRE(log.write_record(record).ok());
     });
     CHECK(kiosk.booted().outcome != BootOutcome::thawed);

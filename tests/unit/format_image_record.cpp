@@ -39,8 +39,8 @@ ImageRecord example() {
     record.rejected_version = 5;
     record.staged = {"{  }", std::string("\0", 1)};
     record.thaw = Thaw{.until = max_utc};
-    record.channels = {{"stable", 7}, {std::string(63, 'c'), max_version}};
-    record.channel_issued = 1795777200;
+    record.channels = {{"stable", 7, 1795777200}, {std::string(63, 'c'), max_version, max_utc}};
+    record.channel_text.fill(std::byte{0xd7});
     return record;
 }
 
@@ -81,8 +81,8 @@ TEST_CASE("an image record is read and written as the golden file has it") {
     CHECK(record->signature == "an example of a signature\n");
     CHECK(record->untouched);
     CHECK(record->trial_boots == 3);
-    CHECK(record->channels == ChannelSerials{{"stable", 11}, {"testing", 4}});
-    CHECK(record->channel_issued == 1795777200);
+    CHECK(record->channels == KnownChannels{{"stable", 11, 1795777200}, {"testing", 4, 1795000000}});
+    CHECK(record->channel_text == Digest{std::byte{1}, std::byte{2}});
     CHECK(record->rejected_version == 8);
     CHECK(parse_manifest(record->before.manifest)->version == 6);
     CHECK(record->before.signature == "of six");
@@ -132,19 +132,20 @@ TEST_CASE("a valid image record that this version does not understand is refused
                              Forgery{"a manifest that is too long", 304, "\x21\x12\0\0"sv},
                              Forgery{"a manifest before that is too long", 488, "\x21\x12"sv},
                              Forgery{"a signature before that is too long", 490, "\1\2"sv},
-                             Forgery{"a time behind the year 9999", 480, "\x80\x41\xf4\xff\x3b"sv},
+                             Forgery{"a time behind the year 9999", 16040, "\x80\x41\xf4\xff\x3b"sv},
                              Forgery{"a staged manifest that is too long", 492, "\x21\x12"sv},
                              Forgery{"a staged signature that is too long", 494, "\1\2"sv},
                              Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
                              Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
                              Forgery{"a thaw without its flag", 28, "\3"sv},
-                             Forgery{"a thaw until the year 10000", 504, "\x80\x41\xf4\xff\x3a"sv},
-                             Forgery{"a thaw of boots and until a time", 16256, "\1"sv},
-                             Forgery{"a thaw of too many boots", 16256, "\xe9\3"sv},
+                             Forgery{"a thaw until the year 10000", 480, "\x80\x41\xf4\xff\x3a"sv},
+                             Forgery{"a thaw of boots and until a time", 504, "\1"sv},
+                             Forgery{"a thaw of too many boots", 480,
+                                     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe9\3"sv},
                              Forgery{"a channel that is none", 15968, "S"sv},
                              Forgery{"a channel without a serial number", 16032, "\0"sv},
-                             Forgery{"a channel twice", 16040, "stable\0"sv},
-                             Forgery{"a serial number of no channel", 16176, "\1"sv},
+                             Forgery{"a channel twice", 16048, "stable\0"sv},
+                             Forgery{"a serial number of no channel", 16192, "\1"sv},
                              Forgery{"bytes behind a name", 48, "a\0b"sv},
                              Forgery{"a control character", 48, "a\x1b[m"sv},
                              Forgery{"a document that is no text", 312, "\xff"sv}}) {
@@ -158,15 +159,15 @@ TEST_CASE("a valid image record that this version does not understand is refused
 }
 
 TEST_CASE("serial numbers are kept for each channel, and the oldest of too many is forgotten") {
-    ChannelSerials channels;
-    CHECK(serial_of(channels, "stable") == 0);
-    note_serial(channels, {"stable", 5});
-    note_serial(channels, {"testing", 2});
-    note_serial(channels, {"stable", 4});
-    CHECK(channels == ChannelSerials{{"stable", 5}, {"testing", 2}});
+    KnownChannels channels;
+    CHECK(known_as(channels, "stable") == KnownChannel{"stable"});
+    note_channel(channels, {"stable", 5});
+    note_channel(channels, {"testing", 2});
+    note_channel(channels, {"stable", 4});
+    CHECK(channels == KnownChannels{{"stable", 5}, {"testing", 2}});
     for (const char* name : {"a", "b", "c"})
-        note_serial(channels, {name, 1});
-    CHECK(channels == ChannelSerials{{"c", 1}, {"b", 1}, {"a", 1}, {"stable", 5}});
+        note_channel(channels, {name, 1});
+    CHECK(channels == KnownChannels{{"c", 1}, {"b", 1}, {"a", 1}, {"stable", 5}});
     ImageRecord record = example();
     record.channels = channels;
     CHECK(parse_image_record(as_record(*serialize_image_record(record, uuid)), uuid).value() == record);

@@ -346,7 +346,7 @@ TEST_CASE("what is offered is told apart") {
     }
     SECTION("newer, and its serial number counts before it is installed") {
         CHECK(offer(versions.two.manifest, 7)->has_value());
-        CHECK(volume->log().record()->channels == format::ChannelSerials{{"stable", 7}});
+        CHECK(volume->log().record()->channels == format::KnownChannels{{"stable", 7}});
         CHECK(kind_of(offer(versions.two.manifest, 6)) == Failure::source);
         CHECK(kind_of(offer(versions.one.manifest, 6)) == Failure::source);
     }
@@ -354,7 +354,7 @@ TEST_CASE("what is offered is told apart") {
         const auto same = offer(versions.one.manifest, 7);
         REQUIRE(same.ok());
         CHECK_FALSE(same->has_value());
-        CHECK(volume->log().record()->channels == format::ChannelSerials{{"stable", 7}});
+        CHECK(volume->log().record()->channels == format::KnownChannels{{"stable", 7}});
         CHECK(kind_of(offer(versions.two.manifest, 6)) == Failure::source);
         CHECK(kind_of(offer(versions.one.manifest, 6)) == Failure::source);
         CHECK(offer(versions.two.manifest, 7)->has_value());
@@ -373,8 +373,7 @@ TEST_CASE("what is offered is told apart") {
                 REQUIRE(channel.percent > 1);
         }
         CHECK_FALSE(offer(versions.two.manifest, 7)->has_value());
-        CHECK(volume->log().record()->channels == format::ChannelSerials{{"stable", 7}});
-        CHECK(volume->log().record()->channel_issued == 1000);
+        CHECK(volume->log().record()->channels == format::KnownChannels{{"stable", 7, 1000}});
         by_hand = true;
         CHECK(offer(versions.two.manifest, 7)->has_value());
     }
@@ -400,8 +399,6 @@ TEST_CASE("what is offered is told apart") {
     SECTION("nothing new: one small request, and nothing that is not signed is kept") {
         CHECK_FALSE(offer(versions.one.manifest, 7)->has_value());
         const format::ImageRecord before = *volume->log().record();
-        channel.issued = 5000000;
-        put(image + "/stable.json", format::serialize_channel(channel));
         versions.fetcher.files["http://h/" + image + "/stable.json.sig"] = ByteVector(64);
         versions.fetcher.requests.clear();
         const auto again = [&] {
@@ -412,16 +409,35 @@ TEST_CASE("what is offered is told apart") {
         REQUIRE(versions.fetcher.requests.size() == 1);
         CHECK(versions.fetcher.requests[0].length < Bytes(2000));
         CHECK(*volume->log().record() == before);
-        // What says something new has to be signed.
-        for (const std::uint64_t serial : {7, 8}) {
-            channel.serial = serial;
-            channel.version = serial == 7 ? versions.two.manifest.version : versions.one.manifest.version;
-            const std::string text = format::serialize_channel(channel);
+        // Whatever else it says has to be signed.
+        const auto serve = [&](const std::string& text) {
             const ConstByteSpan bytes = as_bytes(text);
             versions.fetcher.files["http://h/" + image + "/stable.json"] =
                 ByteVector(bytes.begin(), bytes.end());
-            CHECK(kind_of(again()) == Failure::source);
+        };
+        const format::Channel genuine = channel;
+        SECTION("a number") {
+            channel.serial = 8;
         }
+        SECTION("a date") {
+            channel.issued = 5000000;
+        }
+        SECTION("for whom it is") {
+            channel.hold_back = {"lobby"};
+        }
+        serve(format::serialize_channel(channel));
+        if (channel != genuine) CHECK(kind_of(again()) == Failure::source);
+        CHECK(*volume->log().record() == before);
+    }
+    SECTION("nothing new, to a machine that is left out by now: what is staged is forgotten") {
+        channel.hold_back = {"lobby"};
+        CHECK(offer(versions.two.manifest, 7)->has_value());
+        format::ImageRecord record = *volume->log().record();
+        record.staged = {format::serialize_manifest(versions.two.manifest), ""};
+        REQUIRE(volume->log().write_record(record).ok());
+        tags = {"lobby"};
+        CHECK_FALSE(offer(versions.two.manifest, 7)->has_value());
+        CHECK_FALSE(volume->log().record()->staged);
     }
     SECTION("too long ago, as somebody may have frozen the channel") {
         trust = store::Trust(codec::PublicKeys::parse(key.public_pem()).value(), "",

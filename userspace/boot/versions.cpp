@@ -90,8 +90,8 @@ Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store
 
 Result<void> Versions::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
     Result<void> looked = install_newer(volume, source);
-    if (volume.record().channel_issued != 0)
-        if (Result<void> fresh = trust_.check_age(volume.record().channel_issued); !fresh)
+    if (const format::KnownChannels& known = volume.record().channels; !known.empty())
+        if (Result<void> fresh = trust_.check_age(known.front().issued); !fresh)
             observer_.event("of those that this machine has seen " + fresh.error().message);
     if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
         return looked;

@@ -64,21 +64,22 @@ bool is_valid(const Thaw& thaw) {
 }
 
 // Nothing: they are not what a record may say.
-std::optional<ChannelSerials> channels_in(const writelog_record& wire) {
-    ChannelSerials channels;
+std::optional<KnownChannels> channels_in(const writelog_record& wire) {
+    KnownChannels channels;
     bool ended = false;
     for (const auto& entry : wire.channels) {
         const std::optional<std::string> name = field_text(entry.channel);
         const std::uint64_t serial = le64toh(entry.serial);
         if (!name) return std::nullopt;
-        if (name->empty() && serial == 0) {
+        const std::uint64_t issued = le64toh(entry.issued);
+        if (name->empty() && serial == 0 && issued == 0) {
             ended = true;
             continue;
         }
         if (ended || serial == 0 || serial > max_version || !is_valid_name(*name) ||
-            serial_of(channels, *name) != 0)
+            known_as(channels, *name).serial != 0 || issued > max_utc)
             return std::nullopt;
-        channels.push_back({*name, serial});
+        channels.push_back({*name, serial, issued});
     }
     return channels;
 }
@@ -104,15 +105,17 @@ const char* to_string(VolumeState state) {
     return "unknown";
 }
 
-std::uint64_t serial_of(const ChannelSerials& channels, const std::string& channel) {
-    const auto known = std::ranges::find(channels, channel, &ChannelSerial::channel);
-    return known == channels.end() ? 0 : known->serial;
+KnownChannel known_as(const KnownChannels& channels, const std::string& channel) {
+    const auto known = std::ranges::find(channels, channel, &KnownChannel::channel);
+    return known == channels.end() ? KnownChannel{channel} : *known;
 }
 
-void note_serial(ChannelSerials& channels, const ChannelSerial& believed) {
-    const std::uint64_t serial = std::max(believed.serial, serial_of(channels, believed.channel));
-    std::erase_if(channels, [&](const ChannelSerial& each) { return each.channel == believed.channel; });
-    channels.insert(channels.begin(), {believed.channel, serial});
+void note_channel(KnownChannels& channels, const KnownChannel& believed) {
+    KnownChannel known = known_as(channels, believed.channel);
+    known.serial = std::max(known.serial, believed.serial);
+    known.issued = std::max(known.issued, believed.issued);
+    std::erase_if(channels, [&](const KnownChannel& each) { return each.channel == believed.channel; });
+    channels.insert(channels.begin(), known);
     if (channels.size() > max_channels) channels.pop_back();
 }
 
@@ -151,8 +154,6 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::uint64_t start = le64toh(wire.start_sector);
     const std::uint64_t size = le64toh(wire.size_sectors);
     if (start > max_sectors || size > max_sectors) return refused("tells an impossible disk");
-    const std::uint64_t issued = le64toh(wire.channel_issued);
-    if (issued > max_utc) return refused("tells an impossible time");
     const bool thawed = (flags & WRITELOG_RECORD_THAWED) != 0;
     const Thaw thaw{le32toh(wire.thawed_boots), le64toh(wire.thawed_until)};
     if (thawed ? !is_valid(thaw) : thaw != Thaw{}) return refused("tells an impossible thaw");
@@ -161,7 +162,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::optional<std::string> wwid = field_text(wire.wwid);
     const std::optional<std::string> document = field_text(wire.document);
     if (!image || !partuuid || !wwid || !document) return refused("has a text that is not one");
-    const std::optional<ChannelSerials> channels = channels_in(wire);
+    const std::optional<KnownChannels> channels = channels_in(wire);
     if (!channels) return refused("tells of impossible channels");
 
     std::string_view text(reinterpret_cast<const char*>(wire.text), sizeof wire.text);
@@ -178,7 +179,7 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.image_version = le64toh(wire.image_version);
     record.version_floor = le64toh(wire.version_floor);
     record.channels = *channels;
-    record.channel_issued = issued;
+    std::memcpy(record.channel_text.data(), wire.channel_text, sizeof wire.channel_text);
     record.image = *image;
     record.document = *document;
     record.unrestored_boots = le32toh(wire.unrestored_boots);
@@ -208,7 +209,8 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
                          (record.thaw ? WRITELOG_RECORD_THAWED : 0));
     wire.image_version = htole64(record.image_version);
     wire.version_floor = htole64(record.version_floor);
-    wire.channel_issued = htole64(record.channel_issued);
+    static_assert(sizeof(Digest) == sizeof wire.channel_text);
+    std::memcpy(wire.channel_text, record.channel_text.data(), sizeof wire.channel_text);
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
     wire.unrestored_boots = htole32(record.unrestored_boots);
@@ -231,6 +233,7 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
         if (!set_field(wire.channels[i].channel, record.channels[i].channel))
             return Error{Failure::failed, "a channel's name does not fit into the log's image record"};
         wire.channels[i].serial = htole64(record.channels[i].serial);
+        wire.channels[i].issued = htole64(record.channels[i].issued);
     }
     const auto fits = [](const std::string& manifest, const std::string& signature) {
         return manifest.size() <= max_manifest_size && signature.size() <= max_signature_size;

@@ -31,19 +31,20 @@ struct Thaw {
     bool operator==(const Thaw&) const = default;
 };
 
-// What the channels of the image had when they were believed last: at most max_channels, the one that was so
-// last first.
-struct ChannelSerial {
+// What a channel of the image said when it was believed last.
+struct KnownChannel {
     std::string channel;
     std::uint64_t serial = 0;  // from 1
-    bool operator==(const ChannelSerial&) const = default;
+    std::uint64_t issued = 0;  // seconds since 1970
+    bool operator==(const KnownChannel&) const = default;
 };
-using ChannelSerials = std::vector<ChannelSerial>;
-// 0: it is not known.
-std::uint64_t serial_of(const ChannelSerials& channels, const std::string& channel);
-// The channel is believed now. Its serial number does not go back; of too many the one is forgotten that has
-// not been believed for the longest time.
-void note_serial(ChannelSerials& channels, const ChannelSerial& believed);
+// At most max_channels, the one that was believed last first.
+using KnownChannels = std::vector<KnownChannel>;
+// With zeros where it is not known.
+KnownChannel known_as(const KnownChannels& channels, const std::string& channel);
+// The channel is believed now. Its numbers do not go back; of too many the one is forgotten that has not been
+// believed for the longest time.
+void note_channel(KnownChannels& channels, const KnownChannel& believed);
 
 struct ImageRecord {
     std::uint64_t sequence = 0;
@@ -52,8 +53,8 @@ struct ImageRecord {
     bool untouched = false;  // no block has been written since this version took the place of `before`
     std::uint64_t image_version = 0;
     std::uint64_t version_floor = 0;
-    ChannelSerials channels;
-    std::uint64_t channel_issued = 0;  // the last of them, in seconds since 1970; 0: none
+    KnownChannels channels;
+    Digest channel_text{};  // SHA-256 of the text of the first of them, as it was believed
     std::string image;
     std::uint32_t unrestored_boots = 0;  // in a row, that the owner's policy allowed
     std::string document;  // URL that led to the manifest, for people; "" when that is not known

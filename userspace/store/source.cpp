@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "codec/sha256.hpp"
+
 namespace regild::store {
 namespace {
 
@@ -35,12 +37,16 @@ bool offers_nothing(const format::Channel& channel, const Known& known) {
             (known.machine && !is_meant_for(channel, *known.machine)));
 }
 
-// Whether the text is a channel that says nothing new, so that nothing depends on who signed it.
+Digest digest_of(const std::string& text) {
+    return codec::SaltedSha256({})(as_bytes(text));
+}
+
+// Whether the text is that of the channel that was believed last, and offers nothing: it is not to be signed
+// once more.
 bool says_nothing_new(const std::string& text, const std::optional<Known>& known) {
-    if (!known) return false;
+    if (!known || digest_of(text) != known->channel_text) return false;
     const Result<format::Channel> channel = format::parse_channel(text);
-    return channel && offers_nothing(*channel, *known) &&
-           channel->serial == format::serial_of(known->channels, channel->name);
+    return channel && offers_nothing(*channel, *known);
 }
 
 Result<Document> signed_document(net::Fetcher& fetcher, const net::Url& url, const net::Url& signature_url,
@@ -66,8 +72,8 @@ Result<void> check_place(const net::Url& url, const std::string& path, const Tru
 // What is wrong with a document besides its signature.
 using Check = std::function<Result<void>(const std::string& text)>;
 
-// With keys it is signed by one of them, unless it says nothing new to who knows this. `check` has nothing
-// against it, if need be at another mirror.
+// With keys it is signed by one of them, unless it is what was believed before and offers nothing. `check`
+// has nothing against it, if need be at another mirror.
 Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::size_t limit,
                               const Trust& trust, const Check& check,
                               const std::optional<Known>& known = std::nullopt) {
@@ -122,10 +128,12 @@ Result<void> check_channel(const net::Url& url, const std::string& text, const T
     if (!trust.has_keys()) return {};
     if (Result<void> right = check_place(url, channel->image + "/" + channel->name + ".json", trust); !right)
         return right;
-    if (Result<void> fresh = trust.check_age(channel->issued, known ? known->channel_issued : 0); !fresh)
+    if (Result<void> fresh = trust.check_age(
+            channel->issued, known ? format::known_as(known->channels, channel->name).issued : 0);
+        !fresh)
         return fresh.error().context(url.shown());
     if (!known || channel->image != known->image) return {};
-    const std::uint64_t before = format::serial_of(known->channels, channel->name);
+    const std::uint64_t before = format::known_as(known->channels, channel->name).serial;
     if (channel->serial >= before) return {};
     return Error{Failure::source, url.shown() + " is an old one: its serial number is " +
                                       std::to_string(channel->serial) + ", and the last one was " +
@@ -136,7 +144,7 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
                                    const Trust& trust, const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
-    if (known && offers_nothing(*channel, *known)) return Offered{std::nullopt, *channel};
+    if (known && offers_nothing(*channel, *known)) return Offered{std::nullopt, *channel, digest_of(text)};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
     Result<Document> manifest = get_document(
@@ -146,7 +154,8 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
     Result<Source> source = served_source(*manifest_url, *std::move(manifest));
     if (!source) return source.error();
     source->channel = *channel;
-    return Offered{*std::move(source), *channel};
+    source->channel_text = digest_of(text);
+    return Offered{*std::move(source), *channel, digest_of(text)};
 }
 
 bool names_a_manifest(const net::Url& url) {
@@ -171,7 +180,6 @@ Result<Offered> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& tru
         fetcher, url, std::max(format::max_manifest_size, format::max_channel_size), trust, check, known);
     if (!document) return document.error();
     Offered offered;
-    if (trust.has_keys() && document->signature.empty()) return offered;
     if (is_channel) {
         Result<Offered> of_channel = offered_by_channel(fetcher, url, document->text, trust, known);
         if (!of_channel) return of_channel;

@@ -23,6 +23,7 @@ struct Source {
     net::Url tree_url;
     std::string document;  // as shown: URL of the manifest or channel that led here; "" where none was read
     std::optional<format::Channel> channel{};  // that led here; nothing: it was none
+    Digest channel_text{};                     // SHA-256 of it as it was received
 };
 
 // The image that a manifest or a channel at this URL is of, by the store's layout; "" where that cannot be
@@ -37,19 +38,19 @@ Result<Source> offered_source(net::Fetcher& fetcher, const net::Url& url, const 
 struct Known {
     std::string image;
     std::uint64_t version = 0;
-    std::uint64_t rejected = 0;        // a version that is of no interest; 0: none
-    format::ChannelSerials channels;   // that were believed before
-    std::uint64_t channel_issued = 0;  // the latest of them
-    std::optional<Machine> machine;    // nothing: for which ones a version is meant does not matter
+    std::uint64_t rejected = 0;      // a version that is of no interest; 0: none
+    format::KnownChannels channels;  // that were believed before
+    Digest channel_text{};           // SHA-256 of the one that was believed last, as it was received
+    std::optional<Machine> machine;  // nothing: for which ones a version is meant does not matter
 };
 struct Offered {
     // Nothing: a channel that names a version that is known, or is not meant for this machine.
     std::optional<Source> source;
-    // Nothing: it is none, or, with keys, one that says nothing new, of which no signature was asked for.
-    std::optional<format::Channel> channel;
+    std::optional<format::Channel> channel;  // nothing: it is none
+    Digest channel_text{};                   // as that of a source
 };
-// The same of who has a version: a channel that still names it costs one request; with keys
-// the first time that it has its serial number two. With keys a
+// The same of who has a version: a channel that is the one that was believed last, byte for byte,
+// and offers nothing costs one request, another one with keys two. With keys a
 // channel that is too old, or has a serial number lower than it had when it was believed last, is
 // Failure::source, and left for the next mirror.
 Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,

@@ -52,8 +52,8 @@ Result<Update> change_layout(log::WriteLog& log, format::ImageRecord record, Obs
 
 Result<store::Offered> offered_to(const Asker& asker, const format::ImageRecord& record,
                                   net::Fetcher& fetcher, const net::Url& url) {
-    store::Known known{record.image,    record.image_version,  0,
-                       record.channels, record.channel_issued, std::nullopt};
+    store::Known known{record.image,    record.image_version, 0,
+                       record.channels, record.channel_text,  std::nullopt};
     if (!asker.by_hand) {
         known.rejected = record.rejected_version;
         known.machine = store::machine_with(record.disk, asker.tags);
@@ -67,7 +67,7 @@ Result<void> note_offered(log::WriteLog& log, const Asker& asker, const store::O
     format::ImageRecord record = *log.record();
     if (!offered.channel || offered.channel->image != record.image) return {};
     const format::Channel& channel = *offered.channel;
-    if (asker.trust.has_keys()) believe(record, channel);
+    if (asker.trust.has_keys()) believe(record, channel, offered.channel_text);
     if (record.staged && !asker.by_hand &&
         !store::is_meant_for(channel, store::machine_with(record.disk, asker.tags))) {
         const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);

@@ -31,8 +31,10 @@ std::string describe(const DiskIdentity& disk) {
 // Whether what the record says of older versions counts: without keys it does, and with keys where the one
 // that it names is signed, and is none of those.
 bool is_believed(const format::ImageRecord& record, const store::Trust& trust) {
-    return trust.check(record.manifest, record.signature).ok() &&
-           record.version_floor <= record.image_version;
+    if (!trust.has_keys()) return true;
+    const Result<format::Manifest> manifest = format::parse_manifest(record.manifest);
+    return trust.check(record.manifest, record.signature).ok() && manifest &&
+           manifest->image == record.image && record.version_floor <= manifest->version;
 }
 
 // `log` if nothing speaks against using it for the disk at hand.
@@ -65,8 +67,8 @@ std::variant<NoUsableLog, log::WriteLog> judge(log::WriteLog log, const DiskIden
     const bool is_laid_out = manifest->log_geometry() == log.geometry();
     if ((!is_laid_out && !is_layout_unfinished(log)) || manifest->image != record->image ||
         manifest->version != record->image_version) {
-        return NoUsableLog{"the log on " + log_name +
-                           " and the manifest in its image record contradict each other"};
+        return NoUsableLog{
+            "the log on " + log_name + " and the manifest in its image record contradict each other", true};
     }
     if (!trust.allows(manifest->image))
         return NoUsableLog{"the log on " + log_name + " names the image " + manifest->image +
@@ -171,7 +173,7 @@ Result<void> Volume::check_version(const store::Source& source, bool allow_downg
         return refuse("version " + std::to_string(manifest.version) + " of " + manifest.image,
                       std::to_string(last_record_->version_floor));
     if (!trust_.has_keys() || !source.channel) return {};
-    const std::uint64_t before = format::serial_of(last_record_->channels, source.channel->name);
+    const std::uint64_t before = format::known_as(last_record_->channels, source.channel->name).serial;
     if (source.channel->serial < before)
         return refuse("serial number " + std::to_string(source.channel->serial) + " of the channel",
                       std::to_string(before));
@@ -197,9 +199,9 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.signature = source.signature;
     if (!rules.allow_downgrade && last_record_ && last_record_->image == record.image) {
         record.channels = last_record_->channels;
-        record.channel_issued = last_record_->channel_issued;
+        record.channel_text = last_record_->channel_text;
     }
-    if (source.channel) believe(record, *source.channel);
+    if (source.channel) believe(record, *source.channel, source.channel_text);
     log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};
     Result<log::WriteLog> log =
         log::WriteLog::format(*log_device_, source.manifest.log_geometry(), std::move(record));
