@@ -109,6 +109,24 @@ TEST_CASE("while a version is on trial no newer one takes its place") {
     CHECK(kiosk.is_golden());
 }
 
+TEST_CASE("a trial from which there is no way back keeps no newer version away") {
+    TrialKiosk kiosk;
+    kiosk.publish_with_changes(2, {3, 9});
+    CHECK(kiosk.booted().version == 2);
+    const bool is_over = GENERATE(false, true);
+    kiosk.with_log([&](log::WriteLog& log) {
+        format::ImageRecord record = *log.record();
+        record.before.manifest = "{}";
+        if (is_over) record.trial_boots = 0;
+        REQUIRE(log.write_record(record).ok());
+    });
+    kiosk.publish_with_changes(3, {5});
+    if (is_over) CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.record().version_floor == 1);
+    CHECK(kiosk.booted().version == 3);
+    CHECK(kiosk.is_golden());
+}
+
 TEST_CASE("with a cache the way back needs no network") {
     TrialKiosk kiosk;
     kiosk.configuration.cache = kiosk.directory / "cache";

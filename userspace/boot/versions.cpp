@@ -58,12 +58,21 @@ Result<std::optional<store::Source>> Versions::staged_version(volume::Volume& vo
     return std::optional<store::Source>();
 }
 
-Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
-    if (volume::is_on_trial(volume.record())) {
+// Whether there is a trial to be waited for: one with no way back would never end.
+Result<bool> Versions::stays_on_trial(volume::Volume& volume) {
+    if (!volume::is_on_trial(volume.record())) return false;
+    const Result<std::optional<store::Source>> before = version_before(volume);
+    if (!before) return before.error();
+    if (*before)
         observer_.event(text_of(volume.record().image_version) +
                         " is on trial: no newer one is installed until it is confirmed or gone back from");
-        return {};
-    }
+    return before->has_value();
+}
+
+Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
+    const Result<bool> on_trial = stays_on_trial(volume);
+    if (!on_trial) return on_trial.error();
+    if (*on_trial) return {};
     const bool is_staged = configuration_.update == format::UpdatePolicy::staged;
     Result<std::optional<store::Source>> newer = is_staged ? staged_version(volume) : newer_version(volume);
     if (!newer) return newer.error();
@@ -103,6 +112,7 @@ Result<std::optional<store::Source>> Versions::version_before(volume::Volume& vo
     Result<store::Source> before = believed(volume, volume.record().before);
     if (before) return std::optional(*std::move(before));
     observer_.event("the version before is not believed, and not gone back to: " + before.error().message);
+    if (Result<void> ended = volume::end_trial(volume.log()); !ended) return ended.error();
     return std::optional<store::Source>();
 }
 

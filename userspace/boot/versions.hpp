@@ -38,6 +38,7 @@ class Versions {
     std::uint64_t left() const { return installed_over_ ? installed_over_->record.image_version : rejected_; }
 
   private:
+    Result<bool> stays_on_trial(volume::Volume& volume);
     Result<std::optional<store::Source>> newer_version(volume::Volume& volume);
     Result<std::optional<store::Source>> staged_version(volume::Volume& volume);
     Result<std::optional<store::Source>> version_before(volume::Volume& volume);

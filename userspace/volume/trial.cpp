@@ -16,10 +16,14 @@ void hold(ImageRecord& record, const store::Source& version) {
 }
 
 // There is no way back any more.
-void confirm(ImageRecord& record) {
+void end(ImageRecord& record) {
     record.before = {};
     record.trial_boots = 0;
     record.untouched = false;
+}
+
+void confirm(ImageRecord& record) {
+    end(record);
     record.version_floor = std::max(record.version_floor, record.image_version);
 }
 
@@ -54,9 +58,7 @@ void install(ImageRecord& record, const store::Source& next, std::uint32_t trial
 
 void put_back(ImageRecord& record, const store::Source& before) {
     if (!record.untouched) record.rejected_version = record.image_version;
-    record.before = {};
-    record.trial_boots = 0;
-    record.untouched = false;
+    end(record);
     hold(record, before);
 }
 
@@ -70,6 +72,12 @@ Result<void> count_boot(log::WriteLog& log) {
     ImageRecord record = *log.record();
     if (!is_on_trial(record) || record.trial_boots == 0) return {};
     --record.trial_boots;
+    return log.write_record(std::move(record));
+}
+
+Result<void> end_trial(log::WriteLog& log) {
+    ImageRecord record = *log.record();
+    end(record);
     return log.write_record(std::move(record));
 }
 

@@ -25,6 +25,8 @@ void put_back(format::ImageRecord& record, const store::Source& before);
 void touch(format::ImageRecord& record);
 // The volume is about to be mapped. Durable when it returns.
 Result<void> count_boot(log::WriteLog& log);
+// There is nothing to go back to: the version stays, and is not confirmed.
+Result<void> end_trial(log::WriteLog& log);
 // Confirms the version that runs; false: it is not on trial. May be called while the volume is mapped.
 Result<bool> mark_good(log::WriteLog& log);
 
