@@ -512,16 +512,22 @@ TEST_CASE_METHOD(Workplace, "a boot reports what it did, in a file for root alon
 }
 
 TEST_CASE_METHOD(Workplace, "without a network a boot asks those of its sources that are files") {
-    more_configuration["source"] = {"http://127.0.0.1:1/kiosk/stable.json",
-                                    "file://" + (directory / "store/kiosk/stable.json").string()};
-    CHECK(boot({"--no-network"}) == 3);
-    CHECK(is_golden());
-    CHECK(says("the network is needed to ask http://127.0.0.1:1/kiosk/stable.json: trying the next mirror"));
+    const std::string file = "file://" + (directory / "store/kiosk/stable.json").string();
+    more_configuration["source"] = {"http://127.0.0.1:1/kiosk/stable.json", file};
+    // Which version there is to be the first one says.
+    CHECK(boot({"--no-network"}) == 4);
+    more_configuration["source"] = {file, "http://127.0.0.1:1/kiosk/stable.json"};
     more_configuration["update"] = "boot";
+    CHECK(boot({"--no-network"}) == 3);
+    CHECK(boot({"--no-network"}) == 0);
+    more_configuration["source"] = {"http://127.0.0.1:1/kiosk/stable.json", file};
     CHECK(boot({"--no-network"}) == 4);
     CHECK(says("the network is needed to ask for a newer version"));
-    more_configuration["source"] = "file://" + (directory / "store/kiosk/stable.json").string();
-    CHECK(boot({"--no-network"}) == 0);
+    more_configuration["update"] = "never";
+    REQUIRE(on_log("mark", {"7"}) == 0);
+    CHECK(boot({"--no-network"}) == 3);
+    CHECK(is_golden());
+    CHECK(says("the network is needed to ask http://127.0.0.1:1/kiosk/1/"));
 }
 
 TEST_CASE_METHOD(Workplace,

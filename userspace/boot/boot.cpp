@@ -83,15 +83,12 @@ class Boot {
     Result<void> start_unrestored(volume::Volume& volume, const Error& error);
     void say_owners_message();
 
-    // Of the source and its mirrors.
+    // For blocks whose digests are known, any of the sources; which version there is to be says the first, or
+    // who is asked when it has been.
     bool may_ask_some() const {
-        return !options_.no_network || is_local(configuration_.source) ||
-               std::ranges::any_of(configuration_.mirrors, is_local);
+        return may_ask_first() || std::ranges::any_of(configuration_.mirrors, is_local);
     }
-    bool may_ask_all() const {
-        return !options_.no_network ||
-               (is_local(configuration_.source) && std::ranges::all_of(configuration_.mirrors, is_local));
-    }
+    bool may_ask_first() const { return !options_.no_network || is_local(configuration_.source); }
     net::Fetcher& fetcher();
     void open_nearby();
     // Calls `attempt` until it succeeds or the policy says to give up.
@@ -213,10 +210,12 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
         in_.observer.event(volume::state_text(facts));
     }
     if (decision.hashes_all) in_.observer.event("\"trust\" is \"hash\": each block is read and hashed");
-    const bool cache_may_do = !configuration_.cache.empty() && decision.work != Work::provision;
-    if (decision.needs_network && !may_ask_some() && !cache_may_do)
+    const bool enough =
+        decision.work == Work::provision ? may_ask_first() : may_ask_some() || !configuration_.cache.empty();
+    if (decision.needs_network && !enough)
         return Error{Failure::network, "the network is needed to restore the volume"};
-    if (!may_ask_all() && configuration_.update == format::UpdatePolicy::boot)
+    if (!may_ask_first() && configuration_.update == format::UpdatePolicy::boot &&
+        !(volume.usable_log() && volume::is_on_trial(volume.record())))
         return Error{Failure::network, "the network is needed to ask for a newer version"};
     return decision;
 }
@@ -341,7 +340,7 @@ Result<bool> Boot::attempt() {
     report_.outcome = outcome_of(*decision);
     const UpdateFrom from = update_from(*decision, configuration_.update);
     const bool updates = !taken_back_ && (from == UpdateFrom::the_source
-                                              ? may_ask_some()
+                                              ? may_ask_first()
                                               : from == UpdateFrom::the_log && Versions::has_staged(volume));
     if ((decision->work != Work::none || updates) && !in_.trust.has_keys())
         in_.observer.event("the configuration names no keys: what the source says is believed unsigned");
