@@ -15,7 +15,7 @@ namespace regild::store {
 // the others, in their order, each for what is still missing. `documents` are one or more URLs of the same
 // manifest or channel. A mirror that failed is not asked again for what it failed with; who gave something
 // last is asked first the next time. Who gave wrong bytes of a URL, or does not have it, is asked for it last
-// from then on, and each other one is asked once only for what it gives wrongly. When all have failed the
+// from then on, and no other one is asked again for a range that it gives wrongly. When all have failed the
 // error names each with its reason, and is Failure::network if one of them may yet answer. The observer,
 // which outlives the fetcher, hears of each that is left for another.
 std::unique_ptr<net::Fetcher> make_mirrored_fetcher(std::unique_ptr<net::Fetcher> fetcher,
