@@ -84,6 +84,9 @@ TEST_CASE("what is wanted stays however much else is put by who wants it") {
     cache.renew();  // who put them is done
     for (unsigned n = 0; n < 50; ++n)
         cache.put(digest(n), chunk(n));
+    const Bytes once = cache.renewable();
+    cache.put(digest(7), chunk(7));
+    CHECK(cache.renewable() == once);
     for (unsigned n = 100; n < 4000; ++n) {
         cache.put(digest(n), chunk(n));
         cache.renew_in_time();
