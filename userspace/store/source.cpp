@@ -144,18 +144,19 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, c
                                    const Trust& trust, const std::optional<Known>& known) {
     const Result<format::Channel> channel = format::parse_channel(text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
-    if (known && offers_nothing(*channel, *known)) return Offered{std::nullopt, *channel, digest_of(text)};
+    const ServedChannel served{*channel, digest_of(text)};
+    if (known && offers_nothing(served, *known)) return Offered{std::nullopt, served};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
     Result<Document> manifest = get_document(
-        fetcher, *manifest_url, format::max_manifest_size, trust,
-        [&](const std::string& served) { return check_manifest(*manifest_url, served, trust, &*channel); });
+        fetcher, *manifest_url, format::max_manifest_size, trust, [&](const std::string& manifest_text) {
+            return check_manifest(*manifest_url, manifest_text, trust, &*channel);
+        });
     if (!manifest) return manifest.error();
     Result<Source> source = served_source(*manifest_url, *std::move(manifest));
     if (!source) return source.error();
-    source->channel = *channel;
-    source->channel_text = digest_of(text);
-    return Offered{*std::move(source), *channel, digest_of(text)};
+    source->channel = served;
+    return Offered{*std::move(source), served};
 }
 
 bool names_a_manifest(const net::Url& url) {

@@ -14,6 +14,10 @@
 
 namespace regild::store {
 
+struct ServedChannel : format::Channel {
+    Digest text_digest{};  // SHA-256 of it as it was received
+};
+
 struct Source {
     format::Manifest manifest;
     std::string manifest_text;  // as it was received, for the image record
@@ -22,8 +26,7 @@ struct Source {
     net::Url index_url;
     net::Url tree_url;
     std::string document;  // as shown: URL of the manifest or channel that led here; "" where none was read
-    std::optional<format::Channel> channel{};  // that led here; nothing: it was none
-    Digest channel_text{};                     // SHA-256 of it as it was received
+    std::optional<ServedChannel> channel{};  // that led here; nothing: it was none
 };
 
 // The image that a manifest or a channel at this URL is of, by the store's layout; "" where that cannot be
@@ -46,13 +49,11 @@ struct Known {
 struct Offered {
     // Nothing: a channel that names a version that is known, or is not meant for this machine.
     std::optional<Source> source;
-    std::optional<format::Channel> channel;  // nothing: it is none
-    Digest channel_text{};                   // as that of a source
+    std::optional<ServedChannel> channel;  // nothing: it is none
 };
-// The same of who has a version: a channel that is the one that was believed last, byte for byte,
-// and offers nothing costs one request, another one with keys two. With keys a
-// channel that is too old, or has a serial number lower than it had when it was believed last, is
-// Failure::source, and left for the next mirror.
+// The same of who has a version: a channel that is the one that was believed last, byte for byte, and offers
+// nothing costs one request, another one with keys two. With keys a channel that is too old, or has a serial
+// number lower than it had when it was believed last, is Failure::source, and left for the next mirror.
 Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
                             const Known& known);
 // Where the manifest of a version is, by the store's layout: beside a channel, or beside another manifest.

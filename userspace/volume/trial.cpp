@@ -29,9 +29,9 @@ void confirm(ImageRecord& record) {
 
 }  // namespace
 
-void believe(ImageRecord& record, const format::Channel& channel, const Digest& text) {
+void believe(ImageRecord& record, const store::ServedChannel& channel) {
     format::note_channel(record.channels, {channel.name, channel.serial, channel.issued});
-    record.channel_text = text;
+    record.channel_text = channel.text_digest;
 }
 
 bool is_on_trial(const ImageRecord& record) {
@@ -50,7 +50,7 @@ void install(ImageRecord& record, const store::Source& next, std::uint32_t trial
     record.trial_boots = trial_boots;
     record.rejected_version = 0;
     record.staged = {};
-    if (next.channel) believe(record, *next.channel, next.channel_text);
+    if (next.channel) believe(record, *next.channel);
     if (!next.document.empty()) record.document = format::document_field(next.document);
     hold(record, next);
     if (is_trial_over(record)) confirm(record);

@@ -7,8 +7,8 @@
 
 namespace regild::volume {
 
-// What the channel, whose text has this SHA-256, says counts from now on.
-void believe(format::ImageRecord& record, const format::Channel& channel, const Digest& text);
+// What the channel says counts from now on.
+void believe(format::ImageRecord& record, const store::ServedChannel& channel);
 
 // Whether there is a version to go back to, and blocks of the one on trial have been written.
 bool is_on_trial(const format::ImageRecord& record);

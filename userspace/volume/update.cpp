@@ -66,8 +66,8 @@ Result<store::Offered> offered_to(const Asker& asker, const format::ImageRecord&
 Result<void> note_offered(log::WriteLog& log, const Asker& asker, const store::Offered& offered) {
     format::ImageRecord record = *log.record();
     if (!offered.channel || offered.channel->image != record.image) return {};
-    const format::Channel& channel = *offered.channel;
-    if (asker.trust.has_keys()) believe(record, channel, offered.channel_text);
+    const store::ServedChannel& channel = *offered.channel;
+    if (asker.trust.has_keys()) believe(record, channel);
     if (record.staged && !asker.by_hand &&
         !store::is_meant_for(channel, store::machine_with(record.disk, asker.tags))) {
         const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);

@@ -201,7 +201,7 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
         record.channels = last_record_->channels;
         record.channel_text = last_record_->channel_text;
     }
-    if (source.channel) believe(record, *source.channel, source.channel_text);
+    if (source.channel) believe(record, *source.channel);
     log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};
     Result<log::WriteLog> log =
         log::WriteLog::format(*log_device_, source.manifest.log_geometry(), std::move(record));
