@@ -133,7 +133,6 @@ void Volume::take(std::optional<log::WriteLog> found) {
         return;
     }
     last_record_ = found->record();
-    if (last_record_ && !is_believed(*last_record_, trust_)) last_record_.reset();
     log_ = judge(*std::move(found), identity_, *data_, log_device_->name(), trust_);
 }
 
@@ -159,9 +158,15 @@ Result<void> Volume::check_fits(const format::Manifest& manifest) const {
     return {};
 }
 
+const format::ImageRecord* Volume::record_before(const std::string& image) const {
+    if (!last_record_ || last_record_->image != image || !is_believed(*last_record_, trust_)) return nullptr;
+    return &*last_record_;
+}
+
 Result<void> Volume::check_version(const store::Source& source, bool allow_downgrade) const {
     const format::Manifest& manifest = source.manifest;
-    if (allow_downgrade || !last_record_ || last_record_->image != manifest.image) return {};
+    const format::ImageRecord* const before = allow_downgrade ? nullptr : record_before(manifest.image);
+    if (!before) return {};
     const auto refuse = [this](const std::string& offered, const std::string& least) {
         return Error{
             Failure::refused,
@@ -169,14 +174,14 @@ Result<void> Volume::check_version(const store::Source& source, bool allow_downg
                 "; to go back all the same, allow it (--allow-downgrade, or \"allow_downgrade\": true "
                 "in the configuration)"};
     };
-    if (manifest.version < last_record_->version_floor)
+    if (manifest.version < before->version_floor)
         return refuse("version " + std::to_string(manifest.version) + " of " + manifest.image,
-                      std::to_string(last_record_->version_floor));
+                      std::to_string(before->version_floor));
     if (!trust_.has_keys() || !source.channel) return {};
-    const std::uint64_t before = format::known_as(last_record_->channels, source.channel->name).serial;
-    if (source.channel->serial < before)
+    const std::uint64_t serial = format::known_as(before->channels, source.channel->name).serial;
+    if (source.channel->serial < serial)
         return refuse("serial number " + std::to_string(source.channel->serial) + " of the channel",
-                      std::to_string(before));
+                      std::to_string(serial));
     return {};
 }
 
@@ -197,9 +202,10 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.disk = identity_;
     record.manifest = source.manifest_text;
     record.signature = source.signature;
-    if (!rules.allow_downgrade && last_record_ && last_record_->image == record.image) {
-        record.channels = last_record_->channels;
-        record.channel_text = last_record_->channel_text;
+    if (const format::ImageRecord* const before =
+            rules.allow_downgrade ? nullptr : record_before(record.image)) {
+        record.channels = before->channels;
+        record.channel_text = before->channel_text;
     }
     if (source.channel) believe(record, *source.channel);
     log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};

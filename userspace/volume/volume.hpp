@@ -77,6 +77,8 @@ class Volume {
   private:
     Volume() = default;
     void take(std::optional<log::WriteLog> found);
+    // What the log that is there says of this image, usable or not; nullptr: nothing that counts.
+    const format::ImageRecord* record_before(const std::string& image) const;
     Result<void> check_version(const store::Source& source, bool allow_downgrade) const;
 
     store::Trust trust_;
