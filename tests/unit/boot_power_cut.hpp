@@ -14,22 +14,27 @@
 
 namespace regild::test {
 
+struct Layout {
+    std::size_t blocks;
+    std::uint64_t block_size;
+};
+
 class CutKiosk : public ProvisionedKiosk {
   public:
     CutKiosk() : ProvisionedKiosk(image_blocks, memory_directory()) {
         images[1] = read_file(directory / "golden.img");
         trace.at_activation = [this] { at_start(); };
     }
-    // Of so many blocks of such a size, some of them as in version 1.
-    void publish_other(std::uint64_t version, std::size_t blocks, std::uint64_t block_size) {
-        write_file(directory / "golden.img", golden_image(blocks));
+    // Some of its blocks are as in version 1.
+    void publish_other(std::uint64_t version, Layout layout) {
+        write_file(directory / "golden.img", golden_image(layout.blocks));
         for (const std::size_t block : {2, 9})
             overwrite(directory / "golden.img", block * block_bytes, "of version " + std::to_string(version));
         const publish::PublishRequest request{.image_file = directory / "golden.img",
                                               .store = directory / "store",
                                               .image = "kiosk",
                                               .version = version,
-                                              .block_size = *BlockSize::from_bytes(block_size),
+                                              .block_size = *BlockSize::from_bytes(layout.block_size),
                                               .channel = "stable"};
         REQUIRE(publish::publish(request, observer, stop).ok());
         images[version] = read_file(directory / "golden.img");

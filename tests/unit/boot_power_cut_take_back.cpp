@@ -11,14 +11,14 @@ namespace {
 using format::UpdatePolicy;
 using format::VolumeState;
 using test::CutKiosk;
+using test::Layout;
 
 // Version 2 cannot be had; on its disk is a session, or none.
 struct TakenBackCuts : CutKiosk {
     TakenBackCuts() {
         configuration.update = UpdatePolicy::boot;
         configuration.trial_boots = 2;
-        const auto [blocks, block_size] = GENERATE(std::pair(40, 4096), std::pair(43, 4096));
-        publish_other(2, static_cast<std::size_t>(blocks), static_cast<std::uint64_t>(block_size));
+        publish_other(2, GENERATE(Layout{40, 4096}, Layout{43, 4096}));
         std::filesystem::rename(data_of_two, directory / "hidden");
         is_clean = GENERATE(true, false);
         if (!is_clean) session();
@@ -47,7 +47,7 @@ struct StagedCuts : CutKiosk {
         configuration.update = UpdatePolicy::staged;
         cache = configuration.cache = directory / "cache";
         test::write_file(cache, std::string(std::size_t{1} << 20, '\0'));
-        publish_other(2, test::image_blocks, test::block_bytes);
+        publish_other(2, {test::image_blocks, test::block_bytes});
         stage();
     }
     // As `regild update --stage` does.

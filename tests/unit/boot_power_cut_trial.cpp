@@ -9,15 +9,14 @@ namespace {
 
 using format::UpdatePolicy;
 using test::CutKiosk;
+using test::Layout;
 
 // Version 2 has two starts; of the same layout as version 1, or of another one.
 struct TrialCuts : CutKiosk {
     TrialCuts() {
         configuration.update = UpdatePolicy::boot;
         configuration.trial_boots = 2;
-        const auto [blocks, block_size] =
-            GENERATE(std::pair(40, 4096), std::pair(43, 4096), std::pair(17, 8192));
-        publish_other(2, static_cast<std::size_t>(blocks), static_cast<std::uint64_t>(block_size));
+        publish_other(2, GENERATE(Layout{40, 4096}, Layout{43, 4096}, Layout{17, 8192}));
     }
     bool is_version_one_again() {
         const format::ImageRecord found = record();

@@ -2,7 +2,6 @@
 // An HTTP server on loopback for tests of the fetcher: a function says what to answer to each request.
 #pragma once
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,11 +10,11 @@
 #include <functional>
 #include <list>
 #include <mutex>
-#include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "base/fd.hpp"
+#include "loopback_listener.hpp"
 
 namespace regild::test {
 
@@ -58,21 +57,11 @@ class HttpServer {
     using Answer = std::function<HttpReply(const HttpRequest&)>;
 
     // `answer` is called by one thread at a time.
-    explicit HttpServer(Answer answer)
-        : answer_(std::move(answer)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t length = sizeof(address);
-        if (!listener_ || bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-            listen(listener_.get(), 64) != 0 ||
-            getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
-            throw std::runtime_error("no server on loopback");
-        port_ = ntohs(address.sin_port);
+    explicit HttpServer(Answer answer) : answer_(std::move(answer)) {
         accepter_ = std::thread([this] { accept_all(); });
     }
     ~HttpServer() {
-        shutdown(listener_.get(), SHUT_RDWR);
+        listener_.close();
         accepter_.join();
         {
             const std::lock_guard lock(mutex_);
@@ -86,7 +75,7 @@ class HttpServer {
     HttpServer& operator=(const HttpServer&) = delete;
 
     std::string url(const std::string& path) const {
-        return "http://127.0.0.1:" + std::to_string(port_) + path;
+        return "http://127.0.0.1:" + std::to_string(listener_.port()) + path;
     }
     std::size_t connections() {
         const std::lock_guard lock(mutex_);
@@ -101,7 +90,7 @@ class HttpServer {
 
     void accept_all() {
         for (;;) {
-            Fd fd(accept(listener_.get(), nullptr, nullptr));
+            Fd fd = listener_.next();
             if (!fd) return;
             const std::lock_guard lock(mutex_);
             Connection& connection = connections_.emplace_back();
@@ -169,8 +158,7 @@ class HttpServer {
     }
 
     Answer answer_;
-    Fd listener_;
-    std::uint16_t port_ = 0;
+    LoopbackListener listener_;
     std::mutex mutex_;  // guards the connections and the answers
     std::list<Connection> connections_;
     std::thread accepter_;

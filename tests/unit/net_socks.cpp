@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fetcher behind a SOCKS5 proxy that has its troubles.
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "base/fd.hpp"
+#include "loopback_listener.hpp"
 #include "net/fetcher.hpp"
 #include "url.hpp"
 
@@ -40,33 +38,23 @@ enum class Socks : std::uint8_t {
 class SocksServer {
   public:
     // What becomes of the first connections; of all further ones as of the last.
-    explicit SocksServer(std::vector<Socks> script)
-        : script_(std::move(script)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t length = sizeof(address);
-        if (!listener_ || bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-            listen(listener_.get(), 64) != 0 ||
-            getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
-            throw std::runtime_error("no server on loopback");
-        port_ = ntohs(address.sin_port);
+    explicit SocksServer(std::vector<Socks> script) : script_(std::move(script)) {
         thread_ = std::thread([this] { accept_all(); });
     }
     ~SocksServer() {
-        shutdown(listener_.get(), SHUT_RDWR);
+        listener_.close();
         thread_.join();
     }
     SocksServer(const SocksServer&) = delete;
     SocksServer& operator=(const SocksServer&) = delete;
 
-    std::string url() const { return "socks5h://user:secret@127.0.0.1:" + std::to_string(port_); }
+    std::string url() const { return "socks5h://user:secret@127.0.0.1:" + std::to_string(listener_.port()); }
     std::size_t connections() const { return connections_; }
 
   private:
     void accept_all() {
         for (;;) {
-            const Fd fd(accept(listener_.get(), nullptr, nullptr));
+            const Fd fd = listener_.next();
             if (!fd) return;
             serve(fd.get(), script_[std::min(connections_++, script_.size() - 1)]);
         }
@@ -116,8 +104,7 @@ class SocksServer {
     }
 
     std::vector<Socks> script_;
-    Fd listener_;
-    std::uint16_t port_ = 0;
+    test::LoopbackListener listener_;
     std::atomic<std::size_t> connections_ = 0;
     std::thread thread_;
 };

@@ -8,6 +8,7 @@ namespace regild::volume {
 namespace {
 
 using format::VolumeState;
+using test::Attempts;
 using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
@@ -38,19 +39,6 @@ std::size_t distinct_requests(const FakeFetcher& fetcher, const GoldenImage& ima
     }
     return count;
 }
-
-// One restore in this process, from one attempt to the next.
-struct Attempts {
-    Attempts(TestVolume& volume, const GoldenImage& image)
-        : source(image.source()),
-          fetcher(image),
-          restore({volume.log(), volume.data}, source, fetcher, observer, stop) {}
-    const store::Source source;
-    FakeFetcher fetcher;
-    test::SilentObserver observer;
-    StopFlag stop;
-    Restore restore;
-};
 
 void require_done(TestVolume& volume, const GoldenImage& image) {
     REQUIRE(test::is_golden(volume.data.content(), image));

@@ -363,6 +363,20 @@ inline std::unique_ptr<TestVolume> make_session_volume(const GoldenImage& image,
 }
 
 // A restore of one attempt.
+// One restore in this process, from one attempt to the next.
+struct Attempts {
+    Attempts(TestVolume& volume, const GoldenImage& image)
+        : source(image.source()),
+          fetcher(image),
+          restore({volume.log(), volume.data}, source, fetcher, observer, stop) {}
+    ByteVector& file() { return fetcher.files[source.data_url.with_credentials()]; }
+    const store::Source source;
+    FakeFetcher fetcher;
+    SilentObserver observer;
+    StopFlag stop;
+    volume::Restore restore;
+};
+
 inline Result<volume::RestoreReport> restore_once(volume::RestoreTarget target, const GoldenImage& image,
                                                   FakeFetcher& fetcher, Observer& observer,
                                                   const StopFlag& stop = StopFlag()) {

@@ -9,6 +9,7 @@
 namespace regild::volume {
 namespace {
 
+using test::Attempts;
 using test::blocks;
 using test::FakeFetcher;
 using test::GoldenImage;
@@ -49,19 +50,6 @@ BlockSet written_blocks(const TestVolume& volume, const GoldenImage& image) {
                             Blocks(entry.operation.length.count() / 4096)});
     return written;
 }
-
-struct Attempts {
-    Attempts(TestVolume& volume, const GoldenImage& image)
-        : source(image.source()),
-          fetcher(image),
-          restore({volume.log(), volume.data}, source, fetcher, observer, stop) {}
-    ByteVector& file() { return fetcher.files[source.data_url.with_credentials()]; }
-    const store::Source source;
-    FakeFetcher fetcher;
-    test::SilentObserver observer;
-    StopFlag stop;
-    Restore restore;
-};
 
 }  // namespace
 
