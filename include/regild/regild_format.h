@@ -89,10 +89,7 @@ struct regild_cache_entry {
 };
 
 struct regild_cache_bucket {
-	__le32	crc;			/* 0: of bytes 4 to 4095 */
-	__le32	zero;			/* 4 */
-	__u8	zero2[8];		/* 8 */
-	struct regild_cache_entry entries[255];
+	struct regild_cache_entry entries[256];
 };
 
 /* A delta, FORMAT.md 2.3: the header, the manifest, then entries. */
@@ -139,7 +136,6 @@ WRITELOG_AT(writelog_record, thawed_boots, 504);
 WRITELOG_AT(writelog_record, channel_text, 16288);
 WRITELOG_AT(writelog_record, zero2, 16320);
 WRITELOG_AT(regild_cache_header, written, 24);
-WRITELOG_AT(regild_cache_bucket, entries, 16);
 WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);
 WRITELOG_AT(regild_delta_header, base_root_hash, 32);
 WRITELOG_ASSERT(sizeof(struct regild_delta_header) == 64);

@@ -13,9 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!format::CacheGeometry::make(header->device_size)) std::abort();
     }
     const Bytes ring = MiB(1);
-    const std::vector<format::CacheEntry> entries = format::parse_bucket(unit, ring);
+    const format::CacheBucket entries = format::parse_bucket(unit, ring);
     for (const format::CacheEntry& entry : entries)
-        if (entry.length == Bytes(0) || entry.offset + entry.length > ring) std::abort();
+        if (entry.offset + entry.length > ring) std::abort();
     if (format::parse_bucket(format::serialize_bucket(entries), ring) != entries) std::abort();
     return 0;
 }

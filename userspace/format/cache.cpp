@@ -22,14 +22,9 @@ static_assert(sizeof(regild_cache_bucket) == sizeof(CacheUnit));
 static_assert(sizeof(regild_cache_bucket::entries) / sizeof(regild_cache_entry) == entries_per_bucket);
 
 constexpr std::size_t crc_end = offsetof(regild_cache_header, crc) + sizeof(regild_cache_header::crc);
-static_assert(offsetof(regild_cache_bucket, crc) == 0);
 
 std::uint32_t header_crc(std::span<const std::byte, 4096> bytes) {
     return crc32c(bytes.subspan(crc_end));
-}
-
-std::uint32_t bucket_crc(std::span<const std::byte, 4096> bytes) {
-    return crc32c(bytes.subspan(sizeof(regild_cache_bucket::crc)));
 }
 
 }  // namespace
@@ -89,34 +84,30 @@ std::uint64_t fingerprint_of(const Digest& digest) {
     return le64toh(fingerprint);
 }
 
-std::vector<CacheEntry> parse_bucket(std::span<const std::byte, 4096> bytes, Bytes ring_length) {
+CacheBucket parse_bucket(std::span<const std::byte, 4096> bytes, Bytes ring_length) {
     regild_cache_bucket wire;
     std::memcpy(&wire, bytes.data(), sizeof wire);
-    std::vector<CacheEntry> entries;
-    if (le32toh(wire.crc) != bucket_crc(bytes)) return entries;
-    for (const regild_cache_entry& entry : wire.entries) {
-        const std::uint64_t place = le64toh(entry.place);
+    CacheBucket bucket;
+    for (std::size_t i = 0; i < bucket.size(); ++i) {
+        const std::uint64_t place = le64toh(wire.entries[i].place);
         const Bytes offset((place << 4 >> 28) * chunk_alignment.count());
         const Bytes length(place & max_chunk_length);
         if (length == Bytes(0) || offset + length > ring_length) continue;
-        entries.push_back({le64toh(entry.fingerprint), offset, length, place >> 60});
+        bucket[i] = {le64toh(wire.entries[i].fingerprint), offset, length, place >> 60};
     }
-    return entries;
+    return bucket;
 }
 
-CacheUnit serialize_bucket(std::span<const CacheEntry> entries) {
-    assert(entries.size() <= entries_per_bucket);
+CacheUnit serialize_bucket(const CacheBucket& bucket) {
     regild_cache_bucket wire{};
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-        wire.entries[i].fingerprint = htole64(entries[i].fingerprint);
-        wire.entries[i].place =
-            htole64(entries[i].lap << 60 | entries[i].offset.count() / chunk_alignment.count() << 24 |
-                    entries[i].length.count());
+    for (std::size_t i = 0; i < bucket.size(); ++i) {
+        const CacheEntry& entry = bucket[i];
+        wire.entries[i].fingerprint = htole64(entry.fingerprint);
+        wire.entries[i].place = htole64(
+            entry.lap << 60 | entry.offset.count() / chunk_alignment.count() << 24 | entry.length.count());
     }
     CacheUnit bytes;
     std::memcpy(bytes.data(), &wire, sizeof wire);
-    const std::uint32_t crc = htole32(bucket_crc(bytes));
-    std::memcpy(bytes.data(), &crc, sizeof crc);
     return bytes;
 }
 

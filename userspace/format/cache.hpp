@@ -5,7 +5,6 @@
 
 #include <array>
 #include <optional>
-#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/units.hpp"
@@ -13,7 +12,7 @@
 namespace regild::format {
 
 inline constexpr Bytes cache_unit = KiB(4);  // of the header and of a bucket
-inline constexpr std::size_t entries_per_bucket = 255;
+inline constexpr std::size_t entries_per_bucket = 256;
 inline constexpr Bytes chunk_alignment{16};
 inline constexpr std::uint32_t max_chunk_length = (1u << 24) - 1;
 inline constexpr Bytes min_cache_size = MiB(1);
@@ -55,15 +54,16 @@ CacheUnit serialize_cache_header(const CacheHeader& header);
 struct CacheEntry {
     std::uint64_t fingerprint = 0;  // the first eight bytes of the digest
     Bytes offset;                   // in the ring, a multiple of chunk_alignment
-    Bytes length;                   // 1 to max_chunk_length
+    Bytes length;                   // at most max_chunk_length; 0: there is none
     std::uint64_t lap = 0;          // of the ring when it was put there, modulo cache_laps
     bool operator==(const CacheEntry&) const = default;
 };
 std::uint64_t fingerprint_of(const Digest& digest);
 
-// The entries of a bucket that lie in a ring of `ring_length`, none when it is torn.
-std::vector<CacheEntry> parse_bucket(std::span<const std::byte, 4096> bytes, Bytes ring_length);
-// At most entries_per_bucket.
-CacheUnit serialize_bucket(std::span<const CacheEntry> entries);
+// Each has its place.
+using CacheBucket = std::array<CacheEntry, entries_per_bucket>;
+// What does not lie in a ring of `ring_length` is none.
+CacheBucket parse_bucket(std::span<const std::byte, 4096> bytes, Bytes ring_length);
+CacheUnit serialize_bucket(const CacheBucket& bucket);
 
 }  // namespace regild::format

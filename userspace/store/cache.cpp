@@ -67,7 +67,7 @@ Cache::Bucket* Cache::bucket(std::uint64_t number) {
         if (error_) return nullptr;
     }
     block::AlignedBuffer buffer(unit.count());
-    Bucket held;
+    Bucket held{};
     if (device_->read(geometry_.bucket_offset(number), buffer.span()))
         held.entries =
             format::parse_bucket(ConstByteSpan(buffer.span()).first<4096>(), geometry_.ring_length());
@@ -124,13 +124,16 @@ void Cache::forget(const Digest& digest) {
     Bucket* const in = bucket(geometry_.bucket_of(digest));
     if (!in) return;
     const std::uint64_t fingerprint = format::fingerprint_of(digest);
-    const auto is_it = [&](const format::CacheEntry& entry) { return entry.fingerprint == fingerprint; };
-    if (std::erase_if(in->entries, is_it) == 0) return;
-    in->changed = true;
-    changed_ = true;
+    for (format::CacheEntry& entry : in->entries) {
+        if (entry.fingerprint != fingerprint || entry.length == Bytes(0)) continue;
+        entry = {};
+        in->changed = true;
+        changed_ = true;
+    }
 }
 
 bool Cache::is_current(const format::CacheEntry& entry) const {
+    if (entry.length == Bytes(0)) return false;
     const std::uint64_t ring = geometry_.ring_length().count();
     const std::uint64_t lap = all_written().count() / ring;
     const Bytes position(all_written().count() % ring);
@@ -162,16 +165,12 @@ void Cache::put(const Digest& digest, ConstByteSpan chunk) {
     if (!in) return;
 
     forget(digest);
-    if (in->entries.size() >= format::entries_per_bucket)
-        std::erase_if(in->entries, [this](const format::CacheEntry& entry) { return !is_current(entry); });
-    if (in->entries.size() >= format::entries_per_bucket) {
-        const auto oldest = std::ranges::max_element(
-            in->entries, {}, [this](const format::CacheEntry& entry) { return age_of(entry); });
-        in->entries.erase(oldest);
-    }
-    in->entries.push_back({format::fingerprint_of(digest), pending_offset() + Bytes(pending_length_),
-                           Bytes(chunk.size()),
-                           written_.count() / geometry_.ring_length().count() % format::cache_laps});
+    const auto worth = [this](const format::CacheEntry& entry) {
+        return is_current(entry) ? geometry_.ring_length() - age_of(entry) + Bytes(1) : Bytes(0);
+    };
+    *std::ranges::min_element(in->entries, {}, worth) = {
+        format::fingerprint_of(digest), pending_offset() + Bytes(pending_length_), Bytes(chunk.size()),
+        written_.count() / geometry_.ring_length().count() % format::cache_laps};
     in->changed = true;
     changed_ = true;
     std::ranges::copy(chunk, pending_.data() + pending_length_);
@@ -245,14 +244,18 @@ void Cache::finish() {
     if (!failed(device_->write(Bytes(0), buffer.span()))) changed_ = false;
 }
 
+void Cache::flush() {
+    finish();
+    if (!error_) failed(device_->flush());
+}
+
 void Cache::drop() {
     buckets_.clear();
     pending_length_ = 0;
     written_ = begun_at_ = renewed_at_ = Bytes(0);
     if (error_ || failed(empty_table(*device_, geometry_))) return;
     changed_ = true;
-    finish();
-    if (!error_) failed(device_->flush());
+    flush();
 }
 
 Cache::Content Cache::content() {

@@ -44,6 +44,8 @@ class Cache {
     Bytes renewable() const;
     // Writes what only memory has as yet.
     void finish();
+    // The same, durably.
+    void flush();
     // Forgets everything, durably when it returns without an error.
     void drop();
 
@@ -63,7 +65,7 @@ class Cache {
 
   private:
     struct Bucket {
-        std::vector<format::CacheEntry> entries;
+        format::CacheBucket entries;
         bool changed = false;
     };
 
@@ -72,7 +74,7 @@ class Cache {
     format::CacheEntry* find(const Digest& digest);
     void write_bucket(std::uint64_t number, Bucket& bucket);
     Bytes pending_offset() const { return Bytes(written_.count() % geometry_.ring_length().count()); }
-    // Whether nothing was put over this since.
+    // Whether there is one, and nothing was put over it since.
     bool is_current(const format::CacheEntry& entry) const;
     // How much was put into the ring since this was, of a current one.
     Bytes age_of(const format::CacheEntry& entry) const;
