@@ -46,6 +46,9 @@ Result<Cache> Cache::open(block::Storage& device) {
     if (Result<void> emptied = empty_table(device, *geometry); !emptied) return emptied.error();
     Cache fresh(device, *geometry, Bytes(0));
     fresh.changed_ = true;
+    // Chunks without a header would be data that nobody knows.
+    fresh.flush();
+    if (fresh.error_) return *fresh.error_;
     return fresh;
 }
 
