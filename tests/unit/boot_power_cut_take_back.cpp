@@ -53,12 +53,13 @@ struct StagedCuts : CutKiosk {
     // As `regild update --stage` does.
     void stage() {
         volume::OpenCache opened = volume::open_cache(configuration.cache).value();
+        const auto disk = volume::open_golden_copy(configuration.data);
         const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, stop);
         const net::Url url = net::parse_document_url(configuration.source).value();
         with_log([&](log::WriteLog& log) {
             const store::Source installed = store::installed_source(url, log.record()->manifest).value();
             const auto next = volume::newer_version(log, *fetcher, url, {trust, {}});
-            REQUIRE(volume::stage(installed, next->value(), volume::WayBack::wanted,
+            REQUIRE(volume::stage(installed, next->value(), disk->get(),
                                   {*fetcher, opened.cache.get(), observer}, stop)
                         .value()
                         .whole);

@@ -49,6 +49,32 @@ TEST_CASE_METHOD(TrialCuts,
     }
 }
 
+TEST_CASE_METHOD(
+    CutKiosk,
+    "a power cut at any operation of the boot that installs a version leaves the way back in the cache") {
+    configuration.update = UpdatePolicy::boot;
+    configuration.trial_boots = 2;
+    cache = configuration.cache = directory / "cache";
+    test::write_file(cache, std::string(std::size_t{1} << 20, '\0'));
+    publish_other(2, {test::image_blocks, test::block_bytes});
+    session();
+    const std::string source = configuration.source;
+    cut_everywhere([&] { CHECK(booted().version == 2); },
+                   [&] {
+                       REQUIRE(booted().version == 2);
+                       configuration.update = UpdatePolicy::never;
+                       options.no_network = true;
+                       configuration.source = test::behind_a_network;
+                       for (int boots = 0; boots < 2 && record().image_version == 2; ++boots)
+                           booted();
+                       REQUIRE(record().image_version == 1);
+                       REQUIRE(holds(1));
+                       configuration.update = UpdatePolicy::boot;
+                       options.no_network = false;
+                       configuration.source = source;
+                   });
+}
+
 TEST_CASE_METHOD(TrialCuts,
                  "a power cut while a version is confirmed leaves it on trial, or confirmed whole") {
     booted();

@@ -16,7 +16,7 @@ bool has(const std::string& lines, const std::string& part) {
 
 // Asks at each boot; a new version has two boots.
 struct TrialKiosk : ProvisionedKiosk {
-    TrialKiosk() {
+    explicit TrialKiosk(std::size_t blocks = test::image_blocks) : ProvisionedKiosk(blocks) {
         configuration.update = UpdatePolicy::boot;
         configuration.trial_boots = 2;
         golden = test::read_file(directory / "golden.img");
@@ -145,6 +145,71 @@ TEST_CASE("with a cache the way back needs no network") {
     kiosk.configuration.source = test::behind_a_network;
     CHECK(kiosk.booted().version == 1);
     CHECK(kiosk.is_version_one());
+}
+
+TEST_CASE("before a newer version is written, the cache gets what it takes the place of") {
+    TrialKiosk kiosk;
+    kiosk.configuration.cache = kiosk.directory / "cache";
+    test::write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+    kiosk.publish_with_changes(2, {3, 9, 31});
+    const std::string golden_two = test::read_file(kiosk.directory / "golden.img");
+    const std::filesystem::path frames = kiosk.directory / "store/kiosk/1/image.zst";
+    const auto go_back_without_network = [&] {
+        kiosk.configuration.update = UpdatePolicy::dirty;
+        kiosk.options.no_network = true;
+        kiosk.configuration.source = test::behind_a_network;
+        return kiosk.boot();
+    };
+    SECTION("from the disk") {
+        std::filesystem::remove(frames);
+        CHECK(kiosk.booted().version == 2);
+        CHECK(has(kiosk.observer.lines, "the way back to version 1 is in the cache"));
+        kiosk.booted();
+        REQUIRE(go_back_without_network().ok());
+        CHECK(kiosk.is_version_one());
+    }
+    SECTION("from the source, what a session has written over") {
+        kiosk.dirty(31);
+        CHECK(kiosk.booted().version == 2);
+        CHECK(has(kiosk.observer.lines, "the way back to version 1 is in the cache"));
+        kiosk.booted();
+        REQUIRE(go_back_without_network().ok());
+        CHECK(kiosk.is_version_one());
+    }
+    SECTION("after the power has failed, too") {
+        kiosk.install_and_cut_off();
+        std::filesystem::remove(frames);
+        CHECK(kiosk.booted().version == 2);
+        kiosk.booted();
+        REQUIRE(go_back_without_network().ok());
+        CHECK(kiosk.is_version_one());
+    }
+    SECTION("where neither has it the boot says so, and goes on") {
+        kiosk.dirty(31);
+        std::filesystem::remove(frames);
+        CHECK(kiosk.booted().version == 2);
+        CHECK(has(kiosk.observer.lines, "the way back to version 1 will need the network"));
+    }
+    SECTION("a version that needs no confirmation is not gone back from") {
+        kiosk.configuration.trial_boots = 0;
+        CHECK(kiosk.booted().version == 2);
+        CHECK_FALSE(has(kiosk.observer.lines, "the way back"));
+    }
+    CHECK((kiosk.record().image_version == 1 ||
+           test::read_file(kiosk.data()).substr(0, golden_two.size()) == golden_two));
+}
+
+TEST_CASE("where the cache has no room for the way back a boot says so, and goes on") {
+    TrialKiosk kiosk(500);
+    kiosk.configuration.cache = kiosk.directory / "cache";
+    test::write_file(kiosk.configuration.cache, std::string(std::size_t{1} << 20, '\0'));
+    std::vector<std::size_t> most(400);
+    for (std::size_t i = 0; i < most.size(); ++i)
+        most[i] = i;
+    kiosk.publish_with_changes(2, most);
+    CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.is_golden());
+    CHECK(has(kiosk.observer.lines, "the way back to version 1 is not all in the cache"));
 }
 
 TEST_CASE("where the way back needs a network that is not there, the boot says so and goes on later") {

@@ -54,7 +54,7 @@ class Boot {
         : configuration_(configuration),
           options_(options),
           in_(surroundings),
-          versions_(configuration, surroundings.trust, surroundings.observer, [this] {
+          versions_(configuration, surroundings.trust, surroundings.observer, surroundings.stop, [this] {
               return volume::TreeSources{fetcher(), cache_.cache.get(), in_.observer};
           }) {}
     Boot(const Boot&) = delete;
@@ -390,6 +390,7 @@ Result<bool> Boot::attempt() {
         return false;
     }
     if (source && golden) {
+        if (Result<void> kept = versions_.keep_way_back(volume, *source); !kept) return kept.error();
         golden = make_golden(volume, *source);
         if (!golden && volume.record().untouched && is_offline(golden.error().kind))
             golden = take_back(volume, golden.error());

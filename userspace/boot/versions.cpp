@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "volume/layout.hpp"
+#include "volume/stage.hpp"
 #include "volume/trial.hpp"
 
 namespace regild::boot {
@@ -105,6 +106,25 @@ Result<void> Versions::look_for_update(volume::Volume& volume, std::optional<sto
     if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
         return looked;
     observer_.event(looked.error().message + ": going on with " + text_of(volume.record().image_version));
+    return {};
+}
+
+// Of a version before that is not believed the way back says so.
+Result<void> Versions::keep_way_back(volume::Volume& volume, const store::Source& source) {
+    if (!volume::will_be_on_trial(volume.record())) return {};
+    const volume::TreeSources trees = trees_();
+    if (!trees.cache) return {};
+    const Result<store::Source> before = believed(volume, volume.record().before);
+    if (!before) return {};
+    const Result<bool> kept = volume::keep_way_back(*before, source, volume.data(), trees, stop_);
+    if (!kept && kept.error().kind == Failure::interrupted) return kept.error();
+    const std::string way_back = "the way back to " + text_of(before->manifest.version);
+    if (!kept)
+        observer_.event(kept.error().message + ": " + way_back + " will need the network");
+    else if (!*kept)
+        observer_.event(way_back + " is not all in the cache: it will need the network");
+    else
+        observer_.event(way_back + " is in the cache");
     return {};
 }
 

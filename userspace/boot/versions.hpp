@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "base/stop.hpp"
 #include "format/configuration.hpp"
 #include "volume/update.hpp"
 #include "volume/volume.hpp"
@@ -17,8 +18,12 @@ class Versions {
     using Trees = std::function<volume::TreeSources()>;
     // All must outlive it.
     Versions(const format::Configuration& configuration, const store::Trust& trust, Observer& observer,
-             Trees trees)
-        : configuration_(configuration), trust_(trust), observer_(observer), trees_(std::move(trees)) {}
+             const StopFlag& stop, Trees trees)
+        : configuration_(configuration),
+          trust_(trust),
+          observer_(observer),
+          stop_(stop),
+          trees_(std::move(trees)) {}
 
     // Whether a session has staged a version; of a volume with a usable log.
     static bool has_staged(volume::Volume& volume) { return bool(volume.record().staged); }
@@ -26,6 +31,9 @@ class Versions {
     // it from now on, and `source` is its. Where none can be had the boot goes on with the version that it
     // has, which is no error.
     Result<void> look_for_update(volume::Volume& volume, std::optional<store::Source>& source);
+    // Puts the way back from that version, of which `source` is, into the cache, if there is one and it is
+    // wanted. Without it a boot goes on.
+    Result<void> keep_way_back(volume::Volume& volume, const store::Source& source);
     // The version on trial, of which `source` is, was not confirmed within its boots: the volume holds the
     // one before from now on, and `source` is its; unless that is not believed, which is no error.
     Result<void> leave_trial(volume::Volume& volume, std::optional<store::Source>& source);
@@ -55,6 +63,7 @@ class Versions {
     const format::Configuration& configuration_;
     const store::Trust& trust_;
     Observer& observer_;
+    const StopFlag& stop_;
     Trees trees_;
     std::optional<Before> installed_over_;
     std::uint64_t rejected_ = 0;

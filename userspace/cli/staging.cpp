@@ -22,7 +22,6 @@ struct Offer {
     format::ImageRecord record;
     store::Source installed;
     std::optional<store::Source> next;
-    volume::WayBack way_back;
 };
 
 // Of another size it is to find room before it is fetched.
@@ -79,10 +78,16 @@ Result<Offer> ask(const format::Configuration& configuration, const store::Trust
     if (*next)
         if (Result<void> fits = check_fits_devices(log_size, record, (*next)->manifest); !fits)
             return fits.error();
-    // Nothing of a version that is only told, or that needs no confirmation, is to be left again.
-    const bool goes_back = configuration.trial_boots > 0 && !configuration.cache.empty();
-    return Offer{record, *std::move(installed), *std::move(next),
-                 goes_back ? volume::WayBack::wanted : volume::WayBack::none};
+    return Offer{record, *std::move(installed), *std::move(next)};
+}
+
+// The disk that holds the installed version, where that may have to be gone back to; else nothing.
+Result<std::unique_ptr<block::Device>> disk_to_go_back_on(const format::Configuration& configuration) {
+    if (configuration.trial_boots == 0 || configuration.cache.empty())
+        return std::unique_ptr<block::Device>();
+    const Result<std::string> path = block::resolve(configuration.data);
+    if (!path) return path.error();
+    return block::Device::open(*path, block::Access::read);
 }
 
 Result<void> note_staged(const std::string& log_path, const Offer& offer) {
@@ -108,12 +113,11 @@ void say_nothing_newer(std::ostream& out, const Offer& offer) {
     out << "\n";
 }
 
-Result<ExitCode> check(const Environment& environment, bool as_json, const Offer& offer,
+Result<ExitCode> check(const Environment& environment, bool as_json, const Offer& offer, block::Storage* disk,
                        const volume::TreeSources& trees) {
     std::optional<volume::UpdateNeed> need;
     if (offer.next) {
-        Result<volume::UpdateNeed> told =
-            volume::update_need(offer.installed, *offer.next, offer.way_back, trees);
+        Result<volume::UpdateNeed> told = volume::update_need(offer.installed, *offer.next, disk, trees);
         if (!told) return told.error();
         need = *std::move(told);
     }
@@ -144,11 +148,12 @@ Result<ExitCode> check(const Environment& environment, bool as_json, const Offer
 }
 
 Result<ExitCode> stage(const Environment& environment, const format::Configuration& configuration,
-                       bool as_json, const Offer& offer, const volume::TreeSources& trees) {
+                       bool as_json, const Offer& offer, block::Storage* disk,
+                       const volume::TreeSources& trees) {
     std::optional<volume::StageReport> report;
     if (offer.next) {
         Result<volume::StageReport> staged =
-            volume::stage(offer.installed, *offer.next, offer.way_back, trees, environment.stop);
+            volume::stage(offer.installed, *offer.next, disk, trees, environment.stop);
         if (!staged && staged.error().kind == Failure::interrupted)
             return Error{Failure::interrupted,
                          "interrupted: what was fetched is kept; run it again to go on"};
@@ -216,10 +221,12 @@ Result<ExitCode> run_staging(const Environment& environment, const Arguments& ar
         make_fetcher(*configuration, *std::move(options), *observer, environment.stop);
     const Result<Offer> offer = ask(*configuration, *trust, *fetcher, only_check);
     if (!offer) return offer.error();
+    const Result<std::unique_ptr<block::Device>> disk = disk_to_go_back_on(*configuration);
+    if (!disk) return disk.error();
     const volume::TreeSources trees{*fetcher, cache->cache.get(), *observer};
     const bool as_json = arguments.has("json");
-    if (only_check) return check(environment, as_json, *offer, trees);
-    Result<ExitCode> staged = stage(environment, *configuration, as_json, *offer, trees);
+    if (only_check) return check(environment, as_json, *offer, disk->get(), trees);
+    Result<ExitCode> staged = stage(environment, *configuration, as_json, *offer, disk->get(), trees);
     if (!staged || !reboot || !offer->next) return staged;
     environment.out.flush();
     return start_anew();

@@ -9,6 +9,7 @@
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
 #include "volume/nearby_devices.hpp"
+#include "volume/stage.hpp"
 #include "volume/thaw.hpp"
 #include "volume/trial.hpp"
 #include "volume/update.hpp"
@@ -51,6 +52,15 @@ class Run {
         return "; to " + purpose + ": regild " + command + " --data " + configuration_.data + " --log " +
                configuration_.log + " --source " + (source ? source->shown() : "URL");
     }
+    // Opened when it is needed; nullptr: there is none.
+    Result<store::Cache*> cache() {
+        if (!cache_.cache) {
+            Result<volume::OpenCache> opened = cache_of(configuration_);
+            if (!opened) return opened.error();
+            cache_ = *std::move(opened);
+        }
+        return cache_.cache.get();
+    }
     Result<void> format(volume::Volume& volume) {
         const Result<net::Url> document = url();
         if (!document) return document.error();
@@ -81,6 +91,7 @@ class Run {
     std::unique_ptr<Observer> observer_;
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
+    volume::OpenCache cache_;
 };
 
 Result<bool> Run::update(volume::Volume& volume) {
@@ -97,12 +108,22 @@ Result<bool> Run::update(volume::Volume& volume) {
                                            "back from it, before another one is installed"};
     const store::Source* const offered = &**newer;
     if (Result<void> fits = volume.check_fits(offered->manifest); !fits) return fits.error();
-    const Result<volume::Update> update = volume::update(
-        volume.log(), *installed, *offered, configuration_.trial_boots, {fetcher(), nullptr, observer()});
+    const Result<store::Cache*> cache = this->cache();
+    if (!cache) return cache.error();
+    const volume::TreeSources trees{fetcher(), *cache, observer()};
+    const Result<volume::Update> update =
+        volume::update(volume.log(), *installed, *offered, configuration_.trial_boots, trees);
     if (!update) return update.error();
     const BlockSize block_size = offered->manifest.block_size;
     observer().event(image_text(volume.record()) + ": " + blocks_text(update->marked, block_size) +
                      " differ from version " + std::to_string(installed->manifest.version));
+    if (!*cache || !volume::will_be_on_trial(volume.record())) return true;
+    const Result<bool> kept =
+        volume::keep_way_back(*installed, *offered, volume.data(), trees, environment_.stop);
+    if (!kept && kept.error().kind == Failure::interrupted) return kept;
+    if (!kept || !*kept)
+        observer().event("the way back to version " + std::to_string(installed->manifest.version) +
+                         " is not all in the cache: it will need the network");
     return true;
 }
 
@@ -110,9 +131,9 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.repair(); !repaired) return repaired;
-    const Result<volume::OpenCache> opened_cache = cache_of(configuration_);
+    const Result<store::Cache*> opened_cache = this->cache();
     if (!opened_cache) return opened_cache.error();
-    store::Cache* const cache = opened_cache->cache.get();
+    store::Cache* const cache = *opened_cache;
     std::unique_ptr<block::Device> copy;
     if (!configuration_.golden_copy.empty()) {
         Result<std::unique_ptr<block::Device>> opened = volume::open_golden_copy(configuration_.golden_copy);

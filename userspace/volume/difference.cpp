@@ -35,8 +35,8 @@ Result<void> check_comparable(const format::Manifest& a, const format::Manifest&
 // Counts blocks that are to become those of `to`.
 class Count {
   public:
-    Count(const store::Source& to, net::Fetcher& fetcher, store::Cache* cache = nullptr)
-        : cache_(cache), tree_(to, fetcher, cache), locator_(to, fetcher) {}
+    Count(const store::Source& to, net::Fetcher& fetcher, store::NearbyDevices nearby = {})
+        : nearby_(to.manifest, nearby), tree_(to, fetcher, nearby.cache), locator_(to, fetcher) {}
 
     // Ascending; a piece at a time.
     Result<void> add(const BlockSet& blocks) {
@@ -61,7 +61,7 @@ class Count {
                 const Digest digest = tree_.digest(block);
                 if (digest == tree_.zero_digest())
                     found.zero += Blocks(1);
-                else if (!cache_ || !cache_->has(digest))
+                else if (!nearby_.take(block, digest))
                     framed.insert({block, Blocks(1)});
             }
         }
@@ -72,7 +72,7 @@ class Count {
         return {};
     }
 
-    store::Cache* const cache_;
+    store::Nearby nearby_;
     store::TreeReader tree_;
     store::FrameLocator locator_;
 };
@@ -80,8 +80,8 @@ class Count {
 }  // namespace
 
 Result<Difference> needed_for(const BlockSet& blocks, const store::Source& to, net::Fetcher& fetcher,
-                              store::Cache* cache) {
-    Count count(to, fetcher, cache);
+                              store::NearbyDevices nearby) {
+    Count count(to, fetcher, nearby);
     if (Result<void> added = count.add(blocks); !added) return added.error();
     return count.found;
 }

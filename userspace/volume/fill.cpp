@@ -97,8 +97,11 @@ class Filling final : net::Ranges {
     bool is_there(BlockIndex block, const Digest& digest) {
         const std::optional<store::Nearby::Found> found = nearby_.take(block, digest);
         if (!found) return false;
-        if (found->place != store::Nearby::Place::cache) return true;
-        if (renew_ && cache_.is_old(digest)) {
+        if (found->place != store::Nearby::Place::cache) {
+            if (!wanted_.keeps_copy) return true;
+            if (is_full()) return false;
+            cache_.put(digest, found->frame);
+        } else if (renew_ && cache_.is_old(digest)) {
             cache_.forget(digest);
             cache_.put(digest, found->frame);
         }

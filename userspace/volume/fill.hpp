@@ -20,7 +20,8 @@ struct Wanted {
     Blocks count;
     // Those in a range that begins at this block or before, and ends behind it.
     std::function<BlockSet(BlockIndex)> from;
-    Bytes at_once;  // frames in memory
+    Bytes at_once;            // frames in memory
+    bool keeps_copy = false;  // what a golden copy has is to be in the cache as well
 };
 
 struct FillReport {

@@ -33,40 +33,55 @@ Result<Differing> difference_of(const store::Source& installed, const store::Sou
     return difference;
 }
 
-Result<FillReport> fill_with(const BlockSet& blocks, const store::Source& source, const TreeSources& trees,
-                             const StopFlag& stop) {
+// What the disk has, if it is given, is not fetched.
+Result<FillReport> fill_with(const BlockSet& blocks, const store::Source& source, block::Storage* disk,
+                             const TreeSources& trees, const StopFlag& stop) {
     const Wanted wanted{.first = BlockIndex(),
                         .count = blocks.count(),
                         .from = [&](BlockIndex) { return blocks; },
-                        .at_once = at_once};
-    store::Nearby nearby(source.manifest, {.cache = trees.cache});
+                        .at_once = at_once,
+                        .keeps_copy = true};
+    store::Nearby nearby(source.manifest, {.cache = trees.cache, .golden_copy = disk});
     FrameVerifiers verifiers(source.manifest);
     return fill_cache(wanted, source, trees.fetcher, nearby, verifiers, trees.observer, stop);
 }
 
 // Whether the cache has all frames of these blocks.
 Result<bool> is_at_hand(const BlockSet& blocks, const store::Source& version, const TreeSources& trees) {
-    const Result<Difference> needed = needed_for(blocks, version, trees.fetcher, trees.cache);
+    const Result<Difference> needed = needed_for(blocks, version, trees.fetcher, {.cache = trees.cache});
     if (!needed) return needed.error();
     return needed->frames == Bytes(0);
 }
 
 }  // namespace
 
-Result<StageReport> stage(const store::Source& installed, const store::Source& next, WayBack way_back,
+Result<bool> keep_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
+                           const TreeSources& trees, const StopFlag& stop) {
+    const Result<Differing> difference = difference_of(installed, next, trees);
+    if (!difference) return difference.error();
+    if (difference->all_unknown) return false;
+    const Result<FillReport> filled = fill_with(difference->blocks, installed, &disk, trees, stop);
+    if (!filled) return filled.error();
+    // The disk forgets it next.
+    trees.cache->flush();
+    if (trees.cache->error()) return *trees.cache->error();
+    return filled->whole;
+}
+
+Result<StageReport> stage(const store::Source& installed, const store::Source& next, block::Storage* disk,
                           const TreeSources& trees, const StopFlag& stop) {
     const Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
     StageReport report;
     report.differing = difference->blocks.count();
     // The way back first: what is put into the cache last is there longest.
-    bool goes_back = way_back == WayBack::wanted && !difference->all_unknown;
+    bool goes_back = disk && !difference->all_unknown;
     if (goes_back) {
-        const Result<FillReport> back = fill_with(difference->blocks, installed, trees, stop);
+        const Result<FillReport> back = fill_with(difference->blocks, installed, disk, trees, stop);
         if (!back && back.error().kind != Failure::source) return back.error();
         goes_back = back.ok() && back->whole;
     }
-    const Result<FillReport> filled = fill_with(difference->blocks, next, trees, stop);
+    const Result<FillReport> filled = fill_with(difference->blocks, next, nullptr, trees, stop);
     if (!filled) return filled.error();
     report.fetched = filled->fetched;
     report.whole = filled->whole;
@@ -78,17 +93,19 @@ Result<StageReport> stage(const store::Source& installed, const store::Source& n
     return report;
 }
 
-Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next, WayBack way_back,
-                               const TreeSources& trees) {
+Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next,
+                               block::Storage* disk, const TreeSources& trees) {
     const Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
     UpdateNeed need{difference->blocks.count(), difference->all_unknown, Bytes(0)};
     if (need.all_unknown) return need;
-    const Result<Difference> needed = needed_for(difference->blocks, next, trees.fetcher, trees.cache);
+    const Result<Difference> needed =
+        needed_for(difference->blocks, next, trees.fetcher, {.cache = trees.cache});
     if (!needed) return needed.error();
     need.frames = needed->frames;
-    if (way_back == WayBack::none) return need;
-    const Result<Difference> back = needed_for(difference->blocks, installed, trees.fetcher, trees.cache);
+    if (!disk) return need;
+    const Result<Difference> back =
+        needed_for(difference->blocks, installed, trees.fetcher, {.cache = trees.cache, .golden_copy = disk});
     if (!back && back.error().kind != Failure::source) return back.error();
     if (back) need.frames += back->frames;
     return need;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/stop.hpp"
+#include "block/storage.hpp"
 #include "volume/update.hpp"
 
 namespace regild::volume {
@@ -15,23 +16,27 @@ struct StageReport {
     bool way_back = false;  // and of `installed`
 };
 
-// Whether a version that is installed may have to be left again.
-enum class WayBack : std::uint8_t { none, wanted };
-
-// Fetches into the cache, which there is, the blocks of `next` that are not the same in `installed`, and
-// where the way back is wanted those of `installed`. What has come is kept, whatever ends it: called again it
-// goes on. Failure::disk: the cache.
-Result<StageReport> stage(const store::Source& installed, const store::Source& next, WayBack way_back,
+// Fetches into the cache, which there is, the blocks of `next` that are not the same in `installed`. Where
+// the way back is wanted `disk` is given, which holds `installed`, and those of `installed` are put there,
+// too: what the disk still has is not fetched. What has come is kept, whatever ends it: called again it goes
+// on. Failure::disk: the cache.
+Result<StageReport> stage(const store::Source& installed, const store::Source& next, block::Storage* disk,
                           const TreeSources& trees, const StopFlag& stop);
 
-// What an update from `installed` to `next` would fetch, and a way back that is wanted: frames of blocks that
-// differ, but for what the cache has, if there is one. Nothing but requests is made.
+// The way back alone, before `next` is written over `installed` on this disk. Whether the cache, which there
+// is, has all of it, durably.
+Result<bool> keep_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
+                           const TreeSources& trees, const StopFlag& stop);
+
+// What an update from `installed` to `next` would fetch, and a way back for which `disk` is given: frames of
+// blocks that differ, but for what the cache, if there is one, and that disk have. Nothing but requests is
+// made.
 struct UpdateNeed {
     Blocks differing;
     bool all_unknown = false;  // it cannot be told how they differ, and `frames` is not known
     Bytes frames;              // compressed, of blocks that are not zero
 };
-Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next, WayBack way_back,
-                               const TreeSources& trees);
+Result<UpdateNeed> update_need(const store::Source& installed, const store::Source& next,
+                               block::Storage* disk, const TreeSources& trees);
 
 }  // namespace regild::volume

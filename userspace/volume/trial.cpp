@@ -38,6 +38,10 @@ bool is_on_trial(const ImageRecord& record) {
     return record.before && !record.untouched;
 }
 
+bool will_be_on_trial(const ImageRecord& record) {
+    return record.before && record.untouched && record.trial_boots > 0;
+}
+
 bool is_trial_over(const ImageRecord& record) {
     return is_on_trial(record) && record.trial_boots == 0;
 }

@@ -12,6 +12,8 @@ void believe(format::ImageRecord& record, const store::ServedChannel& channel);
 
 // Whether there is a version to go back to, and blocks of the one on trial have been written.
 bool is_on_trial(const format::ImageRecord& record);
+// Whether the one in the record will be on trial, and nothing of it was written yet in place of the other.
+bool will_be_on_trial(const format::ImageRecord& record);
 // It was not confirmed within the boots that it had.
 bool is_trial_over(const format::ImageRecord& record);
 
