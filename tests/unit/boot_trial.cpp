@@ -227,6 +227,33 @@ TEST_CASE("where the way back needs a network that is not there, the boot says s
     CHECK(kiosk.is_version_one());
 }
 
+TEST_CASE("where the version before is gone a newer one takes the place of what was not confirmed") {
+    TrialKiosk kiosk;
+    kiosk.publish_with_changes(2, {3, 9});
+    kiosk.booted();
+    kiosk.booted();
+    std::filesystem::remove_all(kiosk.directory / "store/kiosk/1");
+    kiosk.configuration.offline.policy = format::OfflinePolicy::halt;
+    SECTION("if there is one") {
+        const Result<BootReport> none = kiosk.boot();
+        REQUIRE_FALSE(none.ok());
+        CHECK(none.error().kind == Failure::source);
+        CHECK(has(none.error().message, "the way back to version 1"));
+        kiosk.publish_with_changes(3, {5});
+        const BootReport report = kiosk.booted();
+        CHECK(report.version == 3);
+        CHECK(report.version_before == 2);
+        CHECK(kiosk.is_golden());
+        CHECK(volume::is_on_trial(kiosk.record()));
+    }
+    SECTION("unless none is to be asked for") {
+        kiosk.publish_with_changes(3, {5});
+        kiosk.configuration.update = UpdatePolicy::never;
+        CHECK_FALSE(kiosk.boot().ok());
+        CHECK(kiosk.record().image_version == 2);
+    }
+}
+
 TEST_CASE("a version that a power cut left untouched, and whose data cannot be had, is left") {
     TrialKiosk kiosk;
     const std::string before = test::read_file(kiosk.data());

@@ -70,15 +70,12 @@ Result<bool> Versions::stays_on_trial(volume::Volume& volume) {
     return before->has_value();
 }
 
-Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
-    const Result<bool> on_trial = stays_on_trial(volume);
-    if (!on_trial) return on_trial.error();
-    if (*on_trial) return {};
+Result<bool> Versions::install_newer(volume::Volume& volume, std::optional<store::Source>& source) {
     const bool is_staged = configuration_.update == format::UpdatePolicy::staged;
     Result<std::optional<store::Source>> newer = is_staged ? staged_version(volume) : newer_version(volume);
     if (!newer) return newer.error();
-    if (!*newer) return {};
-    if (Result<void> fits = volume.check_fits((*newer)->manifest); !fits) return fits;
+    if (!*newer) return false;
+    if (Result<void> fits = volume.check_fits((*newer)->manifest); !fits) return fits.error();
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
     const Result<store::Source> installed = store::installed_source(*url, volume.record().manifest);
@@ -95,16 +92,19 @@ Result<void> Versions::install_newer(volume::Volume& volume, std::optional<store
     before.record.unknown = before.record.unknown || (update->all_unknown && !before.was_clean);
     installed_over_ = std::move(before);
     source = std::move(**newer);
-    return {};
+    return true;
 }
 
 Result<void> Versions::look_for_update(volume::Volume& volume, std::optional<store::Source>& source) {
-    Result<void> looked = install_newer(volume, source);
+    const Result<bool> on_trial = stays_on_trial(volume);
+    if (!on_trial) return on_trial.error();
+    const Result<bool> looked = *on_trial ? false : install_newer(volume, source);
     if (const format::KnownChannels& known = volume.record().channels; !known.empty())
         if (Result<void> fresh = trust_.check_age(known.front().issued); !fresh)
             observer_.event("of those that this machine has seen " + fresh.error().message);
-    if (looked || looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
-        return looked;
+    if (looked) return {};
+    if (looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
+        return looked.error();
     observer_.event(looked.error().message + ": going on with " + text_of(volume.record().image_version));
     return {};
 }
@@ -142,7 +142,15 @@ Result<void> Versions::leave_trial(volume::Volume& volume, std::optional<store::
     if (!*before) return {};
     const std::uint64_t rejected = volume.record().image_version;
     const Result<volume::Update> back = volume::go_back(volume.log(), *source, **before, trees_());
-    if (!back) return back.error().context("the way back to " + text_of((*before)->manifest.version));
+    if (!back) {
+        const Error error = back.error().context("the way back to " + text_of((*before)->manifest.version));
+        if (error.kind != Failure::source || configuration_.update == format::UpdatePolicy::never)
+            return error;
+        observer_.event(error.message + ": looking for a newer version in place of it");
+        const Result<bool> newer = install_newer(volume, source);
+        if (!newer) observer_.event(newer.error().message);
+        return newer && *newer ? Result<void>() : error;
+    }
     observer_.event(text_of(rejected) + " was not confirmed: going back to " +
                     text_of((*before)->manifest.version));
     rejected_ = rejected;

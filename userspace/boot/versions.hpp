@@ -35,7 +35,8 @@ class Versions {
     // wanted. Without it a boot goes on.
     Result<void> keep_way_back(volume::Volume& volume, const store::Source& source);
     // The version on trial, of which `source` is, was not confirmed within its boots: the volume holds the
-    // one before from now on, and `source` is its; unless that is not believed, which is no error.
+    // one before from now on, and `source` is its; unless that is not believed, which is no error. Where the
+    // source does not have it any more a newer one takes its place, if there is one.
     Result<void> leave_trial(volume::Volume& volume, std::optional<store::Source>& source);
     // The way back from an untouched version, for that reason. Returns what is to be restored; nothing: the
     // volume is clean as it was.
@@ -52,7 +53,8 @@ class Versions {
     Result<std::optional<store::Source>> version_before(volume::Volume& volume);
     // Of a manifest in the record. Failure::source: it is not believed (invariant 11).
     Result<store::Source> believed(volume::Volume& volume, const format::SignedManifest& version);
-    Result<void> install_newer(volume::Volume& volume, std::optional<store::Source>& source);
+    // Whether there was one.
+    Result<bool> install_newer(volume::Volume& volume, std::optional<store::Source>& source);
 
     struct Before {
         format::ImageRecord record;
