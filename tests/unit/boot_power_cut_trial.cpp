@@ -49,9 +49,7 @@ TEST_CASE_METHOD(TrialCuts,
     }
 }
 
-TEST_CASE_METHOD(
-    CutKiosk,
-    "a power cut at any operation of the boot that installs a version leaves the way back in the cache") {
+TEST_CASE_METHOD(CutKiosk, "a power cut while a boot installs a version leaves the way back in the cache") {
     configuration.update = UpdatePolicy::boot;
     configuration.trial_boots = 2;
     cache = configuration.cache = directory / "cache";
