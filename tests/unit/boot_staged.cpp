@@ -192,6 +192,27 @@ TEST_CASE("the way back is staged where it is wanted, and said to be there where
     CHECK_FALSE(stage(disk->get()).way_back);
 }
 
+TEST_CASE("a way back that is too large for the cache goes round in it not once") {
+    StagedKiosk kiosk(500);
+    test::write_file(kiosk.configuration.cache, std::string(std::size_t{1} << 20, '\0'));
+    std::vector<std::size_t> most(400);
+    for (std::size_t i = 0; i < most.size(); ++i)
+        most[i] = i;
+    kiosk.publish_with_changes(3, most);
+    const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
+    const net::Url url = net::parse_document_url(kiosk.configuration.source).value();
+    const auto disk = volume::open_golden_copy(kiosk.configuration.data);
+    volume::OpenCache cache = volume::open_cache(kiosk.configuration.cache).value();
+    kiosk.with_log([&](log::WriteLog& log) {
+        const store::Source installed = store::installed_source(url, log.record()->manifest).value();
+        const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}});
+        const Result<bool> kept = volume::keep_way_back(
+            installed, **next, **disk, {*fetcher, cache.cache.get(), kiosk.observer}, kiosk.stop);
+        CHECK_FALSE(kept.value());
+    });
+    CHECK(cache.cache->all_written() <= cache.cache->geometry().ring_length());
+}
+
 TEST_CASE("what an update would fetch is told, without what is staged") {
     StagedKiosk kiosk;
     const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
