@@ -171,6 +171,37 @@ TEST_CASE("rollback: with keys a channel older than the one that was believed is
     }
 }
 
+TEST_CASE(
+    "freeze: a machine that is kept at its version by a channel that is old, or by none, says so at each "
+    "boot") {
+    using format::UpdatePolicy;
+    constexpr std::uint64_t day = 86400;
+    SignedKiosk kiosk;
+    write_file(kiosk.channel(), format::serialize_channel({"kiosk", 1, "stable", 7, 100 * day}));
+    kiosk.sign();
+    const auto on_day = [&](std::uint64_t now) {
+        kiosk.trust = store::Trust(codec::PublicKeys::parse(kiosk.key.public_pem()).value(), "kiosk",
+                                   {.now = now * day, .max_age = 30 * day});
+    };
+    on_day(110);
+    kiosk.configuration.update = GENERATE(UpdatePolicy::boot, UpdatePolicy::dirty, UpdatePolicy::staged);
+    REQUIRE(kiosk.boot().ok());
+    REQUIRE(kiosk.boot().ok());
+    CHECK_FALSE(has(kiosk.observer.lines, "issued at"));
+    on_day(131);
+    SECTION("the same one for ever") {}
+    SECTION("none") {
+        std::filesystem::remove(kiosk.channel());
+    }
+    const Result<BootReport> report = kiosk.boot();
+    REQUIRE(report.ok());
+    CHECK(report->version == 1);
+    CHECK(has(kiosk.observer.lines,
+              "of those that this machine has seen the channel was issued at 1970-04-11T00:00:00Z, 31 days "
+              "ago, and "
+              "\"max_age\" is less"));
+}
+
 TEST_CASE("what nobody signed says nothing of versions that are too old") {
     SignedKiosk kiosk;
     kiosk.configuration.offline.policy = format::OfflinePolicy::halt;

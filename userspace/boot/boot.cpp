@@ -385,6 +385,7 @@ Result<bool> Boot::attempt() {
     } else if (updates) {
         if (Result<void> looked = versions_.look_for_update(volume, source); !looked) return looked.error();
     }
+    versions_.warn_of_age(volume);
     if (golden && volume.log().geometry() != geometry) {
         report_.document = source->document;
         return false;

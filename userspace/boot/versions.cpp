@@ -99,14 +99,19 @@ Result<void> Versions::look_for_update(volume::Volume& volume, std::optional<sto
     const Result<bool> on_trial = stays_on_trial(volume);
     if (!on_trial) return on_trial.error();
     const Result<bool> looked = *on_trial ? false : install_newer(volume, source);
-    if (const format::KnownChannels& known = volume.record().channels; !known.empty())
-        if (Result<void> fresh = trust_.check_age(known.front().issued); !fresh)
-            observer_.event("of those that this machine has seen " + fresh.error().message);
     if (looked) return {};
     if (looked.error().kind == Failure::interrupted || looked.error().kind == Failure::disk)
         return looked.error();
     observer_.event(looked.error().message + ": going on with " + text_of(volume.record().image_version));
     return {};
+}
+
+// Also where nothing was offered, or nobody was asked: who keeps a machine at its version would give nothing.
+void Versions::warn_of_age(volume::Volume& volume) const {
+    const format::KnownChannels& known = volume.record().channels;
+    if (configuration_.update == format::UpdatePolicy::never || known.empty()) return;
+    if (Result<void> fresh = trust_.check_age(known.front().issued); !fresh)
+        observer_.event("of those that this machine has seen " + fresh.error().message);
 }
 
 // Of a version before that is not believed the way back says so.

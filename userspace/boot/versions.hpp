@@ -31,6 +31,8 @@ class Versions {
     // it from now on, and `source` is its. Where none can be had the boot goes on with the version that it
     // has, which is no error.
     Result<void> look_for_update(volume::Volume& volume, std::optional<store::Source>& source);
+    // Says so if the channel that was believed last is too old by now.
+    void warn_of_age(volume::Volume& volume) const;
     // Puts the way back from that version, of which `source` is, into the cache, if there is one and it is
     // wanted. Without it a boot goes on.
     Result<void> keep_way_back(volume::Volume& volume, const store::Source& source);
