@@ -395,6 +395,8 @@ Result<bool> Boot::attempt() {
         golden = make_golden(volume, *source);
         if (!golden && volume.record().untouched && is_offline(golden.error().kind))
             golden = take_back(volume, golden.error());
+        else if (golden)
+            versions_.tell_of_way_back(*source);
     }
     if (golden && volume.log().geometry() != geometry) return false;
     if (!golden)

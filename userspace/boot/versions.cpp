@@ -122,15 +122,13 @@ Result<void> Versions::keep_way_back(volume::Volume& volume, const store::Source
     const Result<store::Source> before = believed(volume, volume.record().before);
     if (!before) return {};
     const Result<bool> kept = volume::keep_way_back(*before, source, volume.data(), trees, stop_);
-    if (!kept && kept.error().kind == Failure::interrupted) return kept.error();
-    const std::string way_back = "the way back to " + text_of(before->manifest.version);
-    if (!kept)
-        observer_.event(kept.error().message + ": " + way_back + " will need the network");
-    else if (!*kept)
-        observer_.event(way_back + " is not all in the cache: it will need the network");
-    else
-        observer_.event(way_back + " is in the cache");
+    if (!kept) return kept.error();
+    if (*kept) way_back_ = *before;
     return {};
+}
+
+void Versions::tell_of_way_back(const store::Source& source) {
+    if (way_back_) volume::tell_of_way_back(*way_back_, source, trees_());
 }
 
 Result<std::optional<store::Source>> Versions::version_before(volume::Volume& volume) {

@@ -36,6 +36,8 @@ class Versions {
     // Puts the way back from that version, of which `source` is, into the cache, if there is one and it is
     // wanted. Without it a boot goes on.
     Result<void> keep_way_back(volume::Volume& volume, const store::Source& source);
+    // When it has been written: says whether the cache has the way back still.
+    void tell_of_way_back(const store::Source& source);
     // The version on trial, of which `source` is, was not confirmed within its boots: the volume holds the
     // one before from now on, and `source` is its; unless that is not believed, which is no error. Where the
     // source does not have it any more a newer one takes its place, if there is one.
@@ -71,6 +73,7 @@ class Versions {
     Trees trees_;
     std::optional<Before> installed_over_;
     std::uint64_t rejected_ = 0;
+    std::optional<store::Source> way_back_;  // that was put into the cache
 };
 
 }  // namespace regild::boot

@@ -92,6 +92,7 @@ class Run {
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
     volume::OpenCache cache_;
+    std::optional<store::Source> way_back_;  // of an update, that was put into the cache
 };
 
 Result<bool> Run::update(volume::Volume& volume) {
@@ -120,10 +121,8 @@ Result<bool> Run::update(volume::Volume& volume) {
     if (!*cache || !volume::will_be_on_trial(volume.record())) return true;
     const Result<bool> kept =
         volume::keep_way_back(*installed, *offered, volume.data(), trees, environment_.stop);
-    if (!kept && kept.error().kind == Failure::interrupted) return kept;
-    if (!kept || !*kept)
-        observer().event("the way back to version " + std::to_string(installed->manifest.version) +
-                         " is not all in the cache: it will need the network");
+    if (!kept) return kept;
+    if (*kept) way_back_ = *installed;
     return true;
 }
 
@@ -144,6 +143,7 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
                             {cache, copy.get()}, {max_fetch, configuration_.read_back});
     Result<void> done = restore.attempt();
     if (cache && cache->error()) observer().event(cache->error()->message + ": the cache is not used");
+    if (done && way_back_) volume::tell_of_way_back(*way_back_, *source, {fetcher(), cache, observer()});
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left
     if (!done)

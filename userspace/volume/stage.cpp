@@ -53,10 +53,8 @@ Result<bool> is_at_hand(const BlockSet& blocks, const store::Source& version, co
     return needed->frames == Bytes(0);
 }
 
-}  // namespace
-
-Result<bool> keep_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
-                           const TreeSources& trees, const StopFlag& stop) {
+Result<bool> put_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
+                          const TreeSources& trees, const StopFlag& stop) {
     const Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
     if (difference->all_unknown) return false;
@@ -66,6 +64,34 @@ Result<bool> keep_way_back(const store::Source& installed, const store::Source& 
     trees.cache->flush();
     if (trees.cache->error()) return *trees.cache->error();
     return filled->whole;
+}
+
+std::string way_back_to(const store::Source& installed) {
+    return "the way back to version " + std::to_string(installed.manifest.version);
+}
+
+std::string not_at_hand(const store::Source& installed) {
+    return way_back_to(installed) + " is not all in the cache: it will need the network";
+}
+
+}  // namespace
+
+Result<bool> keep_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
+                           const TreeSources& trees, const StopFlag& stop) {
+    const Result<bool> kept = put_way_back(installed, next, disk, trees, stop);
+    if (!kept && kept.error().kind == Failure::interrupted) return kept;
+    if (!kept) trees.observer.event(kept.error().message);
+    if (kept && *kept) return true;
+    trees.observer.event(not_at_hand(installed));
+    return false;
+}
+
+void tell_of_way_back(const store::Source& installed, const store::Source& next, const TreeSources& trees) {
+    const Result<Differing> difference = difference_of(installed, next, trees);
+    const Result<bool> there =
+        difference ? is_at_hand(difference->blocks, installed, trees) : difference.error();
+    trees.observer.event(there.ok() && *there ? way_back_to(installed) + " is in the cache"
+                                              : not_at_hand(installed));
 }
 
 Result<StageReport> stage(const store::Source& installed, const store::Source& next, block::Storage* disk,
