@@ -172,9 +172,6 @@ TEST_CASE_METHOD(Master, "what is nobody's version is not captured") {
     SECTION("half restored") {
         set_record([](format::ImageRecord& record) { record.state = VolumeState::restoring; });
     }
-    SECTION("marks that say nothing of sessions") {
-        set_record([](format::ImageRecord& record) { record.unknown = true; });
-    }
     SECTION("a version of which nothing was written yet, on the disk of the one before") {
         set_record([](format::ImageRecord& record) {
             record.before = {record.manifest, ""};

@@ -140,9 +140,11 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
         return Error{Failure::interrupted, "interrupted: there is no delta, and the disk is as it was"};
     if (!report) return report.error();
     const bool hold = may_hold(*opened);
-    if (hold)
-        if (Result<void> held = volume::hold_captured(target, report->manifest); !held)
-            return held.error().context(delta + " is whole, but the log of this disk");
+    if (!opened->mapping)
+        if (Result<void> noted =
+                hold ? volume::hold_captured(target, report->manifest) : volume::await_captured(volume.log());
+            !noted)
+            return noted.error().context(delta + " is whole, but the log of this disk");
     if (arguments.has(json_option.name))
         print_json(environment.out, *report, installed->manifest, delta, hold);
     else

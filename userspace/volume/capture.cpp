@@ -24,8 +24,6 @@ Result<void> check_may_capture(const format::ImageRecord& record, std::uint64_t 
     if (record.state != format::VolumeState::golden)
         return refuse(std::string("the volume is half done (state ") + to_string(record.state) +
                       "): what is on it is nobody's version");
-    if (record.unknown)
-        return refuse("the marks of the volume do not tell what sessions wrote: restore it first");
     if (record.untouched)
         return refuse("nothing of version " + std::to_string(record.image_version) +
                       " was written yet: restore it first");
@@ -212,6 +210,12 @@ Result<void> hold_captured(RestoreTarget volume, const format::Manifest& capture
     if (Result<void> written = volume.log.write_record(std::move(record)); !written) return written;
     const BlockRange all{BlockIndex(), captured.blocks()};
     return volume.log.bitmap().clear({&all, 1});
+}
+
+Result<void> await_captured(log::WriteLog& log) {
+    format::ImageRecord record = *log.record();
+    record.unknown = true;
+    return log.write_record(std::move(record));
 }
 
 }  // namespace regild::volume

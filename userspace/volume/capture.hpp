@@ -33,7 +33,7 @@ struct CaptureReport {
 
 // Writes the delta from `installed` to what is on the disk. Only marked blocks are read, and of the hash tree
 // what lies above them. Nobody writes to the volume, and nothing of it is changed. Failure::refused: not
-// golden apart from what sessions wrote, on trial, or no block is otherwise. Failure::disk: a block cannot be
+// golden apart from what is marked, on trial, or no block is otherwise. Failure::disk: a block cannot be
 // read. Failure::interrupted: there is no delta then.
 Result<CaptureReport> capture(RestoreTarget volume, const store::Source& installed, net::Fetcher& fetcher,
                               store::Cache* cache, const CaptureRequest& request, Observer& observer,
@@ -43,5 +43,8 @@ Result<CaptureReport> capture(RestoreTarget volume, const store::Source& install
 // signature. The record is written before the marks are cleared: cut off between, the next restore fetches
 // what is marked, once the version is published.
 Result<void> hold_captured(RestoreTarget volume, const format::Manifest& captured);
+// It still holds the version before, and may be updated to the captured one: what is marked is compared
+// before it is fetched.
+Result<void> await_captured(log::WriteLog& log);
 
 }  // namespace regild::volume
