@@ -171,9 +171,7 @@ TEST_CASE("rollback: with keys a channel older than the one that was believed is
     }
 }
 
-TEST_CASE(
-    "freeze: a machine that is kept at its version by a channel that is old, or by none, says so at each "
-    "boot") {
+TEST_CASE("freeze: a machine that is given an old channel for ever, or none, says so at each boot") {
     using format::UpdatePolicy;
     constexpr std::uint64_t day = 86400;
     SignedKiosk kiosk;
