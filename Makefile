@@ -115,7 +115,7 @@ demo-failures: tool
 
 # As root: the next versions are made in mounted copies of the image.
 demo-update: tool
-	@tests/setup/install vm demo
+	@tests/setup/install vm demo demo-update
 	tests/demo/update
 
 # The cases of one boot each.
