@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The power is cut at every operation of a boot that installs a version whose data cannot be had, and takes
-// the one before back; and of one that installs what a session has staged.
+// the one before back; of a session that stages one; and of a boot that installs that.
 #include "boot_power_cut.hpp"
 #include "volume/nearby_devices.hpp"
 #include "volume/stage.hpp"
@@ -41,14 +41,13 @@ struct TakenBackCuts : CutKiosk {
     bool is_clean = false;
 };
 
-// What is staged is in the cache.
-struct StagedCuts : CutKiosk {
-    StagedCuts() {
+// Version 2 may be staged.
+struct StagingCuts : CutKiosk {
+    StagingCuts() {
         configuration.update = UpdatePolicy::staged;
         cache = configuration.cache = directory / "cache";
         test::write_file(cache, std::string(std::size_t{1} << 20, '\0'));
         publish_other(2, {test::image_blocks, test::block_bytes});
-        stage();
     }
     // As `regild update --stage` does.
     void stage() {
@@ -68,6 +67,21 @@ struct StagedCuts : CutKiosk {
             REQUIRE(log.write_record(record).ok());
         });
     }
+    // As the initramfs does: only what cannot be had from the disk and the cache is asked for.
+    void boot_as_initramfs() {
+        const std::string source = std::exchange(configuration.source, test::behind_a_network);
+        options.no_network = true;
+        Result<BootReport> report = boot();
+        options.no_network = false;
+        if (!report && report.error().kind == Failure::network) report = boot();
+        if (!report) FAIL(report.error().message);
+        configuration.source = source;
+    }
+};
+
+// What is staged is in the cache.
+struct StagedCuts : StagingCuts {
+    StagedCuts() { stage(); }
 };
 
 }  // namespace
@@ -98,6 +112,43 @@ TEST_CASE_METHOD(TakenBackCuts,
             REQUIRE(marked() == Blocks(0));
         });
     CHECK(was_tried);
+}
+
+TEST_CASE_METHOD(StagingCuts, "a power cut while a version is staged costs no more than what was staged") {
+    const bool is_clean = GENERATE(true, false);
+    const bool stays_served = GENERATE(true, false);
+    const std::filesystem::path data_of_two = directory / "store/kiosk/2/image.zst";
+    const std::filesystem::path hidden = directory / "hidden";
+    if (!is_clean) session();
+    configuration.trial_boots = 2;
+    const std::string before = disk();
+    std::map<std::uint64_t, unsigned> became;
+    cut_everywhere(
+        [&] {
+            stage();
+            if (!stays_served) std::filesystem::rename(data_of_two, hidden);
+        },
+        [&] {
+            const bool is_staged = bool(record().staged);
+            REQUIRE(record().image_version == 1);
+            REQUIRE((disk() == before));
+            boot_as_initramfs();
+            const std::uint64_t version = record().image_version;
+            ++became[version];
+            REQUIRE((version == 1 || is_staged));
+            REQUIRE(holds(version));
+            REQUIRE(record().state == VolumeState::golden);
+            REQUIRE(record().rejected_version == 0);
+            REQUIRE(marked() == Blocks(0));
+            if (version == 2 || !stays_served) return;
+            stage();
+            boot_as_initramfs();
+            REQUIRE(record().image_version == 2);
+            REQUIRE(holds(2));
+        });
+    CHECK(became[1] > 0);
+    // What a session wrote over is not all in the cache.
+    CHECK((became[2] > 0) == (is_clean || stays_served));
 }
 
 TEST_CASE_METHOD(StagedCuts,
