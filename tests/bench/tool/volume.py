@@ -8,6 +8,7 @@ import shutil
 from lab import CACHE, REGILD, WORK, measure, run
 
 BLOCK = 64 << 10
+ZEROS = bytes(BLOCK)
 MIB = 1 << 20
 INDEX_PAGE, PAGE_BLOCKS = 104, 32
 # Of one request of the floor: with 16 connections more than the line holds, and no long tail.
@@ -42,7 +43,7 @@ class Golden:
 
     def is_zero(self, block):
         with open(self.image, "rb") as image:
-            return not any(os.pread(image.fileno(), BLOCK, block * BLOCK))
+            return os.pread(image.fileno(), BLOCK, block * BLOCK) == ZEROS
 
     def frame(self, block):
         """Where the block's frame is in image.zst: (begin, length)."""
@@ -59,7 +60,7 @@ class Golden:
         with open(self.image, "rb") as image:
             for block in blocks:
                 at = block * BLOCK
-                if any(os.pread(image.fileno(), BLOCK, at)):
+                if os.pread(image.fileno(), BLOCK, at) != ZEROS:
                     pieces.append((*(self.frame(block) if compressed else (at, BLOCK)), at))
                 elif hole and sum(hole) == at:
                     hole[1] += BLOCK
@@ -116,7 +117,7 @@ class Scattered:
 
     def __init__(self, name, golden, count, random):
         with open(golden.image, "rb") as image:
-            used = [block for block in range(golden.blocks) if any(os.pread(image.fileno(), BLOCK, block * BLOCK))]
+            used = [block for block in range(golden.blocks) if os.pread(image.fileno(), BLOCK, block * BLOCK) != ZEROS]
         self.name = name
         self.blocks = sorted(random.sample(used, count))
         self.ranges = [[block, block] for block in self.blocks]
@@ -178,10 +179,16 @@ def check_golden(image, disk):
     if os.fstat(theirs).st_size < size:
         raise SystemExit(f"bench: {disk} is too short")
     at = 0
+    # The same buffers again and again: new ones would take most of the time.
+    buffers = bytearray(MIB), bytearray(MIB)
     while at < size:
         at = min(_data(ours, at, size), _data(theirs, at, size)) // MIB * MIB
-        if at < size and os.pread(ours, min(MIB, size - at), at) != os.pread(theirs, min(MIB, size - at), at):
-            raise SystemExit(f"bench: {disk} is not golden: it differs in the MiB at {at}")
+        length = min(MIB, size - at)
+        if length > 0:
+            read = [os.preadv(file, [memoryview(buffer)[:length]], at)
+                    for file, buffer in zip((ours, theirs), buffers)]
+            if read != [length, length] or buffers[0] != buffers[1]:
+                raise SystemExit(f"bench: {disk} is not golden: it differs in the MiB at {at}")
         at += MIB
     os.close(ours)
     os.close(theirs)
