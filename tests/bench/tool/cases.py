@@ -20,9 +20,10 @@ def provisioned(name, golden, server):
     return disk
 
 
-def take_turns(results, case, methods, place, session, rounds):
-    for _ in range(rounds):
-        for method in methods:
+def take_turns(results, case, methods, place, session, rounds, few=(), few_rounds=1):
+    """In their order, round by round; `few` take part in so many rounds, the first ones."""
+    for turn in range(rounds):
+        for method in [*methods, *(few if turn < few_rounds else ())]:
             method.prepare(session)
             sample = method.run(place, session)
             method.check()
@@ -37,14 +38,14 @@ def flushes(results, case, methods, server, session):
 
 
 def restore(results, golden, rounds):
-    """All sessions on loopback. What reads or rewrites the whole disk takes about as long after any session: most
-    peers are run once after the others than medium, and the slowest, which take minutes, once in all."""
+    """All sessions on loopback. What reads or rewrites the whole disk takes about as long after any session: after the
+    others than medium the quicker peers are run once, and the slowest not at all."""
     with serving("restore") as server:
         disk, others = provisioned("regild", golden, server), Disk("others", golden)
         others.become_golden()
         ours = [Regild(disk), Floor(disk), Floor(disk, "raw"), Floor(disk, "hashed")]
         rsync = Rsync("rsync", others)
-        peers = [Curl("curl | dd", others), CurlZstd("curl zst | zstd | dd", others), rsync]
+        peers = [rsync, CurlZstd("curl zst | zstd | dd", others), Curl("curl | dd", others)]
         slow = [Bmaptool("bmaptool", others, whole=True), Casync("casync", others), Zsync("zsync", others)]
         try:
             for name in SESSIONS:
@@ -52,15 +53,13 @@ def restore(results, golden, rounds):
                 if results.quick and name != "medium":
                     continue
                 results.fact(case, "dirty bytes", session.bytes)
-                take_turns(results, case, ours, server, session, rounds)
-                flushes(results, case, ours, server, session)
                 if results.quick:
-                    take_turns(results, case, [peers[1], rsync], server, session, 1)
+                    take_turns(results, case, ours, server, session, rounds, peers[:2])
                 elif name == "medium":
-                    take_turns(results, case, peers, server, session, rounds)
-                    take_turns(results, case, slow, server, session, 1)
+                    take_turns(results, case, ours + peers + slow, server, session, rounds)
                 else:
-                    take_turns(results, case, peers, server, session, 1)
+                    take_turns(results, case, ours, server, session, rounds, peers)
+                flushes(results, case, ours, server, session)
         finally:
             rsync.close()
 

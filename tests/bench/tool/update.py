@@ -65,15 +65,14 @@ def update(results, golden, rounds):
         difference = Difference(golden, next_version, disk)
         results.fact(CASE, "dirty bytes", difference.bytes)
         disk.golden = next_version
-        rsync = Rsync("rsync", disk)
-        try:
-            take_turns(results, CASE, [Update(disk), Floor(disk), rsync], server, difference, rounds)
-        finally:
-            rsync.close()
         folder = WORK / "casync-next"
         folder.mkdir(exist_ok=True)
         run(*casync_command(next_version, folder))
         (WORK / "store" / "casync-next").symlink_to(folder)
-        if not results.quick:
-            take_turns(results, CASE, [UpdateCasync("casync", disk)], server, difference, 1)
+        rsync = Rsync("rsync", disk)
+        peers = [rsync] if results.quick else [rsync, UpdateCasync("casync", disk)]
+        try:
+            take_turns(results, CASE, [Update(disk), Floor(disk), *peers], server, difference, rounds)
+        finally:
+            rsync.close()
         disk.path.unlink()
