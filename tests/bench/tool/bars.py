@@ -23,8 +23,7 @@ PROVISION_BYTES = 1.04
 UPDATE_BYTES = 41e6
 UPDATE_OF_CASYNC = 1.025
 UPDATE_SECONDS = 0.6
-# At the speed of zstd: what two runs of the same differ by is allowed.
-PUBLISH_OF_ZSTD = 1.05
+PUBLISH_OF_ZSTD = 1.0
 RESIDENT = 64.0
 # Seconds a block, or for another size of image, against the smaller one.
 GROWTH = 1.25
