@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from cases import LINKS
-from clone import CASE as CLONE_CASE, CLONE
+from clone import CASE as CLONE_CASE, CLONE, USABLE
 
 PEERS = ["curl | dd", "curl zst | zstd | dd", "bmaptool", "rsync", "casync", "zsync"]
 
@@ -34,11 +34,16 @@ class Bar:
     what: str
     got: str
     allowed: str
-    met: bool
+    met: bool | None
 
 
 def most(what, got, limit, unit):
     return Bar(what, f"{got:.3g} {unit}", f"at most {limit:.3g} {unit}", got <= limit)
+
+
+def known(what, got, why):
+    """No bar, and told beside them."""
+    return Bar(what, got, why, None)
 
 
 def bars(results):
@@ -148,6 +153,9 @@ def clone(results):
                    results.ratio(CLONE_CASE, "regild", CLONE), 1, "×")
         yield most("provisioning in a guest, bytes against dm-clone",
                    results.ratio(CLONE_CASE, "regild", CLONE, "wire"), PROVISION_BYTES, "×")
+        usable = [f"{results.facts[CLONE_CASE, f'{USABLE}, {name}']:.3g} s by {name}" for name in ("regild", CLONE)]
+        yield known(f"provisioning in a guest, {USABLE}", ", ".join(usable),
+                    "regild's is usable when it is golden; with dm-clone what is read meanwhile is fetched, unverified")
 
 
 def publish(results):

@@ -6,6 +6,8 @@ import platform
 
 from bars import bars
 
+VERDICTS = {True: "ok     ", False: "NOT MET", None: "no bar "}
+
 
 def table(results, case):
     yield f"### {case}"
@@ -34,5 +36,5 @@ def report(results):
         lines += table(results, case)
     held = list(bars(results))
     for bar in held:
-        lines.append(f"{'ok     ' if bar.met else 'NOT MET'}  {bar.what}: {bar.got} ({bar.allowed})")
-    return "\n".join(lines) + "\n", all(bar.met for bar in held)
+        lines.append(f"{VERDICTS[bar.met]}  {bar.what}: {bar.got} ({bar.allowed})")
+    return "\n".join(lines) + "\n", all(bar.met is not False for bar in held)
