@@ -34,7 +34,8 @@ class InGuest(Blank, Method):
         text = run(BOOT, self.how, f"http://{HOST}:{port}/{self.path}", self.disk.path, self.disk.log)
         figures = {name: float(value) for name, value in map(str.split, text.splitlines())}
         self.usable.append(figures["usable"])
-        return Sample(figures["whole"], figures["cpu"], figures["rss"] / 1024, *place.counted())
+        return Sample(figures["whole"], figures["cpu"], figures["rss"] / 1024, *place.counted(),
+                      regild="provision" if self.how == "regild" else "")
 
 
 def clone(results, golden, rounds):

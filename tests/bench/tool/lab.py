@@ -37,13 +37,14 @@ for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 @dataclass
 class Sample:
     """One run: seconds on the clock and of processors, MiB of resident memory, and the bytes of HTTP and requests
-    that the server counted."""
+    that the server counted; `regild`: which of its commands it was, if one."""
     seconds: float
     cpu: float
     rss: float
     wire: int = 0
     requests: int = 0
     output: str = ""
+    regild: str = ""
 
 
 def run(*command, **options):
@@ -71,7 +72,8 @@ def measure(command, namespace=None, stdin=None):
     status, seconds, cpu, rss = costs.read_text().split()
     if status != "0":
         raise SystemExit(f"bench: exit code {status} of {' '.join(command)}\n{text}")
-    return Sample(float(seconds), float(cpu), int(rss) / 1024, output=text)
+    regild = command[command.index(str(REGILD)) + 1] if str(REGILD) in command else ""
+    return Sample(float(seconds), float(cpu), int(rss) / 1024, output=text, regild=regild)
 
 
 def count_flushes(command, stdin=None):

@@ -37,8 +37,8 @@ class Results:
         return statistics.median(self.values(case, method, what))
 
     def ratio(self, case, method, other, what="seconds"):
-        """The median of the ratios within each round: what slows the machine down slows down both. Who takes part in few
-        rounds does in the first ones."""
+        """The median of the ratios within each round: what slows the machine down slows down both. Who takes part in
+        few rounds does in the first ones."""
         pairs = zip(self.values(case, method, what), self.values(case, other, what))
         return statistics.median(ours / theirs for ours, theirs in pairs)
 
