@@ -25,6 +25,10 @@ UPDATE_OF_CASYNC = 1.025
 UPDATE_SECONDS = 0.6
 PUBLISH_OF_ZSTD = 1.0
 RESIDENT = 64.0
+# A restore flushes for the record that says that it runs, for the data, for the marks that it clears, and for the
+# record that says golden; every 10 seconds or 65536 ranges for data and marks once more. Provisioning formats before.
+RESTORE_FLUSHES = 8
+PROVISION_FLUSHES = 16
 # Seconds a block, or for another size of image, against the smaller one.
 GROWTH = 1.25
 
@@ -48,7 +52,7 @@ def known(what, got, why):
 
 def bars(results):
     for check in (restore, restored_bytes, links, scattered, warm_cache, https, update, provision, clone, publish,
-                  scale, memory):
+                  scale, flushes, memory):
         yield from check(results)
 
 
@@ -186,6 +190,15 @@ def scale(results):
             if count > 10_000 and results.has(case, "regild"):
                 yield most(f"{count} blocks, {unit} a block, against 10000",
                            per(case, what, count) / per(base, what, 10_000), GROWTH, "×")
+
+
+def flushes(results):
+    for verb, limit in ("restore", RESTORE_FLUSHES), ("provision", PROVISION_FLUSHES):
+        counts = [(count, f"{case}: {method}") for (case, method), count in results.flushes.items()
+                  if results.samples[case, method][0].regild == verb]
+        if counts:
+            count, where = max(counts)
+            yield most(f"{verb}, flushes at the most ({where})", count, limit, "flushes")
 
 
 def memory(results):

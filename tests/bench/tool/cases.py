@@ -33,7 +33,7 @@ def take_turns(results, case, methods, place, session, rounds, few=(), few_round
 def flushes(results, case, methods, server, session):
     for method in methods:
         method.prepare(session)
-        results.fact(case, f"flushes, {method.name}", count_flushes(method.command(server), method.stdin()))
+        results.flushed(case, method.name, count_flushes(method.command(server), method.stdin()))
         method.check()
 
 

@@ -77,9 +77,10 @@ def measure(command, namespace=None, stdin=None):
 
 
 def count_flushes(command, stdin=None):
-    """How often the command asks for durability, by strace."""
+    """How often the command asks for durability, by strace, which stops it at nothing else: regild flushes again after
+    some seconds."""
     output = WORK / "strace"
-    subprocess.run(["strace", "-f", "-qq", "-e", f"trace={FLUSHES}", "-e", "signal=none", "-o", output,
+    subprocess.run(["strace", "-f", "--seccomp-bpf", "-qq", "-e", f"trace={FLUSHES}", "-e", "signal=none", "-o", output,
                     *map(str, command)], check=True, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     return sum("resumed>" not in line and "exited" not in line for line in output.read_text().splitlines())

@@ -4,7 +4,7 @@
 import re
 import subprocess
 
-from cases import take_turns
+from cases import flushes, take_turns
 from lab import run, serving
 from methods import Bmaptool, CurlZstd, Floor, Regild
 from volume import Disk
@@ -52,5 +52,6 @@ def provision(results, golden, rounds):
                ProvisionBmaptool("bmaptool", disk, whole=False)]
     with serving("provision") as server:
         take_turns(results, "provision", methods, server, None, rounds)
+        flushes(results, "provision", methods[:1], server, None)
     results.fact("provision", "bytes a second that the cipher takes", cipher_speed())
     disk.path.unlink()

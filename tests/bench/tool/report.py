@@ -16,14 +16,14 @@ def table(results, case):
         if of == case:
             yield f"{fact}: {value}  "
     yield ""
-    yield "| | seconds | least | most | CPU s | MiB resident | MB moved | requests | rounds |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| | seconds | least | most | CPU s | MiB resident | MB moved | requests | flushes | rounds |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for method in results.methods(case):
         seconds = results.values(case, method)
         cells = [f"{results.median(case, method):.3f}", f"{min(seconds):.3f}", f"{max(seconds):.3f}",
                  f"{results.median(case, method, 'cpu'):.3f}", f"{results.median(case, method, 'rss'):.0f}",
                  f"{results.median(case, method, 'wire') / 1e6:.2f}", f"{results.median(case, method, 'requests'):.0f}",
-                 str(len(seconds))]
+                 str(results.flushes.get((case, method), "")), str(len(seconds))]
         yield f"| {method} | " + " | ".join(cells) + " |"
     yield ""
 

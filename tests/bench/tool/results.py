@@ -10,12 +10,17 @@ class Results:
     def __init__(self, quick):
         self.quick = quick
         self.samples = {}  # (case, method): samples in their order
+        self.flushes = {}  # (case, method): how often a run flushes
         self.facts = {}  # (case, fact): what is known beside the samples
 
     def add(self, case, method, sample):
         self.samples.setdefault((case, method), []).append(sample)
         print(f"{case:28} {method:22} {sample.seconds:8.3f} s  {sample.cpu:7.3f} CPU s  {sample.rss:5.0f} MiB  "
               f"{sample.wire / 1e6:9.3f} MB  {sample.requests} requests", flush=True)
+
+    def flushed(self, case, method, count):
+        self.flushes[case, method] = count
+        print(f"{case:28} {method:22} {count} flushes", flush=True)
 
     def fact(self, case, fact, value):
         self.facts[case, fact] = value
@@ -48,5 +53,7 @@ class Results:
             "samples": [{"case": case, "method": method, **{key: value for key, value in
                                                            dataclasses.asdict(sample).items() if key != "output"}}
                         for (case, method), samples in self.samples.items() for sample in samples],
+            "flushes": [{"case": case, "method": method, "flushes": count} for (case, method), count in
+                        self.flushes.items()],
             "facts": [{"case": case, "fact": fact, "value": value} for (case, fact), value in self.facts.items()],
         }, indent=1)
