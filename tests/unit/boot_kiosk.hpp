@@ -113,6 +113,7 @@ class UnreliableFetcher final : public net::Fetcher {
         return fetcher_->get_ranges(url, failing);
     }
     net::Totals totals() const override { return fetcher_->totals(); }
+    void allow(std::optional<Bytes> most) override { fetcher_->allow(most); }
 
   private:
     Error down() {
@@ -137,6 +138,7 @@ class MappedFetcher final : public net::Fetcher {
         return fetcher_->get_ranges(mapped(url), ranges);
     }
     net::Totals totals() const override { return fetcher_->totals(); }
+    void allow(std::optional<Bytes> most) override { fetcher_->allow(most); }
 
   private:
     net::Url mapped(const net::Url& url) const {

@@ -23,6 +23,7 @@ class CountingFetcher final : public net::Fetcher {
         return {};
     }
     net::Totals totals() const override { return {.requests = asked_, .received = {}}; }
+    void allow(std::optional<Bytes>) override {}
 
   private:
     unsigned& asked_;

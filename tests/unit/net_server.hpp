@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/fd.hpp"
+#include "files.hpp"
 #include "loopback_listener.hpp"
 
 namespace regild::test {
@@ -50,6 +51,26 @@ inline HttpReply partial_content(const std::string& file, const HttpRequest& req
 
 inline HttpReply status_only(const std::string& status_and_headers) {
     return {"HTTP/1.1 " + status_and_headers + "\r\nContent-Length: 0\r\n\r\n"};
+}
+
+// The 200 that a correct server sends.
+inline HttpReply whole_content(const std::string& file) {
+    return {"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(file.size()) + "\r\n\r\n" + file};
+}
+
+// What a correct server of the files in `folder` answers.
+inline HttpReply file_content(const std::filesystem::path& folder, const HttpRequest& request) {
+    const std::filesystem::path path = folder.string() + request.path;
+    if (!std::filesystem::exists(path)) return status_only("404 Not Found");
+    return request.has_range ? partial_content(read_file(path), request) : whole_content(read_file(path));
+}
+
+// The first half of its body, and then nothing more.
+inline HttpReply broken_off(HttpReply reply) {
+    const std::size_t head = reply.bytes.find("\r\n\r\n") + 4;
+    reply.bytes.resize(head + (reply.bytes.size() - head) / 2);
+    reply.afterwards = Afterwards::close;
+    return reply;
 }
 
 class HttpServer {

@@ -96,6 +96,19 @@ TEST_CASE("only what is still missing is asked of the next mirror, and it stays 
     CHECK(mirrors.requests_of("//a/") == 4);
 }
 
+TEST_CASE("no mirror brings what may not come") {
+    Mirrors mirrors({"http://a/k/stable.json", "http://b/k/stable.json"});
+    for (const char* host : {"a", "b"})
+        mirrors.put(std::string("http://") + host + "/k/1/image.zst", "golden bytes");
+    mirrors.mirrored->allow(Bytes(3));
+    const Result<void> refused = mirrors.fetch("http://a/k/1/image.zst");
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().kind == Failure::refused);
+    CHECK(mirrors.requests_of("//a/") == 1);
+    CHECK(mirrors.requests_of("//b/") == 0);
+    CHECK(mirrors.observer.lines.find("next mirror") == std::string::npos);
+}
+
 TEST_CASE("who gave wrong bytes is asked for them last, whoever answers") {
     Mirrors mirrors({"http://a/k/stable.json", "http://b/k/stable.json"});
     mirrors.put("http://a/k/1/image.zst", "goldEn bytes");

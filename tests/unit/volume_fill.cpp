@@ -62,6 +62,7 @@ class RollingFetcher final : public net::Fetcher {
         }
     }
     net::Totals totals() const override { return others_.totals(); }
+    void allow(std::optional<Bytes> most) override { others_.allow(most); }
 
     std::size_t wrong = SIZE_MAX;  // which answer
     Result<void> refused;          // what verifying it said

@@ -13,6 +13,7 @@
 #include "format/frame_index.hpp"
 #include "log_fixture.hpp"
 #include "memory_storage.hpp"
+#include "net/allowance.hpp"
 #include "silent_observer.hpp"
 #include "store/source.hpp"
 #include "url.hpp"
@@ -218,6 +219,7 @@ class FakeFetcher final : public net::Fetcher {
     }
 
     net::Totals totals() const override { return totals_; }
+    void allow(std::optional<Bytes> most) override { allowance_.set(most); }
 
     std::map<std::string, ByteVector> files;
     std::vector<Request> requests;
@@ -237,16 +239,19 @@ class FakeFetcher final : public net::Fetcher {
         if (fail_in && (*fail_in)-- == 0) return failure;
         if ((range.offset + length).count() > file.size())
             return Error{Failure::source, url.shown() + ": too short"};
+        if (!allowance_.take(length)) return allowance_.exceeded(url.shown());
         std::memcpy(range.into.data(), file.data() + range.offset.count(), length.count());
         requests.push_back({url.with_credentials(), range.offset, length});
         totals_.requests += 1;
         totals_.received += length;
+        totals_.over_network = allowance_.taken();
         ranges.moved(length);
         if (Result<void> verified = ranges.verify(range.number); !verified) return verified;
         return ranges.arrived(range.number);
     }
 
     net::Totals totals_;
+    net::Allowance allowance_;
 };
 
 // What was done to disk and log, in the order in which it was done.

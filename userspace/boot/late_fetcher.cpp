@@ -22,6 +22,7 @@ class LateFetcher final : public net::Fetcher {
         return fetcher_->get_ranges(url, ranges);
     }
     net::Totals totals() const override { return fetcher_->totals(); }
+    void allow(std::optional<Bytes> most) override { fetcher_->allow(most); }
 
   private:
     Result<void> wait_for(const net::Url& url) {

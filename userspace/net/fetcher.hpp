@@ -50,7 +50,8 @@ class Ranges {
 
 struct Totals {
     std::uint64_t requests = 0;
-    Bytes received;  // bodies, also of requests that were tried again
+    Bytes received;        // bodies, also of requests that were tried again
+    Bytes over_network{};  // of them, all but those of files; and the bodies of redirects
 };
 
 class Fetcher {
@@ -73,6 +74,9 @@ class Fetcher {
     // for it the next time. False: there is nobody who has not been refuted, or only he gives anything.
     virtual bool refute(const Url&) { return false; }
     virtual Totals totals() const = 0;
+    // Totals::over_network does not become more than `most`; nothing: any number. A request that could bring
+    // more than is left is not made, but Failure::refused when those before it have ended.
+    virtual void allow(std::optional<Bytes> most) = 0;
 };
 
 // Up to 16 keep-alive connections; while requests are small, together less than 4 MiB, up to 64, or over

@@ -72,7 +72,8 @@ class HttpFetcher final : public Fetcher {
 
     Result<std::string> get(const Url& url, std::size_t limit) override;
     Result<void> get_ranges(const Url& url, Ranges& ranges) override;
-    Totals totals() const override { return totals_; }
+    Totals totals() const override;
+    void allow(std::optional<Bytes> most) override { allowance_.set(most); }
 
   private:
     Result<void> run(const Url& url, Ranges& ranges, const std::optional<Job>& whole);
@@ -80,7 +81,8 @@ class HttpFetcher final : public Fetcher {
     Result<void> check_patience(Fetch& fetch);
     Result<void> start_some(Fetch& fetch);
     bool may_start_another() const;
-    Result<void> start(const Url& url, Job& job, std::size_t number);
+    // False: what may come of it is more than is left, and others are to end first.
+    Result<bool> start(const Url& url, Job& job, std::size_t number);
     void count_progress(Fetch& fetch);
     Result<bool> take_ended(Fetch& fetch);
     Result<void> take_verdict(Fetch& fetch, const Verifiers::Verdict& verdict);
@@ -90,10 +92,12 @@ class HttpFetcher final : public Fetcher {
     bool resume_held();
     // The next transfer that ended, taken out of the multi handle.
     std::optional<std::pair<Transfer*, CURLcode>> next_ended();
+    void end(Transfer* transfer);
     void abandon_active();
 
     FetchOptions options_;
     RateLimit limit_;
+    Allowance allowance_;  // of which what is under way has taken all that may come
     const StopFlag* stop_;
     Totals totals_;
     // The multi handle keeps the connections alive; the transfers' handles must be gone before it.
@@ -215,8 +219,10 @@ Result<void> HttpFetcher::start_some(Fetch& fetch) {
             fetch.again.push_back(range->number);
         }
         const std::size_t number = fetch.again.front();
+        const Result<bool> started = start(fetch.url, fetch.jobs.at(number), number);
+        if (!started) return started.error();
+        if (!*started) return {};
         fetch.again.pop_front();
-        if (Result<void> started = start(fetch.url, fetch.jobs.at(number), number); !started) return started;
     }
     return {};
 }
@@ -227,7 +233,7 @@ bool HttpFetcher::may_start_another() const {
     if (active_.size() >= (*multiplexes_ ? max_streams : max_small_connections)) return false;
     Bytes under_way;
     for (const Transfer* transfer : active_)
-        under_way += transfer->job().range ? transfer->job().range->length : Bytes(0);
+        under_way += transfer->job().length();
     return under_way < (*multiplexes_ ? max_in_streams : Bytes(max_small * active_.size()));
 }
 
@@ -297,14 +303,18 @@ void HttpFetcher::fall_back(Fetch& fetch) {
     multiplexes_ = false;
 }
 
-Result<void> HttpFetcher::start(const Url& url, Job& job, std::size_t number) {
+Result<bool> HttpFetcher::start(const Url& url, Job& job, std::size_t number) {
     if (idle_.empty()) {
-        transfers_.push_back(Transfer::make(options_, limit_));
+        transfers_.push_back(Transfer::make(options_, limit_, allowance_));
         if (!transfers_.back()) {
             transfers_.pop_back();
             return Error{Failure::failed, "libcurl cannot make a handle"};
         }
         idle_.push_back(transfers_.back().get());
+    }
+    if (!url.is_local() && !allowance_.take(job.length())) {
+        if (active_.empty()) return allowance_.exceeded(url.shown());
+        return false;
     }
     Transfer* transfer = idle_.back();
     idle_.pop_back();
@@ -313,7 +323,7 @@ Result<void> HttpFetcher::start(const Url& url, Job& job, std::size_t number) {
     ++totals_.requests;
     if (const CURLMcode code = curl_multi_add_handle(multi(), transfer->handle()); code != CURLM_OK)
         return Error{Failure::failed, std::string("libcurl: ") + curl_multi_strerror(code)};
-    return {};
+    return true;
 }
 
 std::optional<std::pair<Transfer*, CURLcode>> HttpFetcher::next_ended() {
@@ -328,22 +338,31 @@ std::optional<std::pair<Transfer*, CURLcode>> HttpFetcher::next_ended() {
     long redirects = 0;
     curl_easy_getinfo(message->easy_handle, CURLINFO_REDIRECT_COUNT, &redirects);
     totals_.requests += static_cast<std::uint64_t>(redirects);
-    totals_.received += Bytes(transfer->received());
     if (const auto shared = transfer->was_shared(); shared && multiplexes_ != true) multiplexes_ = shared;
-    curl_multi_remove_handle(multi(), transfer->handle());
+    end(transfer);
     std::erase(active_, transfer);
-    idle_.push_back(transfer);
     return std::pair(transfer, code);
+}
+
+void HttpFetcher::end(Transfer* transfer) {
+    const Bytes received(transfer->received());
+    totals_.received += received;
+    if (transfer->is_http()) allowance_.give_back(transfer->job().length() - received);
+    curl_multi_remove_handle(multi(), transfer->handle());
+    idle_.push_back(transfer);
 }
 
 // Ends what still runs: nothing writes to the callers' spans afterwards.
 void HttpFetcher::abandon_active() {
-    for (Transfer* transfer : active_) {
-        totals_.received += Bytes(transfer->received());
-        curl_multi_remove_handle(multi(), transfer->handle());
-        idle_.push_back(transfer);
-    }
+    for (Transfer* transfer : active_)
+        end(transfer);
     active_.clear();
+}
+
+Totals HttpFetcher::totals() const {
+    Totals totals = totals_;
+    totals.over_network = allowance_.taken();
+    return totals;
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ class OfflineFetcher final : public Fetcher {
         return fetcher_->get_ranges(url, ranges);
     }
     Totals totals() const override { return fetcher_->totals(); }
+    void allow(std::optional<Bytes> most) override { fetcher_->allow(most); }
 
   private:
     static Error needed(const Url& url) {

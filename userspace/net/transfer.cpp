@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "net/transport_options.hpp"
 
@@ -83,8 +84,9 @@ bool may_have_expired(long status) {
 
 }  // namespace
 
-std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit& limit) {
-    std::unique_ptr<Transfer> transfer(new Transfer(limit));
+std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit& limit,
+                                         Allowance& allowance) {
+    std::unique_ptr<Transfer> transfer(new Transfer(limit, allowance));
     transfer->easy_.reset(curl_easy_init());
     transfer->headers_.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));
     transfer->headers_with_secrets_.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));
@@ -110,7 +112,9 @@ std::unique_ptr<Transfer> Transfer::make(const FetchOptions& options, RateLimit&
         set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
         set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get())) &&
         set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
-        set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) &&
+        set(CURLOPT_WRITEDATA, static_cast<void*>(transfer.get())) && set(CURLOPT_NOPROGRESS, 0L) &&
+        set(CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress) &&
+        set(CURLOPT_XFERINFODATA, static_cast<void*>(transfer.get())) &&
         set(CURLOPT_PRIVATE, static_cast<void*>(transfer.get()));
     return all_set ? std::move(transfer) : nullptr;
 }
@@ -121,7 +125,9 @@ void Transfer::prepare(const Url& url, Job& job, std::size_t job_number, bool pl
     if (job.text) job.text->clear();
     received_ = 0;
     progress_ = 0;
+    passed_by_ = Bytes(0);
     too_long_ = false;
+    is_over_allowance_ = false;
     held_ = false;
     judgement_ = {};
     curl_error_[0] = '\0';
@@ -145,6 +151,17 @@ void Transfer::prepare(const Url& url, Job& job, std::size_t job_number, bool pl
     } else {
         curl_easy_setopt(handle(), CURLOPT_RANGE, nullptr);
     }
+}
+
+// What a redirect has for a body goes to nobody else.
+int Transfer::on_progress(void* transfer, curl_off_t /*unused*/, curl_off_t received, curl_off_t /*unused*/,
+                          curl_off_t /*unused*/) {
+    auto* const self = static_cast<Transfer*>(transfer);
+    if (self->judgement_.verdict != Verdict::pass_by) return 0;
+    const Bytes before = std::exchange(self->passed_by_, Bytes(static_cast<std::uint64_t>(received)));
+    if (self->passed_by_ <= before) return 0;  // or the next answer begins
+    self->is_over_allowance_ = !self->allowance_.take(self->passed_by_ - before);
+    return self->is_over_allowance_ ? 1 : 0;
 }
 
 std::size_t Transfer::on_header(char* line, std::size_t size, std::size_t count, void* transfer) {
@@ -221,8 +238,7 @@ std::string Transfer::header(const char* name) const {
 }
 
 bool Transfer::take_body(std::string_view bytes) {
-    const std::size_t limit = job_->range ? job_->into.size() : job_->limit;
-    if (bytes.size() > limit - received_) {
+    if (bytes.size() > job_->length().count() - received_) {
         too_long_ = true;
         return false;
     }
@@ -266,6 +282,7 @@ Transfer::Conclusion Transfer::conclude(CURLcode code) const {
     const auto error = [&where](Failure kind, const std::string& what) {
         return Error{kind, where + ": " + what};
     };
+    if (is_over_allowance_) return {Outcome::refused, allowance_.exceeded(shown_url_)};
     if (judgement_.verdict == Verdict::retry) {
         curl_off_t retry_after = 0;
         curl_easy_getinfo(handle(), CURLINFO_RETRY_AFTER, &retry_after);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "net/allowance.hpp"
 #include "net/curl_handle.hpp"
 #include "net/fetcher.hpp"
 #include "net/rate_limit.hpp"
@@ -23,15 +24,18 @@ struct Job {
     std::size_t reported = 0;  // of them, to Fetcher::Moved
     unsigned expired = 0;      // how often what a redirect led to was refused
     unsigned wrong = 0;        // how often all of it came, and was not what was asked for
+
+    // What an answer may bring.
+    Bytes length() const { return Bytes(range ? into.size() : limit); }
 };
 
 enum class Outcome { done, retry, refused };
 
 class Transfer {
   public:
-    // Nothing where libcurl cannot make a handle.
-    // The limit outlives it.
-    static std::unique_ptr<Transfer> make(const FetchOptions& options, RateLimit& limit);
+    // Nothing where libcurl cannot make a handle. Limit and allowance outlive it.
+    static std::unique_ptr<Transfer> make(const FetchOptions& options, RateLimit& limit,
+                                          Allowance& allowance);
 
     // Prepares the handle for `job` at `url`. `plain`: over HTTP/1.1 in any case.
     void prepare(const Url& url, Job& job, std::size_t job_number, bool plain);
@@ -47,6 +51,7 @@ class Transfer {
     Job& job() const { return *job_; }
     std::size_t job_number() const { return job_number_; }
     std::size_t received() const { return received_; }
+    bool is_http() const { return is_http_; }
     // Whether it waits until the limit allows more; then resume() lets it go on.
     bool is_held() const { return held_; }
     void resume();
@@ -56,7 +61,8 @@ class Transfer {
     Bytes take_progress();
 
   private:
-    explicit Transfer(RateLimit& limit) : limit_(limit) {}
+    Transfer(RateLimit& limit, Allowance& allowance) : limit_(limit), allowance_(allowance) {}
+    static int on_progress(void* transfer, curl_off_t all, curl_off_t received, curl_off_t, curl_off_t);
     static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* transfer);
     static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* transfer);
     bool take_header(std::string_view line);
@@ -82,8 +88,11 @@ class Transfer {
     std::size_t progress_ = 0;
     Judgement judgement_;
     RateLimit& limit_;
+    Allowance& allowance_;
+    Bytes passed_by_;  // of the redirect's body that is being received
     bool held_ = false;
     bool too_long_ = false;
+    bool is_over_allowance_ = false;
 };
 
 }  // namespace regild::net

@@ -98,6 +98,7 @@ class MirroredFetcher final : public net::Fetcher {
     }
 
     net::Totals totals() const override { return fetcher_->totals(); }
+    void allow(std::optional<Bytes> most) override { fetcher_->allow(most); }
 
   private:
     struct Resource {
