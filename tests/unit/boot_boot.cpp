@@ -428,20 +428,4 @@ TEST_CASE("a boot that asks waits for its jitter once, and a clean one does not"
     CHECK(kiosk.waits.empty());
 }
 
-TEST_CASE("a boot that would fetch more than it may ends at once, as the session left it") {
-    ProvisionedKiosk kiosk;
-    kiosk.dirty(3);
-    const std::string before = read_file(kiosk.data());
-    kiosk.configuration.max_fetch = Bytes(100);
-    const Result<BootReport> refused = kiosk.boot();
-    REQUIRE_FALSE(refused.ok());
-    CHECK(refused.error().kind == Failure::refused);
-    CHECK(kiosk.waits.empty());
-    CHECK(kiosk.trace.activated == 0);
-    CHECK(read_file(kiosk.data()) == before);
-    kiosk.configuration.max_fetch = MiB(1);
-    REQUIRE(kiosk.boot().ok());
-    CHECK(kiosk.is_golden());
-}
-
 }  // namespace regild::boot

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Boots of a version on trial: it is confirmed, or the one before comes back.
 #include "boot_kiosk.hpp"
+#include "net_server.hpp"
 #include "volume/trial.hpp"
 #include "volume/update.hpp"
 
@@ -297,6 +298,26 @@ TEST_CASE("a boot that starts what a session left of the version before does not
     CHECK(kiosk.booted().outcome == BootOutcome::skipped);
     CHECK(kiosk.record().trial_boots == 2);
     kiosk.with_log([](log::WriteLog& log) { CHECK_FALSE(volume::mark_good(log).value()); });
+}
+
+TEST_CASE("a way back whose trees are more than may be fetched is not begun") {
+    TrialKiosk kiosk;
+    kiosk.publish_with_changes(2, {3, 9});
+    CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.booted().version == 2);
+    test::HttpServer server([&](const test::HttpRequest& request) {
+        return test::file_content(kiosk.directory / "store", request);
+    });
+    kiosk.configuration.source = server.url("/kiosk/stable.json");
+    kiosk.configuration.update = UpdatePolicy::never;
+    kiosk.configuration.max_fetch = Bytes(100);
+    const Result<BootReport> refused = kiosk.boot();
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().kind == Failure::refused);
+    CHECK(kiosk.record().image_version == 2);
+    kiosk.configuration.max_fetch = MiB(1);
+    CHECK(kiosk.booted().version == 1);
+    CHECK(kiosk.is_version_one());
 }
 
 }  // namespace regild::boot

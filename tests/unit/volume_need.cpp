@@ -16,11 +16,10 @@ using test::make_session_volume;
 using test::TestVolume;
 
 struct Limited {
-    Limited(TestVolume& on, const GoldenImage& image, FakeFetcher& fetcher, std::optional<Bytes> max_fetch,
-            store::Cache* cache = nullptr)
+    Limited(TestVolume& on, const GoldenImage& image, net::Fetcher& fetcher, std::optional<Bytes> max_fetch,
+            store::NearbyDevices nearby = {})
         : source(image.source()),
-          restore({on.log(), on.data}, source, fetcher, observer, stop, {.cache = cache},
-                  {.max_fetch = max_fetch}) {}
+          restore({on.log(), on.data}, source, fetcher, observer, stop, nearby, {.max_fetch = max_fetch}) {}
     test::SilentObserver observer;
     StopFlag stop;
     store::Source source;
@@ -39,12 +38,11 @@ Bytes needed(const GoldenImage& image, const std::vector<BlockRange>& session) {
 
 TEST_CASE("a restore that needs more than may be fetched is refused before anything is written") {
     const GoldenImage image = test::image_of_300_blocks();
-    // All of it, without the index pages that are read once more.
     const Bytes all = needed(image, test::usual_session);
     const auto volume = make_session_volume(image, test::usual_session);
     const ByteVector before = volume->data.content();
     const Blocks marked = volume->bitmap().marked();
-    for (const Bytes most : {Bytes(0), KiB(4), Bytes(all.count() / 2), Bytes(all.count() - 8192)}) {
+    for (const Bytes most : {Bytes(0), KiB(4), Bytes(all.count() / 2), all - Bytes(1)}) {
         FakeFetcher fetcher(image);
         Limited limited(*volume, image, fetcher, most);
         const Result<void> done = limited.restore.attempt();
@@ -71,13 +69,13 @@ TEST_CASE("zeros and what the cache has count as nothing, but not what it only s
     {
         const auto volume = make_session_volume(image, test::usual_session);
         FakeFetcher fetcher(image);
-        Limited limited(*volume, image, fetcher, std::nullopt, &cache);
+        Limited limited(*volume, image, fetcher, std::nullopt, {.cache = &cache});
         REQUIRE(limited.restore.attempt().ok());
     }
     const auto volume = make_session_volume(image, test::usual_session);
     FakeFetcher fetcher(image);
     SECTION("all is there") {
-        Limited limited(*volume, image, fetcher, Bytes(0), &cache);
+        Limited limited(*volume, image, fetcher, Bytes(0), {.cache = &cache});
         REQUIRE(limited.restore.attempt().ok());
         CHECK(is_golden(volume->data.content(), image));
         CHECK(fetcher.requests.empty());
@@ -86,11 +84,13 @@ TEST_CASE("zeros and what the cache has count as nothing, but not what it only s
         const Bytes from = cache.geometry().ring_offset();
         device.overwrite(from, ByteVector(cache.geometry().ring_length().count(), std::byte{1}));
         // Enough for the tree and the index, not for the frames.
-        Limited limited(*volume, image, fetcher, KiB(30), &cache);
+        Limited limited(*volume, image, fetcher, KiB(30), {.cache = &cache});
         const Result<void> done = limited.restore.attempt();
         REQUIRE_FALSE(done.ok());
         CHECK(done.error().kind == Failure::refused);
         CHECK(volume->log().record()->state == format::VolumeState::golden);
+        for (const auto& request : fetcher.requests)
+            CHECK(request.url != image.source().data_url.with_credentials());
     }
 }
 

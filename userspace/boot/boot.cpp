@@ -89,6 +89,10 @@ class Boot {
         return may_ask_first() || std::ranges::any_of(configuration_.mirrors, is_local);
     }
     bool may_ask_first() const { return !options_.no_network || is_local(configuration_.source); }
+    // By a boot that provisions nothing.
+    std::optional<Bytes> most_to_fetch() const {
+        return options_.no_network ? std::nullopt : configuration_.max_fetch;
+    }
     net::Fetcher& fetcher();
     void open_nearby();
     // Calls `attempt` until it succeeds or the policy says to give up.
@@ -274,7 +278,7 @@ Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& sour
                            source.data_url.shown());
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
                             {cache_.cache.get(), golden_copy_.get()},
-                            {configuration_.max_fetch, configuration_.read_back});
+                            {most_to_fetch(), configuration_.read_back});
     Result<void> done = this->restore(restore, volume);
     if (cache_.cache && cache_.cache->error())
         in_.observer.event(cache_.cache->error()->message + ": the cache is not used");
@@ -381,6 +385,7 @@ Result<bool> Boot::attempt() {
     if (source || updates) open_nearby();
     Result<void> golden;
     if (source && volume.facts().trial_over) {
+        fetcher().allow(most_to_fetch());
         golden = with_patience([&] { return versions_.leave_trial(volume, source); });
     } else if (updates) {
         if (Result<void> looked = versions_.look_for_update(volume, source); !looked) return looked.error();

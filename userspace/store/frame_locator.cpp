@@ -74,6 +74,13 @@ Result<void> FrameLocator::load(const BlockSet& wanted) {
     return fetcher_.get_ranges(source_.index_url, ranges, arrived, [](Bytes) {});
 }
 
+Bytes FrameLocator::length_of(const BlockSet& wanted) {
+    std::uint64_t pages = 0;
+    for (const Span& span : spans_of(pages_of(wanted)))
+        pages += span.count;
+    return Bytes(pages * format::index_page_size);
+}
+
 std::optional<BlockIndex> FrameLocator::wrong_block(PageNumber number, const format::FrameIndexPage& page,
                                                     const BlockSet& wanted) const {
     const BlockRange blocks = intersection(

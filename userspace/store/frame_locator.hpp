@@ -20,6 +20,8 @@ class FrameLocator {
     // read and this one does not want is forgotten. After an error the next call asks for what has not
     // arrived yet. Memory: some 150 bytes for each 32 blocks of which one is wanted.
     Result<void> load(const BlockSet& wanted);
+    // What it takes to load `wanted` with nothing held.
+    static Bytes length_of(const BlockSet& wanted);
     // Of a member of the set that was loaded. Neither empty nor longer than a frame of one block can be.
     format::Frame frame(BlockIndex block) const;
 

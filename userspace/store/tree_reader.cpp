@@ -92,6 +92,20 @@ Result<BlockIndex> TreeReader::load(const BlockSet& wanted, BlockIndex from) {
     return std::min(end, BlockIndex((indices[0].back() + 1) * format::hashes_per_block));
 }
 
+Bytes TreeReader::length_anew() const {
+    std::uint64_t count = 0;
+    for (unsigned level = 0; level < shape_.levels(); ++level) {
+        std::optional<std::uint64_t> end;  // of those that are read
+        for (const std::uint64_t index : levels_[level].indices) {
+            if (expected(level, index) == zero_digests_[level + 1]) continue;
+            if (end && index - *end <= max_gap) count += index - *end;
+            count += 1;
+            end = index + 1;
+        }
+    }
+    return Bytes(count * format::hash_block_size);
+}
+
 Digest TreeReader::digest(BlockIndex block) const {
     return levels_.empty() ? source_.manifest.root_hash : digest_in(levels_[0], block.value());
 }

@@ -25,6 +25,8 @@ class TreeReader {
     // Returns the block up to which digests are then known; what an earlier call read is forgotten. After an
     // error the next call asks for what has not arrived yet.
     Result<BlockIndex> load(const BlockSet& wanted, BlockIndex from);
+    // What it takes at the most to read once more what the last load() has told of, with nothing held.
+    Bytes length_anew() const;
     // Of a member of `wanted` in the range that load() covered. May be called from several threads.
     Digest digest(BlockIndex block) const;
     // For who goes down by himself: reads these hash blocks of a level, ascending and at most max_held, whose

@@ -14,24 +14,30 @@ class Need {
   public:
     // All must outlive it.
     Need(const log::Bitmap& bitmap, const store::Source& source, net::Fetcher& fetcher, store::Nearby& nearby,
-         store::TreeReader& tree);
+         store::TreeReader& tree, bool reads_back);
 
-    // Adds up the frames of all marked blocks that are not zero and not nearby, where it reads them, and what
-    // may be read between two. Failure::refused as soon as they and all that was fetched since the fetcher
-    // had received `before`, which has the index pages and hash blocks that tell of them, are more than
-    // `most`. After another error the next call goes on.
-    Result<void> check(Bytes most, Bytes before);
+    // Adds up the frames of all marked blocks that are not zero and not nearby, where it reads them, what may
+    // be read between two, and what the restore reads once more of what told of them. Failure::refused as
+    // soon as this and all that the fetcher has brought over a network are more than `most`: a restore of
+    // which it is not fetches no more, unless something is asked for again or is nearby no longer. After
+    // another error the next call goes on.
+    Result<void> check(Bytes most);
 
   private:
     Result<void> add(const BlockSet& marks, BlockRange range);
+    Bytes to_come() const;
 
     const log::Bitmap& bitmap_;
     net::Fetcher& fetcher_;
     store::Nearby& nearby_;
     store::TreeReader& tree_;
     store::FrameLocator frames_;
+    const std::uint64_t times_again_;  // that a tree is read which is not held whole
     const BlockIndex end_;
     BlockIndex at_;
+    bool in_parts_ = false;  // the tree is read
+    Bytes tree_length_;
+    Bytes index_length_;
     Bytes frames_length_;
     std::optional<Bytes> last_end_;  // of the frame that was counted last
 };

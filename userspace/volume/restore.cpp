@@ -61,6 +61,7 @@ RestoreReport Restore::report() const {
 Result<void> Restore::attempt() {
     if (Result<void> fits = check_fit(target_.log, target_.data, source_); !fits) return fits;
     if (is_clean(facts_of(target_.log))) return {};
+    fetcher_.allow(most_to_fetch());
     Result<void> done = run();
     if (nearby_.cache() && done) nearby_.cache()->renew();
     if (nearby_.cache()) nearby_.cache()->finish();
@@ -193,11 +194,20 @@ Result<void> Restore::clear_what_is_right() {
 }
 
 // Whoever provisions a disk means to fetch what that takes.
+std::optional<Bytes> Restore::most_to_fetch() const {
+    return target_.log.record()->state == format::VolumeState::provisioning ? std::nullopt : rules_.max_fetch;
+}
+
+// Of a source that is no server nothing comes over a network, unless it fails and a mirror is one.
 Result<void> Restore::check_need() {
-    if (!rules_.max_fetch || target_.log.record()->state == format::VolumeState::provisioning) return {};
-    if (!need_) need_ = std::make_unique<Need>(target_.log.bitmap(), source_, fetcher_, nearby_, tree_);
-    if (Result<void> few = need_->check(*rules_.max_fetch, totals_before_.received); !few) return few;
-    rules_.max_fetch.reset();
+    const std::optional<Bytes> most = most_to_fetch();
+    if (!most || need_is_met_ || source_.data_url.is_local()) return {};
+    if (!need_)
+        need_ =
+            std::make_unique<Need>(target_.log.bitmap(), source_, fetcher_, nearby_, tree_, rules_.read_back);
+    if (Result<void> few = need_->check(*most); !few) return few;
+    need_is_met_ = true;
+    need_.reset();
     return {};
 }
 

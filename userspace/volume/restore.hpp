@@ -33,7 +33,8 @@ struct RestoreTarget {
 };
 
 struct RestoreRules {
-    // Where more would have to be fetched nothing is written, unless the volume is being provisioned.
+    // What the fetcher brings over a network in all is no more than that, unless the volume is being
+    // provisioned. Where it is known to be more before the first write nothing is written.
     std::optional<Bytes> max_fetch{};
     // What was written is read again past the page cache, once the disk says that it is on stable storage.
     // What is not right then is written once more.
@@ -59,8 +60,8 @@ class Restore {
     // no range that has arrived and is verified is asked for again. Where the record says that the disk is a
     // mixture, those ranges are written and have lost their marks, also when a stop is asked for, so that
     // another process needs not ask for them either. Where it says golden they wait in memory, until so much
-    // has arrived that writing may begin. Failure::refused: max_fetch. Failure::disk also where
-    // what was written twice cannot be read again; it is marked then.
+    // has arrived that writing may begin. Failure::refused: max_fetch, which allows no other attempt either.
+    // Failure::disk also where what was written twice cannot be read again; it is marked then.
     Result<void> attempt();
 
     // Of all attempts together.
@@ -72,6 +73,7 @@ class Restore {
     Result<void> run();
     Result<void> clear_what_is_right();
     Result<void> touch_version();
+    std::optional<Bytes> most_to_fetch() const;
     Result<void> check_need();
     Result<void> bring_all();
     Result<void> bring();
@@ -85,14 +87,15 @@ class Restore {
     Observer& observer_;
     const StopFlag& stop_;
     store::Nearby nearby_;
-    RestoreRules rules_;  // no max_fetch, too, once it is known to suffice
-    BlockSet written_;    // where it is to be read back
+    const RestoreRules rules_;
+    BlockSet written_;  // where it is to be read back
     const net::Totals totals_before_;
     store::TreeReader tree_;
     BlockIndex compared_until_;
     Blocks unreadable_;
     FrameVerifiers verifiers_;
     std::unique_ptr<Need> need_;
+    bool need_is_met_ = false;
     std::unique_ptr<Pass> pass_;
     RestoreReport report_;
 };
