@@ -651,6 +651,13 @@ TEST_CASE_METHOD(ProvisionedWorkplace,
     CHECK(read_file(data()) == before);
     CHECK(on_volume("restore", {"--max-fetch", "much"}) == 2);
     CHECK(on_volume("provision", {"--max-fetch", "1M"}) == 2);
+    // An update where there is none is a restore.
+    json limited = json::parse(read_file(configuration()));
+    limited["source"] = source_url;
+    limited["max_fetch"] = "10";
+    write_file(directory / "limited.json", limited.dump());
+    CHECK(run({"update", "--config", directory / "limited.json"}) == 5);
+    CHECK(read_file(data()) == before);
     CHECK(on_volume("restore", {"--max-fetch", "1M"}) == 0);
     CHECK(is_golden());
 }

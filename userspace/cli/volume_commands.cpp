@@ -205,8 +205,10 @@ Result<ExitCode> run_update(Run& run, volume::Volume& volume) {
         print_restore(run.out(), run.as_json(), volume, {"clean", {}, {}});
         return ExitCode::clean;
     }
-    if (Result<void> restored = run.restore(volume, *updated ? "updated" : "restored", {}); !restored)
-        return restored.error();
+    // A newer version may need more, and is meant.
+    const Result<void> restored =
+        *updated ? run.restore(volume, "updated", {}) : run.restore(volume, "restored", run.max_fetch());
+    if (!restored) return restored.error();
     return ExitCode::clean;
 }
 
