@@ -72,11 +72,18 @@ class Process:
     def kill(self, signal):
         os.kill(self.pid, signal)
 
+    def has_ended(self):
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def said(self):
+        """What it has printed so far."""
+        return self._output.read_text(errors="replace")
+
     def wait(self):
         _, status, usage = os.wait4(self.pid, 0)
         status = os.waitstatus_to_exitcode(status)
         self._child.returncode = status
-        return Run(status, self._output.read_text(errors="replace"), usage.ru_maxrss * KIB)
+        return Run(status, self.said(), usage.ru_maxrss * KIB)
 
 
 class MeasuredProcess(Process):

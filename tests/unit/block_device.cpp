@@ -169,7 +169,7 @@ TEST_CASE("a file that somebody holds is refused, but may be looked at") {
         REQUIRE(first.ok());
         const auto second = Device::open(path, Access::exclusive);
         REQUIRE_FALSE(second.ok());
-        CHECK(second.error().kind == Failure::refused);
+        CHECK(second.error().kind == Failure::busy);
         CHECK(second.error().message.find(path) != std::string::npos);
         CHECK(Device::open(path, Access::read).ok());
     }

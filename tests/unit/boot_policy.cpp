@@ -24,8 +24,8 @@ std::vector<long> delays(Failure kind, const OfflineRules& rules) {
     return all;
 }
 
-constexpr Failure others[] = {Failure::failed,  Failure::usage,  Failure::disk,
-                              Failure::refused, Failure::reboot, Failure::interrupted};
+constexpr Failure others[] = {Failure::failed, Failure::usage,  Failure::disk,       Failure::refused,
+                              Failure::busy,   Failure::reboot, Failure::interrupted};
 
 }  // namespace
 

@@ -296,6 +296,45 @@ TEST_CASE("drop leaves nothing") {
     CHECK(later.content().chunks == 0);
 }
 
+TEST_CASE("who looks at a cache sees what is finished, and writes nothing") {
+    MemoryStorage device(MiB(4));
+    Cache cache = Cache::open(device).value();
+    for (unsigned n = 0; n < 400; ++n)
+        cache.put(digest(n), chunk(n));
+    cache.finish();
+    cache.put(digest(400), chunk(400));
+    device.start_trace();
+    Cache looking = Cache::look(device).value();
+    CHECK(looking.content().chunks == 400);
+    for (unsigned n = 0; n < 400; ++n)
+        REQUIRE(holds(looking, n));
+    CHECK_FALSE(looking.has(digest(400)));
+    // Also where it finds something wrong, or is given more than memory holds.
+    looking.forget(digest(7));
+    CHECK_FALSE(looking.has(digest(7)));
+    for (unsigned n = 1000; n < 2000; ++n)
+        looking.put(digest(n), chunk(n));
+    CHECK_FALSE(looking.has(digest(1000)));
+    looking.finish();
+    CHECK_FALSE(looking.error());
+    CHECK(std::ranges::all_of(
+        device.trace(), [](const Operation& operation) { return operation.kind == Operation::Kind::read; }));
+}
+
+TEST_CASE("who looks where no cache is yet sees an empty one, and makes none") {
+    for (const std::byte fill : {std::byte{0}, std::byte{'x'}}) {
+        const ByteVector before((MiB(4)).count(), fill);
+        MemoryStorage device(before);
+        Cache looking = Cache::look(device).value();
+        CHECK(looking.content().chunks == 0);
+        CHECK_FALSE(looking.has(digest(1)));
+        looking.finish();
+        CHECK(device.content() == before);
+    }
+    MemoryStorage small(KiB(512));
+    CHECK_FALSE(Cache::look(small).ok());
+}
+
 TEST_CASE("a device that is too small is refused") {
     MemoryStorage device(KiB(512));
     const Result<Cache> cache = Cache::open(device);

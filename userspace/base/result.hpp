@@ -17,7 +17,8 @@ enum class Failure {
     disk,         // this machine's disk or log: missing, unreadable, unwritable
     source,       // an answer came and is no good: 404, 416, no ranges, a bad certificate, a wrong hash
     network,      // no answer came, or one that promises better times: unreachable, stalled, 429, 5xx
-    refused,      // a safety rule forbids it (other disk, unfinished volume, device in use, ...)
+    refused,      // a safety rule forbids it (other disk, unfinished volume, device mounted or mapped, ...)
+    busy,         // another process has the device, and gives it back when it ends
     reboot,       // nothing more is to be done before the machine starts anew, as its owner wants it
     interrupted,  // SIGINT or SIGTERM; the state on disk is resumable
 };

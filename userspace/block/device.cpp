@@ -29,7 +29,33 @@ Fd open_direct_if_possible(const std::string& path, int flags, bool& direct) {
     return fd;
 }
 
+// On all bytes, of this open file alone.
+int lock_whole(int fd, int command, struct flock& lock) {
+    lock = {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    return fcntl(fd, command, &lock);
+}
+
+// Nothing else tells a process that has a block device exclusively from a mount or a mapping. Where there are
+// no such locks nothing does. (flock would not do: udev takes it, too.)
+void show_exclusive(int fd) {
+    struct flock lock;
+    lock_whole(fd, F_OFD_SETLK, lock);
+}
+
+bool is_shown_exclusive(const std::string& path) {
+    const Fd fd(::open(path.c_str(), O_CLOEXEC | O_RDONLY));
+    struct flock lock;
+    return fd && lock_whole(fd.get(), F_OFD_GETLK, lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+Error used_by_process(const std::string& path) {
+    return {Failure::busy, path + " is in use by another process: wait until that has ended"};
+}
+
 Error in_use(const std::string& path) {
+    if (is_shown_exclusive(path)) return used_by_process(path);
     return {Failure::refused, path + " is in use: unmount or unmap it first"};
 }
 
@@ -72,11 +98,13 @@ Result<std::unique_ptr<Device>> Device::open(const std::string& path, Access acc
             return errno_error("cannot get the size of " + path).as(Failure::disk);
         device->size_ = Bytes(size);
         device->alignment_ = Bytes(static_cast<std::uint64_t>(logical_block_size));
+        if (access == Access::exclusive) show_exclusive(device->fd());
         return device;
     }
 
     if (access == Access::exclusive && flock(device->fd(), LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? in_use(path) : errno_error("cannot lock " + path).as(Failure::disk);
+        return errno == EWOULDBLOCK ? used_by_process(path)
+                                    : errno_error("cannot lock " + path).as(Failure::disk);
     device->size_ = Bytes(static_cast<std::uint64_t>(now.st_size) / sector_size * sector_size);
     device->alignment_ = Bytes(sector_size);
     if (direct) {

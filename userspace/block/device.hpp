@@ -18,7 +18,8 @@ Result<std::string> resolve(const std::string& path_or_tag);
 enum class Access {
     read,       // look only; somebody else may hold the device
     exclusive,  // read and write; nobody else has it: O_EXCL on block devices, flock on files.
-                // Failure::refused if taken
+                // Failure::busy where another process has it so, Failure::refused where it is mounted, mapped
+                // or the like, or a process has it just this moment
     shared,     // read and write, beside our own table that is in use; waits while another process has it so
     held,       // read and write, while our own unresumed device-mapper table holds the device
 };

@@ -6,6 +6,7 @@
 #include "cli/json_text.hpp"
 #include "cli/progress.hpp"
 #include "cli/transport.hpp"
+#include "cli/waited_cache.hpp"
 #include "log/write_log.hpp"
 #include "volume/fill.hpp"
 #include "volume/nearby_devices.hpp"
@@ -15,7 +16,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-void print_status(const Environment& environment, bool as_json, volume::OpenCache& open) {
+void print_status(const Environment& environment, bool as_json, const volume::OpenCache& open) {
     const store::Cache::Content content = open.cache->content();
     const Bytes room = open.cache->geometry().ring_length();
     if (as_json) {
@@ -34,6 +35,20 @@ void print_status(const Environment& environment, bool as_json, volume::OpenCach
                     << "\n";
 }
 
+Result<volume::OpenCache> open_to_write(const Environment& environment,
+                                        const format::Configuration& configuration, Observer& observer) {
+    return wait_for_cache(configuration.cache, observer, boot::patient_wait(environment.stop));
+}
+
+Result<ExitCode> drop(const Environment& environment, const format::Configuration& configuration) {
+    const std::unique_ptr<Observer> observer = make_progress(environment);
+    const Result<volume::OpenCache> open = open_to_write(environment, configuration, *observer);
+    if (!open) return open.error();
+    open->cache->drop();
+    if (open->cache->error()) return *open->cache->error();
+    return ExitCode::clean;
+}
+
 // The version that the log's volume holds, which may be mapped meanwhile.
 Result<format::ImageRecord> installed_version(const std::string& log_path_or_tag) {
     const Result<std::string> path = block::resolve(log_path_or_tag);
@@ -47,27 +62,29 @@ Result<format::ImageRecord> installed_version(const std::string& log_path_or_tag
     return *(*log)->record();
 }
 
-Result<ExitCode> fill(const Environment& environment, const format::Configuration& configuration,
-                      store::Cache& cache) {
+// What is wrong with the configuration is told before anything is waited for.
+Result<ExitCode> fill(const Environment& environment, const format::Configuration& configuration) {
     if (configuration.log.empty() || configuration.source.empty())
         return Error{Failure::usage, "fill needs --log and --source as well, or --config"};
-    const Result<format::ImageRecord> record = installed_version(configuration.log);
-    if (!record) return record.error();
     const Result<net::Url> url = net::parse_document_url(configuration.source);
     if (!url) return url.error();
     const Result<store::Trust> trust = trust_of(configuration);
     if (!trust) return trust.error();
+    Result<net::FetchOptions> options = fetch_options_of(configuration);
+    if (!options) return options.error();
+    const std::unique_ptr<Observer> observer = make_progress(environment);
+    const Result<volume::OpenCache> open = open_to_write(environment, configuration, *observer);
+    if (!open) return open.error();
+    const Result<format::ImageRecord> record = installed_version(configuration.log);
+    if (!record) return record.error();
     if (Result<void> believed = trust->check(record->manifest, record->signature); !believed)
         return believed.error().context("the manifest in the log").as(Failure::refused);
     const Result<store::Source> source = store::installed_source(*url, record->manifest);
     if (!source) return source.error();
-    Result<net::FetchOptions> options = fetch_options_of(configuration);
-    if (!options) return options.error();
-    const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
-        make_fetcher(configuration, *options, *observer, environment.stop);
+        make_fetcher(configuration, *std::move(options), *observer, environment.stop);
     const Result<volume::FillReport> report =
-        volume::fill_cache(*source, *fetcher, cache, *observer, environment.stop);
+        volume::fill_cache(*source, *fetcher, *open->cache, *observer, environment.stop);
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: what was fetched is kept; run it again to go on"};
     if (!report) return report.error();
@@ -88,15 +105,11 @@ Result<ExitCode> run_cache(const Environment& environment, const Arguments& argu
     if (!configuration) return configuration.error();
     if (configuration->cache.empty())
         return Error{Failure::usage, "the configuration names no cache; give one with --cache"};
-    Result<volume::OpenCache> open = volume::open_cache(configuration->cache);
+    if (what == "fill") return fill(environment, *configuration);
+    if (what == "drop") return drop(environment, *configuration);
+    const Result<volume::OpenCache> open = volume::look_at_cache(configuration->cache);
     if (!open) return open.error();
-    if (what == "fill") return fill(environment, *configuration, *open->cache);
-    if (what == "drop") {
-        open->cache->drop();
-    } else {
-        print_status(environment, arguments.has(json_option.name), *open);
-    }
-    if (open->cache->error()) return *open->cache->error();
+    print_status(environment, arguments.has(json_option.name), *open);
     return ExitCode::clean;
 }
 

@@ -64,6 +64,11 @@ Result<volume::OpenCache> cache_of(const format::Configuration& configuration) {
                                        : volume::open_cache(configuration.cache);
 }
 
+Result<volume::OpenCache> look_at_cache_of(const format::Configuration& configuration) {
+    return configuration.cache.empty() ? Result<volume::OpenCache>(volume::OpenCache())
+                                       : volume::look_at_cache(configuration.cache);
+}
+
 Result<format::Configuration> configuration_of(const Arguments& arguments) {
     format::Configuration configuration;
     if (arguments.has(config_option.name)) {

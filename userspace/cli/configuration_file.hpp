@@ -47,6 +47,8 @@ Result<codec::PublicKeys> read_keys(const std::string& path);
 Result<store::Trust> trust_of(const format::Configuration& configuration);
 // The cache that the configuration names; an empty one where it names none.
 Result<volume::OpenCache> cache_of(const format::Configuration& configuration);
+// The same to be read only, whoever has it.
+Result<volume::OpenCache> look_at_cache_of(const format::Configuration& configuration);
 // The configuration that --config names, or the defaults, with what the options say in its place.
 Result<format::Configuration> configuration_of(const Arguments& arguments);
 

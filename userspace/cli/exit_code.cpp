@@ -15,6 +15,7 @@ ExitCode exit_code_of(Failure failure) {
         case Failure::network:
             return ExitCode::network;
         case Failure::refused:
+        case Failure::busy:
             return ExitCode::refused;
         case Failure::reboot:
             return ExitCode::reboot;

@@ -11,6 +11,7 @@
 #include "cli/shared_log.hpp"
 #include "cli/transport.hpp"
 #include "cli/volume_report.hpp"
+#include "cli/waited_cache.hpp"
 #include "volume/stage.hpp"
 
 namespace regild::cli {
@@ -214,9 +215,11 @@ Result<ExitCode> run_staging(const Environment& environment, const Arguments& ar
     if (!options) return options.error();
     const Result<store::Trust> trust = trust_of(*configuration);
     if (!trust) return trust.error();
-    const Result<volume::OpenCache> cache = cache_of(*configuration);
-    if (!cache) return cache.error();
     const std::unique_ptr<Observer> observer = make_progress(environment);
+    const Result<volume::OpenCache> cache =
+        only_check ? look_at_cache_of(*configuration)
+                   : wait_for_cache(configuration->cache, *observer, boot::patient_wait(environment.stop));
+    if (!cache) return cache.error();
     const std::unique_ptr<net::Fetcher> fetcher =
         make_fetcher(*configuration, *std::move(options), *observer, environment.stop);
     const Result<Offer> offer = ask(*configuration, *trust, *fetcher, only_check);

@@ -31,7 +31,7 @@ Cache::Cache(block::Storage& device, format::CacheGeometry geometry, Bytes writt
       begun_at_(written),
       renewed_at_(written) {}
 
-Result<Cache> Cache::open(block::Storage& device) {
+Result<Cache::Found> Cache::find_on(block::Storage& device) {
     const std::optional<format::CacheGeometry> geometry = format::CacheGeometry::make(device.size());
     if (!geometry)
         return Error{Failure::refused, device.name() + " is too small for a cache: it has " +
@@ -41,15 +41,30 @@ Result<Cache> Cache::open(block::Storage& device) {
     if (Result<void> read = device.read(Bytes(0), buffer.span()); !read) return read.error();
     const std::optional<format::CacheHeader> header =
         format::parse_cache_header(ConstByteSpan(buffer.span()).first<4096>());
-    if (header && header->device_size == device.size()) return Cache(device, *geometry, header->written);
+    if (header && header->device_size == device.size()) return Found{*geometry, header->written};
+    return Found{*geometry, std::nullopt};
+}
+
+Result<Cache> Cache::open(block::Storage& device) {
+    const Result<Found> found = find_on(device);
+    if (!found) return found.error();
+    if (found->written) return Cache(device, found->geometry, *found->written);
     // Whatever is there: entries that mean nothing are better not there at all.
-    if (Result<void> emptied = empty_table(device, *geometry); !emptied) return emptied.error();
-    Cache fresh(device, *geometry, Bytes(0));
+    if (Result<void> emptied = empty_table(device, found->geometry); !emptied) return emptied.error();
+    Cache fresh(device, found->geometry, Bytes(0));
     fresh.changed_ = true;
     // Chunks without a header would be data that nobody knows.
     fresh.flush();
     if (fresh.error_) return *fresh.error_;
     return fresh;
+}
+
+Result<Cache> Cache::look(block::Storage& device) {
+    const Result<Found> found = find_on(device);
+    if (!found) return found.error();
+    Cache cache(device, found->geometry, found->written.value_or(Bytes(0)));
+    cache.only_looks_ = true;
+    return cache;
 }
 
 bool Cache::failed(const Result<void>& result) {
@@ -78,7 +93,7 @@ Cache::Bucket* Cache::bucket(std::uint64_t number) {
 }
 
 void Cache::write_bucket(std::uint64_t number, Bucket& bucket) {
-    if (!bucket.changed || error_) return;
+    if (!bucket.changed || error_ || only_looks_) return;
     const format::CacheUnit bytes = format::serialize_bucket(bucket.entries);
     block::AlignedBuffer buffer(unit.count());
     std::ranges::copy(bytes, buffer.data());
@@ -151,6 +166,7 @@ Bytes Cache::age_of(const format::CacheEntry& entry) const {
 }
 
 void Cache::put(const Digest& digest, ConstByteSpan chunk) {
+    if (only_looks_) return;
     if (const format::CacheEntry* const entry = find(digest)) {
         const bool was_there = age_of(*entry) > all_written() - begun_at_;
         if (was_there && wanted_.size() < max_wanted && wanted_.insert(digest).second)
@@ -236,7 +252,7 @@ void Cache::write_pending() {
 }
 
 void Cache::finish() {
-    if (!changed_ || error_) return;
+    if (!changed_ || error_ || only_looks_) return;
     write_pending();
     for (auto& [number, held] : buckets_)
         write_bucket(number, held);

@@ -20,6 +20,9 @@ class Cache {
   public:
     // `device` outlives the cache. Failure::refused: it is too small for one.
     static Result<Cache> open(block::Storage& device);
+    // To look at it while somebody else may write to it: nothing is written and put() does nothing. What he
+    // has put meanwhile may be missing. Where there is no cache yet it is an empty one.
+    static Result<Cache> look(block::Storage& device);
 
     // Whether get() may well find it. No chunk is read.
     bool has(const Digest& digest);
@@ -70,6 +73,11 @@ class Cache {
     };
 
     Cache(block::Storage& device, format::CacheGeometry geometry, Bytes written);
+    struct Found {
+        format::CacheGeometry geometry;
+        std::optional<Bytes> written;  // nothing: there is no cache yet
+    };
+    static Result<Found> find_on(block::Storage& device);
     Bucket* bucket(std::uint64_t number);
     format::CacheEntry* find(const Digest& digest);
     void write_bucket(std::uint64_t number, Bucket& bucket);
@@ -89,6 +97,7 @@ class Cache {
     block::AlignedBuffer pending_;  // what comes next
     std::size_t pending_length_ = 0;
     bool changed_ = false;
+    bool only_looks_ = false;
     std::set<Digest> wanted_;  // put although it was there since before
     Bytes wanted_length_;
     // When so much had been put into the ring:

@@ -27,17 +27,26 @@ Result<void> check_may_be_cache(block::Device& device) {
                                        ")"};
 }
 
+Result<OpenCache> open_with(const std::string& path_or_tag, block::Access access,
+                            Result<store::Cache> (*open)(block::Storage&)) {
+    const Result<std::string> path = block::resolve(path_or_tag);
+    if (!path) return path.error().context("cache");
+    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, access);
+    if (!device) return device.error().context("cache");
+    if (Result<void> may = check_may_be_cache(**device); !may) return may.error().context("cache");
+    Result<store::Cache> cache = open(**device);
+    if (!cache) return cache.error().context("cache");
+    return OpenCache{*std::move(device), std::make_unique<store::Cache>(*std::move(cache))};
+}
+
 }  // namespace
 
 Result<OpenCache> open_cache(const std::string& path_or_tag) {
-    const Result<std::string> path = block::resolve(path_or_tag);
-    if (!path) return path.error().context("cache");
-    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, block::Access::exclusive);
-    if (!device) return device.error().context("cache");
-    if (Result<void> may = check_may_be_cache(**device); !may) return may.error().context("cache");
-    Result<store::Cache> cache = store::Cache::open(**device);
-    if (!cache) return cache.error().context("cache");
-    return OpenCache{*std::move(device), std::make_unique<store::Cache>(*std::move(cache))};
+    return open_with(path_or_tag, block::Access::exclusive, &store::Cache::open);
+}
+
+Result<OpenCache> look_at_cache(const std::string& path_or_tag) {
+    return open_with(path_or_tag, block::Access::read, &store::Cache::look);
 }
 
 Result<std::unique_ptr<block::Device>> open_golden_copy(const std::string& path_or_tag) {

@@ -33,8 +33,9 @@ struct NoUsableLog {
 
 class Volume {
   public:
-    // Failure::refused: one device is the other, is in use, or the log's format is not known to this version.
-    // A log whose manifest `trust` does not vouch for is not usable (invariant 11).
+    // Failure::busy: another process has a device. Failure::refused: one is the other, is mounted or mapped,
+    // or the log's format is not known to this version. A log whose manifest `trust` does not vouch for is
+    // not usable (invariant 11).
     static Result<Volume> open(const VolumePaths& paths, block::Access access, store::Trust trust = {});
 
     block::Device& data() { return *data_; }
