@@ -49,7 +49,7 @@ Result<void> check_tls_files(const format::Configuration& configuration) {
     return {};
 }
 
-constexpr Option limit_rate_option{"limit-rate", "SIZE", "fetch so much a second, such as 500K"};
+constexpr Option limit_rate_option{"limit-rate", "SIZE", "fetch no more than this a second, such as 500K"};
 
 Result<Bytes> rate_of(const std::string& text) {
     Result<Bytes> rate = parse_size(text);
@@ -132,7 +132,7 @@ Result<void> take_transport(const Arguments& arguments, format::Configuration& i
     if (arguments.has(limit_rate_option.name)) {
         const Result<Bytes> rate = rate_of(arguments.value(limit_rate_option.name));
         if (!rate) return rate.error();
-        into.limit_rate = *rate;
+        into.limit_rate = into.limit_rate == Bytes(0) ? *rate : std::min(into.limit_rate, *rate);
     }
     // The key of the configuration is that of its certificate.
     if (arguments.has("tls-cert") && !arguments.has("tls-key")) into.tls_key.clear();

@@ -14,7 +14,8 @@ namespace regild::cli {
 // Those of every command that asks a server, in the order of --help: between `first` and `last`.
 std::vector<Option> with_transport_options(std::vector<Option> first, const std::vector<Option>& last);
 
-// What these options say takes the place of what the configuration `into` says, before --source does.
+// What these options say takes the place of what the configuration `into` says, before --source does; of two
+// rates the lower one counts.
 // Failure::usage: a proxy with a password, which is no argument because every user sees those; a source at a
 // server that the token and headers of the configuration are not for.
 Result<void> take_transport(const Arguments& arguments, format::Configuration& into);
