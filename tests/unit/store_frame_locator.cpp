@@ -96,5 +96,25 @@ TEST_CASE("of what was held nothing is believed about other blocks") {
     CHECK_FALSE(locator.load(test::set_of(Blocks(100), {blocks(1, 1)})).ok());
 }
 
+TEST_CASE("how long image.zst is the last page of its index says") {
+    // The last block has a frame of its own, shares one of zeros, and is the first of it.
+    for (const std::uint64_t count : {5000, 4999, 4960, 4961, 5}) {
+        GoldenImage image = image_of(count);
+        FakeFetcher fetcher(image);
+        CHECK(frames_length(image.source(), fetcher).value() == Bytes(image.frames.size()));
+        CHECK(asked_for(fetcher) == Bytes(104));
+    }
+    GoldenImage image = image_of(100);
+    const std::size_t last_page = 3 * 104;
+    SECTION("more than the frames of all blocks can be") {
+        image.index_file[last_page + 3] = std::byte{1};
+    }
+    SECTION("more than any file can be") {
+        std::ranges::fill(std::span(image.index_file).subspan(last_page, 8), std::byte{0xff});
+    }
+    FakeFetcher fetcher(image);
+    CHECK(frames_length(image.source(), fetcher).error().kind == Failure::source);
+}
+
 }  // namespace
 }  // namespace regild::store

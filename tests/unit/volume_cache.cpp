@@ -193,9 +193,11 @@ TEST_CASE("a cache is filled with a whole version, and goes on where it was cut 
     CHECK(fetcher.requests.size() - asked < asked + 2);
     CHECK(observer.last_done == observer.last_total);
 
+    const std::size_t asked_in_all = fetcher.requests.size();
     const Result<FillReport> again = fill_cache(source, fetcher, cache, observer, stop);
     REQUIRE(again.ok());
     CHECK(again->fetched == Blocks(0));
+    CHECK(fetcher.requests.size() == asked_in_all);
     const std::vector<BlockRange> session{blocks(0, 300)};
     const auto volume = make_session_volume(image, session);
     const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
@@ -249,18 +251,78 @@ TEST_CASE("a cache that is too small is filled no further than it keeps, with no
     test::SilentObserver observer;
     const StopFlag stop;
     FakeFetcher fetcher(image);
+    // An index that says less than there is does no harm.
+    const std::size_t last_page = image.index_file.size() - format::index_page_size;
+    std::ranges::fill(std::span(fetcher.files[source.index_url.with_credentials()]).subspan(last_page, 8),
+                      std::byte{0});
     const Result<FillReport> filled = fill_cache(source, fetcher, cache, observer, stop);
     REQUIRE(filled.ok());
     CHECK_FALSE(filled->whole);
     CHECK(filled->fetched < Blocks(2000));
 
     FakeFetcher lying(image);
+    lying.files = fetcher.files;
     std::ranges::fill(lying.files[source.data_url.with_credentials()], std::byte{7});
     store::Cache empty = store::Cache::open(device).value();
     empty.drop();
     const Result<FillReport> refused = fill_cache(source, lying, empty, observer, stop);
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().kind == Failure::source);
+}
+
+TEST_CASE("a version that does not fit the cache is not fetched, and what sessions ask for stays") {
+    const BlockSize block_size = test::block_size_of(4096);
+    const GoldenImage image =
+        make_golden_image(block_size, MiB(16), [](std::uint64_t n) { return n % 64 == 63; });
+    const store::Source source = image.source();
+    MemoryStorage device(MiB(2));
+    std::vector<BlockRange> session{blocks(0, 60)};
+    for (std::uint64_t at = 1000; at < 2000; at += 20)
+        session.push_back(blocks(at, 1));
+    {
+        store::Cache cache = store::Cache::open(device).value();
+        FakeFetcher fetcher(image);
+        REQUIRE(restore_with(&cache, *make_session_volume(image, session), image, fetcher).ok());
+    }
+    const ByteVector before = device.content();
+    for (int times = 0; times < 2; ++times) {
+        store::Cache cache = store::Cache::open(device).value();
+        FakeFetcher fetcher(image);
+        test::SilentObserver observer;
+        const StopFlag stop;
+        const Result<FillReport> filled = fill_cache(source, fetcher, cache, observer, stop);
+        REQUIRE_FALSE(filled.ok());
+        CHECK(filled.error().kind == Failure::refused);
+        CHECK(filled.error().message.find("image.zst of version 1, 15.8 MiB, does not fit the cache, of "
+                                          "which 1.8 MiB can be filled") != std::string::npos);
+        REQUIRE(fetcher.requests.size() == 1);
+        CHECK(fetcher.requests[0].url == source.index_url.with_credentials());
+        CHECK(fetcher.requests[0].length == Bytes(format::index_page_size));
+        CHECK(device.content() == before);
+    }
+    store::Cache cache = store::Cache::open(device).value();
+    const auto volume = make_session_volume(image, session);
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
+    REQUIRE(restore_with(&cache, *volume, image, *offline).ok());
+    require_done(*volume, image);
+}
+
+TEST_CASE("a version that fits only when it is compressed is fetched") {
+    // A quarter of it is not zero, and the rest is no frame.
+    const GoldenImage image =
+        make_golden_image(test::block_size_of(4096), MiB(16), [](std::uint64_t n) { return n % 64 >= 16; });
+    MemoryStorage device(MiB(8));
+    store::Cache cache = store::Cache::open(device).value();
+    FakeFetcher fetcher(image);
+    test::SilentObserver observer;
+    const StopFlag stop;
+    CHECK(fill_cache(image.source(), fetcher, cache, observer, stop)->whole);
+    CHECK(std::ranges::count_if(fetcher.requests, [](const FakeFetcher::Request& request) {
+              return request.length == Bytes(format::index_page_size);
+          }) == 1);
+    // Where all of it is there already nobody is asked whether it fits.
+    const std::unique_ptr<net::Fetcher> offline = test::offline_fetcher();
+    CHECK(fill_cache(image.source(), *offline, cache, observer, stop)->whole);
 }
 
 TEST_CASE("a cache far smaller than the image serves what sessions keep asking for") {

@@ -88,11 +88,13 @@ Result<ExitCode> fill(const Environment& environment, const format::Configuratio
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: what was fetched is kept; run it again to go on"};
     if (!report) return report.error();
-    environment.out << printable(record->image) << " version " << record->image_version << ": "
-                    << report->fetched.count() << " of " << report->wanted.count() << " blocks fetched ("
-                    << format_size(fetcher->totals().received) << "); "
-                    << (report->whole ? "the cache has all of it\n"
-                                      : "the cache is full and does not have all of it\n");
+    const std::string fetched = record->image + " version " + std::to_string(record->image_version) + ": " +
+                                std::to_string(report->fetched.count()) + " of " +
+                                std::to_string(report->wanted.count()) + " blocks fetched (" +
+                                format_size(fetcher->totals().received) + "); ";
+    if (!report->whole)
+        return Error{Failure::refused, fetched + "the cache is full and does not have all of it"};
+    environment.out << printable(fetched) << "the cache has all of it\n";
     return ExitCode::clean;
 }
 

@@ -112,4 +112,26 @@ format::Frame FrameLocator::frame(BlockIndex block) const {
     return page->second.frame(block.value() % format::frames_per_page);
 }
 
+Bytes longest_frames(const format::Manifest& manifest) {
+    return Bytes(manifest.blocks().count() * codec::longest_frame(manifest.block_size.bytes()).count());
+}
+
+Result<Bytes> frames_length(const Source& source, net::Fetcher& fetcher) {
+    std::array<std::byte, format::index_page_size> bytes{};
+    const Bytes last = format::index_file_size(source.manifest.blocks()) - Bytes(bytes.size());
+    const net::Range range{last, bytes, 0};
+    Bytes length;
+    const auto arrived = [&](std::size_t) -> Result<void> {
+        const auto page = format::FrameIndexPage::parse(bytes);
+        if (page) length = page->frame(format::frames_per_page - 1).end();
+        if (!page || length > longest_frames(source.manifest))
+            return Error{Failure::source,
+                         "no image.zst is as long as it says: check the server and the caches before it"};
+        return {};
+    };
+    Result<void> fetched = fetcher.get_ranges(source.index_url, std::span(&range, 1), arrived, [](Bytes) {});
+    if (!fetched) return fetched.error();
+    return length;
+}
+
 }  // namespace regild::store

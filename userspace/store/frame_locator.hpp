@@ -38,4 +38,10 @@ class FrameLocator {
     std::map<PageNumber, format::FrameIndexPage> pages_;
 };
 
+// How long image.zst is, as the last page of its index says: one request, of 104 bytes. Failure::source:
+// longer than the frames of all blocks can be.
+Result<Bytes> frames_length(const Source& source, net::Fetcher& fetcher);
+// What it is at most.
+Bytes longest_frames(const format::Manifest& manifest);
+
 }  // namespace regild::store

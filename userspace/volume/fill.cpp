@@ -22,6 +22,52 @@ constexpr std::size_t slots = 4;
 // With room for the few bytes by which frames are longer than blocks that do not compress.
 constexpr Bytes longer{KiB(4)};
 
+// Of the ring: what is put besides, such as hash blocks, must not take the place of what is kept.
+Bytes room_in(const store::Cache& cache) {
+    return Bytes(cache.geometry().ring_length().count() / 10 * 9);
+}
+
+// Before its first request it finds out whether the cache has room for the whole version.
+class RoomFirst final : public net::Fetcher {
+  public:
+    RoomFirst(const store::Source& source, net::Fetcher& fetcher, Bytes room)
+        : source_(source),
+          fetcher_(fetcher),
+          room_(room),
+          has_room_(store::longest_frames(source.manifest) <= room) {}
+
+    Result<std::string> get(const net::Url& url, std::size_t limit) override {
+        return fetcher_.get(url, limit);
+    }
+    using net::Fetcher::get_ranges;
+    Result<void> get_ranges(const net::Url& url, net::Ranges& ranges) override {
+        if (Result<void> found = find_room(); !found) return found;
+        return fetcher_.get_ranges(url, ranges);
+    }
+    bool refute(const net::Url& url) override { return fetcher_.refute(url); }
+    net::Totals totals() const override { return fetcher_.totals(); }
+
+  private:
+    Result<void> find_room() {
+        if (has_room_) return {};
+        const Result<Bytes> length = store::frames_length(source_, fetcher_);
+        if (!length) return length.error();
+        if (*length > room_)
+            return Error{Failure::refused,
+                         "image.zst of version " + std::to_string(source_.manifest.version) + ", " +
+                             format_size(*length) + ", does not fit the cache, of which " +
+                             format_size(room_) +
+                             " can be filled: nothing is fetched, such a cache keeps what restores fetch"};
+        has_room_ = true;
+        return {};
+    }
+
+    const store::Source& source_;
+    net::Fetcher& fetcher_;
+    const Bytes room_;
+    bool has_room_;
+};
+
 class Filling final : net::Ranges {
   public:
     Filling(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher, store::Nearby& nearby,
@@ -90,7 +136,7 @@ class Filling final : net::Ranges {
 
     bool is_full() const {
         const Bytes stays = kept_ + cache_.renewable();
-        return stays.count() > cache_.geometry().ring_length().count() / 10 * 9;
+        return stays > room_in(cache_);
     }
 
     // The table of a cache promises more than it keeps: it is read.
@@ -227,10 +273,11 @@ Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher
         .first = BlockIndex(), .count = source.manifest.blocks(), .from = all_from, .at_once = MiB(4)};
     store::Nearby nearby(source.manifest, {.cache = &cache});
     FrameVerifiers verifiers(source.manifest);
-    Filling filling(whole, source, fetcher, nearby, verifiers, observer, stop);
+    RoomFirst room_first(source, fetcher, room_in(cache));
+    Filling filling(whole, source, room_first, nearby, verifiers, observer, stop);
     Result<FillReport> filled = filling.run();
     while (!filled &&
-           has_next_index({filled.error(), verifiers.take_found_wrong()}, source, fetcher, observer)) {
+           has_next_index({filled.error(), verifiers.take_found_wrong()}, source, room_first, observer)) {
         filling.forget_frames();
         filled = filling.run();
     }

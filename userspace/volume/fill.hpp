@@ -36,7 +36,8 @@ struct FillReport {
 Result<FillReport> fill_cache(const Wanted& wanted, const store::Source& source, net::Fetcher& fetcher,
                               store::Nearby& nearby, FrameVerifiers& verifiers, Observer& observer,
                               const StopFlag& stop);
-// With the whole version, in spite of a mirror whose index is wrong.
+// With the whole version, in spite of a mirror whose index is wrong. Failure::refused: it does not fit, and
+// the cache is as it was.
 Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher, store::Cache& cache,
                               Observer& observer, const StopFlag& stop);
 
