@@ -17,6 +17,7 @@ RESTORE_BYTES_ZEROED = 2.2e6
 LINK_SECONDS = {"100 Mbit/s, 20 ms": 1.1, "20 Mbit/s, 80 ms": 4.0}
 LINK_OF_FLOOR = 1.05
 SCATTERED_SECONDS = 0.8
+SCATTERED_INDEX = 3  # percent of the bytes
 CACHE_SECONDS = 1.0
 HTTPS_CPU = 1.3
 PROVISION_BYTES = 1.04
@@ -111,6 +112,8 @@ def scattered(results):
         if results.has(case, method):
             yield most(f"restore, 1000 blocks scattered, 1 Gbit/s, 20 ms{how}", results.median(case, method),
                        SCATTERED_SECONDS, "s")
+            yield most(f"restore, 1000 blocks scattered{how}, the index's share of the bytes of HTTP",
+                       100 * results.median(case, method, "index"), SCATTERED_INDEX, "%")
 
 
 def warm_cache(results):

@@ -37,12 +37,14 @@ for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 @dataclass
 class Sample:
     """One run: seconds on the clock and of processors, MiB of resident memory, and the bytes of HTTP and requests
-    that the server counted; `regild`: which of its commands it was, if one."""
+    that the server counted; `index`: the share of these bytes that image.index took; `regild`: which of its commands it
+    was, if one."""
     seconds: float
     cpu: float
     rss: float
     wire: int = 0
     requests: int = 0
+    index: float = 0
     output: str = ""
     regild: str = ""
 
@@ -125,19 +127,21 @@ class Server:
                               check=check).returncode
 
     def counted(self):
-        """Bytes and requests since the last call."""
+        """Bytes, requests, and image.index's share of the bytes, since the last call."""
         self._settle()
         with open(self.folder / "wire.log", encoding="utf-8") as log:
             log.seek(self._seen)
             text = log.read()
             self._seen = log.tell()
         lines = [line.split("|") for line in text.splitlines() if not line.endswith("|/sentinel")]
-        return sum(int(sent) + int(asked) for sent, asked, _ in lines), len(lines)
+        wire = sum(int(sent) + int(asked) for sent, asked, _ in lines)
+        index = sum(int(sent) + int(asked) for sent, asked, uri in lines if uri.endswith("/image.index"))
+        return wire, len(lines), index / max(wire, 1)
 
     def measure(self, command, namespace=None, stdin=None):
         self.counted()
         sample = measure(command, namespace, stdin)
-        sample.wire, sample.requests = self.counted()
+        sample.wire, sample.requests, sample.index = self.counted()
         return sample
 
     def close(self):
