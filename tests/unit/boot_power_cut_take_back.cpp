@@ -52,7 +52,7 @@ struct StagingCuts : CutKiosk {
     // As `regild update --stage` does.
     void stage() {
         volume::OpenCache opened = volume::open_cache(configuration.cache).value();
-        const auto disk = volume::open_golden_copy(configuration.data);
+        const auto disk = block::Device::open(configuration.data, block::Access::read);
         const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, stop);
         const net::Url url = net::parse_document_url(configuration.source).value();
         with_log([&](log::WriteLog& log) {

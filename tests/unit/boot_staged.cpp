@@ -26,7 +26,7 @@ struct StagedKiosk : ProvisionedKiosk {
     // As `regild update --stage` does.
     void stage() {
         volume::OpenCache cache = volume::open_cache(configuration.cache).value();
-        const auto disk = volume::open_golden_copy(configuration.data);
+        const auto disk = block::Device::open(configuration.data, block::Access::read);
         const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, stop);
         const net::Url url = test::url("file://" + (directory / "store/kiosk/stable.json").string());
         with_log([&](log::WriteLog& log) {
@@ -165,7 +165,7 @@ TEST_CASE("the way back is staged where it is wanted, and said to be there where
     StagedKiosk kiosk(400);
     const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
     const net::Url url = net::parse_document_url(kiosk.configuration.source).value();
-    const auto disk = volume::open_golden_copy(kiosk.configuration.data);
+    const auto disk = block::Device::open(kiosk.configuration.data, block::Access::read);
     const auto stage = [&](block::Storage* way_back) {
         volume::OpenCache cache = volume::open_cache(kiosk.configuration.cache).value();
         Result<volume::StageReport> staged = volume::StageReport{};
@@ -201,7 +201,7 @@ TEST_CASE("a way back that is too large for the cache goes round in it not once"
     kiosk.publish_with_changes(3, most);
     const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
     const net::Url url = net::parse_document_url(kiosk.configuration.source).value();
-    const auto disk = volume::open_golden_copy(kiosk.configuration.data);
+    const auto disk = block::Device::open(kiosk.configuration.data, block::Access::read);
     volume::OpenCache cache = volume::open_cache(kiosk.configuration.cache).value();
     kiosk.with_log([&](log::WriteLog& log) {
         const store::Source installed = store::installed_source(url, log.record()->manifest).value();
@@ -217,7 +217,7 @@ TEST_CASE("what an update would fetch is told, without what is staged") {
     StagedKiosk kiosk;
     const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, kiosk.stop);
     const net::Url url = net::parse_document_url(kiosk.configuration.source).value();
-    const auto disk = volume::open_golden_copy(kiosk.configuration.data);
+    const auto disk = block::Device::open(kiosk.configuration.data, block::Access::read);
     kiosk.dirty(10);
     kiosk.with_log([&](log::WriteLog& log) {
         const store::Source installed = store::installed_source(url, log.record()->manifest).value();

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "store/cached_blocks.hpp"
+#include "store/golden_copy.hpp"
 #include "temporary_directory.hpp"
 
 namespace regild::cli {
@@ -47,23 +49,23 @@ TEST_CASE("the report of a restore has every figure") {
     summary.exit_code = ExitCode::restored;
     summary.seconds = 1.23456;
     summary.decisions = {"restoring"};
-    summary.report = boot::BootReport{.outcome = boot::BootOutcome::restored,
-                                      .image = "kiosk",
-                                      .version = 3,
-                                      .document = "",
-                                      .block_size = *BlockSize::from_bytes(4096),
-                                      .blocks = Blocks(100),
-                                      .restore = {.marked = Blocks(10),
-                                                  .fetched = Blocks(5),
-                                                  .cached = Blocks(0),
-                                                  .copied = Blocks(0),
-                                                  .zeroed = Blocks(3),
-                                                  .already_right = Blocks(2),
-                                                  .read_back = Blocks(8),
-                                                  .rewritten = Blocks(1),
-                                                  .bytes_fetched = Bytes(24576),
-                                                  .requests = 4},
-                                      .mapped = "/dev/mapper/kiosk"};
+    summary.report = boot::BootReport{
+        .outcome = boot::BootOutcome::restored,
+        .image = "kiosk",
+        .version = 3,
+        .document = "",
+        .block_size = *BlockSize::from_bytes(4096),
+        .blocks = Blocks(100),
+        .restore = {.marked = Blocks(13),
+                    .fetched = Blocks(5),
+                    .nearby = {{&store::cached_blocks, Blocks(1)}, {&store::golden_copy, Blocks(2)}},
+                    .zeroed = Blocks(3),
+                    .already_right = Blocks(2),
+                    .read_back = Blocks(8),
+                    .rewritten = Blocks(1),
+                    .bytes_fetched = Bytes(24576),
+                    .requests = 4},
+        .mapped = "/dev/mapper/kiosk"};
     const nlohmann::json expected = {{"format", 1},
                                      {"outcome", "restored"},
                                      {"exit_code", 3},
@@ -75,11 +77,11 @@ TEST_CASE("the report of a restore has every figure") {
                                      {"document", nullptr},
                                      {"block_size", 4096},
                                      {"blocks", 100},
-                                     {"marked_blocks", 10},
-                                     {"marked_bytes", 40960},
+                                     {"marked_blocks", 13},
+                                     {"marked_bytes", 53248},
                                      {"fetched_blocks", 5},
-                                     {"cached_blocks", 0},
-                                     {"copied_blocks", 0},
+                                     {"cached_blocks", 1},
+                                     {"copied_blocks", 2},
                                      {"zeroed_blocks", 3},
                                      {"read_back_blocks", 8},
                                      {"rewritten_blocks", 1},

@@ -2,6 +2,7 @@
 // Restores with a cache: what it has is not fetched, and nothing of it is believed.
 #include <catch2/catch.hpp>
 
+#include "store/cached_blocks.hpp"
 #include "volume/fill.hpp"
 #include "volume_fixture.hpp"
 
@@ -56,7 +57,7 @@ TEST_CASE("what a provisioning fetched a later restore has without a network") {
     const Result<RestoreReport> report = restore_with(&cache, *volume, image, *offline);
     REQUIRE(report.ok());
     require_done(*volume, image);
-    CHECK(report->cached == Blocks(7));
+    CHECK(report->from(store::cached_blocks) == Blocks(7));
     CHECK(report->zeroed == Blocks(8));
     CHECK(report->fetched == Blocks(0));
     CHECK(report->requests == 0);
@@ -74,7 +75,7 @@ TEST_CASE("what the cache does not have is fetched, and then it has it") {
         REQUIRE(report.ok());
         require_done(*volume, image);
         CHECK(report->fetched == Blocks(first ? 3 : 1));
-        CHECK(report->cached == Blocks(first ? 0 : 2));
+        CHECK(report->from(store::cached_blocks) == Blocks(first ? 0 : 2));
         // The second time the tree is known; a page of the index and block 101 are not.
         if (!first) CHECK(fetcher.requests.size() == 2);
     }
@@ -139,7 +140,7 @@ TEST_CASE("a hostile cache that swaps its chunks is believed nothing") {
     const Result<RestoreReport> report = restore_with(&cache, *volume, image, fetcher);
     REQUIRE(report.ok());
     require_done(*volume, image);
-    CHECK(report->cached == Blocks(0));
+    CHECK(report->from(store::cached_blocks) == Blocks(0));
     CHECK(report->fetched == Blocks(7));
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "volume/plan.hpp"
 
+#include <array>
 #include <catch2/catch.hpp>
+
+#include "store/nearby.hpp"
 
 namespace regild::volume {
 namespace {
@@ -9,15 +12,23 @@ namespace {
 // Each frame is ten bytes long, one behind the other.
 constexpr BatchLimits wide{Bytes(160), Bytes(10000), 1000, 1000};
 
-// Block n has a digest of its own; what `is_zero` names is zero, what `is_cached` names is in the cache.
+constexpr store::NearbyKind here{"here", "kept"};
+constexpr store::NearbyKind there{"there", "brought"};
+
+const store::NearbyKind* nowhere(std::uint64_t) {
+    return nullptr;
+}
+
+// Block n has a digest of its own; what `is_zero` names is zero, and where it is nearby tells `place_of`.
 std::function<std::optional<BlockContent>(BlockIndex)> contents(
     const std::function<bool(std::uint64_t)>& is_zero,
-    const std::function<bool(std::uint64_t)>& is_cached = [](std::uint64_t) { return false; }) {
+    const std::function<const store::NearbyKind*(std::uint64_t)>& place_of = nowhere) {
     return [=](BlockIndex block) {
         BlockContent content;
         content.digest[1] = static_cast<std::byte>(block.value());
         if (is_zero(block.value())) return content;
-        content.kind = is_cached(block.value()) ? Step::Kind::cached : Step::Kind::fetch;
+        content.from = place_of(block.value());
+        content.kind = content.from ? Step::Kind::nearby : Step::Kind::fetch;
         content.frame = {Bytes(block.value() * 10), Bytes(10)};
         return content;
     };
@@ -106,8 +117,8 @@ TEST_CASE("what is read between frames counts in the limits of request and memor
 
 TEST_CASE("nothing joins a request that has been asked for, or over a frame from elsewhere") {
     const BatchLimits limits{Bytes(160), Bytes(10000), 1000, 1000, Bytes(20)};
-    const auto cached_at_two =
-        contents([](std::uint64_t) { return false; }, [](std::uint64_t n) { return n == 2; });
+    const auto cached_at_two = contents([](std::uint64_t) { return false; },
+                                        [](std::uint64_t n) { return n == 2 ? &here : nullptr; });
     Batch batch;
     REQUIRE(extend(batch, set_of(10, {blocks(0, 1)}), blocks(0, 1), limits, cached_at_two) == BlockIndex(1));
     batch.sealed = 1;
@@ -205,15 +216,21 @@ TEST_CASE("neighbours whose frames are not are asked for one by one") {
     REQUIRE(batch.steps[1].place == Bytes(10));
 }
 
-TEST_CASE("what the cache has is no part of a request") {
+TEST_CASE("what is nearby is no part of a request, and each source has steps of its own") {
     Batch batch;
     const BlockSet marks = set_of(6, {blocks(0, 6)});
-    const auto cached_in_the_middle =
-        contents([](std::uint64_t) { return false; }, [](std::uint64_t n) { return n == 2 || n == 3; });
-    REQUIRE(extend(batch, marks, blocks(0, 6), wide, cached_in_the_middle) == BlockIndex(6));
-    Step cached = fetch(blocks(2, 2), 2, 1);
-    cached.kind = Step::Kind::cached;
-    REQUIRE(batch.steps == std::vector<Step>{fetch(blocks(0, 2), 0, 0), cached, fetch(blocks(4, 2), 4, 2)});
+    const std::array<const store::NearbyKind*, 6> places{nullptr, &here, &here, &there};
+    const auto some_nearby =
+        contents([](std::uint64_t) { return false; }, [&](std::uint64_t n) { return places[n]; });
+    REQUIRE(extend(batch, marks, blocks(0, 6), wide, some_nearby) == BlockIndex(6));
+    Step kept = fetch(blocks(1, 2), 1, 1);
+    kept.kind = Step::Kind::nearby;
+    kept.from = &here;
+    Step brought = fetch(blocks(3, 1), 3, 2);
+    brought.kind = Step::Kind::nearby;
+    brought.from = &there;
+    REQUIRE(batch.steps ==
+            std::vector<Step>{fetch(blocks(0, 1), 0, 0), kept, brought, fetch(blocks(4, 2), 4, 3)});
 }
 
 TEST_CASE("planning stops at a block of which nothing is known") {

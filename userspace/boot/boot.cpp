@@ -55,7 +55,7 @@ class Boot {
           options_(options),
           in_(surroundings),
           versions_(configuration, surroundings.trust, surroundings.observer, surroundings.stop, [this] {
-              return volume::TreeSources{fetcher(), cache_.cache.get(), in_.observer};
+              return volume::TreeSources{fetcher(), nearby_.devices().cache, in_.observer};
           }) {}
     Boot(const Boot&) = delete;
 
@@ -103,8 +103,7 @@ class Boot {
     const BootOptions& options_;
     const Surroundings& in_;
     std::unique_ptr<net::Fetcher> fetcher_;
-    volume::OpenCache cache_;
-    std::unique_ptr<block::Device> golden_copy_;
+    volume::OpenNearby nearby_;
     Versions versions_;
     bool taken_back_ = false;  // what is newer is not to be had: it is not asked for again
     BootReport report_;
@@ -257,31 +256,25 @@ Result<void> Boot::restore(volume::Restore& restore, volume::Volume& volume) {
 
 // A boot goes on without those that are no good.
 void Boot::open_nearby() {
-    const auto take = [this](const std::string& device, auto open, auto& into, const char* what) {
-        if (device.empty()) return;
-        auto opened = open(device);
-        if (opened)
-            into = *std::move(opened);
-        else
-            in_.observer.event(opened.error().message + ": going on without a " + what);
+    const auto go_on = [this](const Error& why, const store::NearbyKind& kind) -> Result<void> {
+        in_.observer.event(why.message + ": going on without a " + kind.name);
+        return {};
     };
-    take(configuration_.cache, volume::open_cache, cache_, "cache");
-    take(configuration_.golden_copy, volume::open_golden_copy, golden_copy_, "golden copy");
+    if (Result<volume::OpenNearby> opened = volume::open_nearby(configuration_, go_on))
+        nearby_ = *std::move(opened);
 }
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
     const Blocks marked = volume.log().bitmap().marked();
     if (marked > Blocks(0) && may_ask_some())
-        in_.observer.event(std::string(cache_.cache || golden_copy_
-                                           ? "what no local device has is fetched from "
-                                           : "fetching from ") +
-                           source.data_url.shown());
+        in_.observer.event(
+            std::string(nearby_.any() ? "what no local device has is fetched from " : "fetching from ") +
+            source.data_url.shown());
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
-                            {cache_.cache.get(), golden_copy_.get()},
-                            {most_to_fetch(), configuration_.read_back});
+                            nearby_.devices(), {most_to_fetch(), configuration_.read_back});
     Result<void> done = this->restore(restore, volume);
-    if (cache_.cache && cache_.cache->error())
-        in_.observer.event(cache_.cache->error()->message + ": the cache is not used");
+    if (const store::Cache* cache = nearby_.devices().cache; cache && cache->error())
+        in_.observer.event(cache->error()->message + ": the cache is not used");
     report_.restore = restore.report();
     return done;
 }
@@ -333,8 +326,7 @@ Error Boot::give_up(const Error& error) {
 }
 
 Result<bool> Boot::attempt() {
-    cache_ = {};
-    golden_copy_.reset();
+    nearby_ = {};
     const block::Access look_access = options_.no_map ? block::Access::exclusive : block::Access::read;
     Result<volume::Volume> opened = wait_for_volume(look_access);
     if (!opened) return opened.error();

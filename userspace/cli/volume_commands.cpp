@@ -52,14 +52,15 @@ class Run {
         return "; to " + purpose + ": regild " + command + " --data " + configuration_.data + " --log " +
                configuration_.log + " --source " + (source ? source->shown() : "URL");
     }
-    // Opened when it is needed; nullptr: there is none.
-    Result<store::Cache*> cache() {
-        if (!cache_.cache) {
-            Result<volume::OpenCache> opened = cache_of(configuration_);
+    // Opened when they are needed.
+    Result<volume::NearbyDevices> nearby() {
+        if (!nearby_) {
+            Result<volume::OpenNearby> opened = volume::open_nearby(
+                configuration_, [](const Error& why, const store::NearbyKind&) { return Result<void>(why); });
             if (!opened) return opened.error();
-            cache_ = *std::move(opened);
+            nearby_ = *std::move(opened);
         }
-        return cache_.cache.get();
+        return nearby_->devices();
     }
     Result<void> format(volume::Volume& volume) {
         const Result<net::Url> document = url();
@@ -91,7 +92,7 @@ class Run {
     std::unique_ptr<Observer> observer_;
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
-    volume::OpenCache cache_;
+    std::optional<volume::OpenNearby> nearby_;
     std::optional<store::Source> way_back_;  // of an update, that was put into the cache
 };
 
@@ -109,16 +110,16 @@ Result<bool> Run::update(volume::Volume& volume) {
                                            "back from it, before another one is installed"};
     const store::Source* const offered = &**newer;
     if (Result<void> fits = volume.check_fits(offered->manifest); !fits) return fits.error();
-    const Result<store::Cache*> cache = this->cache();
-    if (!cache) return cache.error();
-    const volume::TreeSources trees{fetcher(), *cache, observer()};
+    const Result<volume::NearbyDevices> nearby = this->nearby();
+    if (!nearby) return nearby.error();
+    const volume::TreeSources trees{fetcher(), nearby->cache, observer()};
     const Result<volume::Update> update =
         volume::update(volume.log(), *installed, *offered, configuration_.trial_boots, trees);
     if (!update) return update.error();
     const BlockSize block_size = offered->manifest.block_size;
     observer().event(image_text(volume.record()) + ": " + blocks_text(update->marked, block_size) +
                      " differ from version " + std::to_string(installed->manifest.version));
-    if (!*cache || !volume::will_be_on_trial(volume.record())) return true;
+    if (!nearby->cache || !volume::will_be_on_trial(volume.record())) return true;
     const Result<bool> kept =
         volume::keep_way_back(*installed, *offered, volume.data(), trees, environment_.stop);
     if (!kept) return kept;
@@ -130,20 +131,14 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
     const Result<store::Source> source = installed_source(volume);
     if (!source) return source.error();
     if (Result<void> repaired = volume.repair(); !repaired) return repaired;
-    const Result<store::Cache*> opened_cache = this->cache();
-    if (!opened_cache) return opened_cache.error();
-    store::Cache* const cache = *opened_cache;
-    std::unique_ptr<block::Device> copy;
-    if (!configuration_.golden_copy.empty()) {
-        Result<std::unique_ptr<block::Device>> opened = volume::open_golden_copy(configuration_.golden_copy);
-        if (!opened) return opened.error();
-        copy = *std::move(opened);
-    }
+    const Result<volume::NearbyDevices> nearby = this->nearby();
+    if (!nearby) return nearby.error();
     volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
-                            {cache, copy.get()}, {max_fetch, configuration_.read_back});
+                            *nearby, {max_fetch, configuration_.read_back});
     Result<void> done = restore.attempt();
-    if (cache && cache->error()) observer().event(cache->error()->message + ": the cache is not used");
-    if (done && way_back_) volume::tell_of_way_back(*way_back_, *source, {fetcher(), cache, observer()});
+    if (nearby->cache && nearby->cache->error())
+        observer().event(nearby->cache->error()->message + ": the cache is not used");
+    if (done && way_back_) volume::tell_of_way_back(*way_back_, *source, {fetcher(), nearby->cache, observer()});
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left
     if (!done)

@@ -45,8 +45,8 @@ void add_restore(ordered_json& json, BlockSize block_size, const volume::Restore
     json["marked_blocks"] = report.marked.count();
     json["marked_bytes"] = block_size.bytes_of(report.marked).count();
     json["fetched_blocks"] = report.fetched.count();
-    json["cached_blocks"] = report.cached.count();
-    json["copied_blocks"] = report.copied.count();
+    for (const store::NearbyKind* kind : volume::nearby_kinds())
+        json[std::string(kind->taken) + "_blocks"] = report.from(*kind).count();
     json["zeroed_blocks"] = report.zeroed.count();
     json["already_right_blocks"] = report.already_right.count();
     json["read_back_blocks"] = report.read_back.count();
@@ -73,9 +73,10 @@ void print_restore(std::ostream& out, bool as_json, volume::Volume& volume, cons
     snprintf(seconds, sizeof(seconds), "%.1f", summary.took.count());
     out << image_text(volume.record()) << ": golden\n"
         << "restored   " << blocks_text(report.marked, block_size) << " in " << seconds << " s\n"
-        << "written    " << report.fetched.count() << " fetched, " << report.cached.count()
-        << " of the cache, " << report.copied.count() << " of the golden copy, " << report.zeroed.count()
-        << " zeroed; " << report.already_right.count() << " were right already\n";
+        << "written    " << report.fetched.count() << " fetched, ";
+    for (const store::NearbyKind* kind : volume::nearby_kinds())
+        out << report.from(*kind).count() << " of the " << kind->name << ", ";
+    out << report.zeroed.count() << " zeroed; " << report.already_right.count() << " were right already\n";
     if (report.read_back > Blocks(0))
         out << "read back  " << report.read_back.count() << ", of which " << report.rewritten.count()
             << " had to be written once more\n";

@@ -1,50 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Blocks that need no network: chunks of the cache, and behind it a golden copy, which is the image as it is
-// on another device. Neither is believed (invariant 4).
+// Blocks that need no network: local sources, each asked for what those before it do not have. None is
+// believed (invariant 4).
 #pragma once
 
-#include "block/storage.hpp"
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/units.hpp"
 #include "store/cache.hpp"
-#include "store/frame_verifier.hpp"
 
 namespace regild::store {
 
-struct NearbyDevices {
-    Cache* cache = nullptr;
-    block::Storage* golden_copy = nullptr;  // block n of the image at the same place, of any version
+// What reports call a kind of source, and the blocks that were written from one.
+struct NearbyKind {
+    const char* name;
+    const char* taken;
 };
 
-// Not thread-safe.
+// Each kind is a class in a file of its own. Not thread-safe.
+class NearbySource {
+  public:
+    explicit NearbySource(const NearbyKind& kind) : kind_(kind) {}
+    virtual ~NearbySource() = default;
+    const NearbyKind& kind() const { return kind_; }
+    // Whether take() may well find it. No content is read.
+    virtual bool may_have(BlockIndex block, const Digest& digest) = 0;
+    // A frame of that block, verified. What cannot be read is not there.
+    virtual std::optional<ByteVector> take(BlockIndex block, const Digest& digest) = 0;
+
+  private:
+    const NearbyKind& kind_;
+};
+
 class Nearby {
   public:
-    // All must outlive it.
-    Nearby(const format::Manifest& manifest, NearbyDevices devices);
+    // In the order in which they are asked. The cache, if there is one, keeps what is fetched; it outlives
+    // this.
+    Nearby(std::vector<std::unique_ptr<NearbySource>> sources, Cache* cache)
+        : sources_(std::move(sources)), cache_(cache) {}
 
-    Cache* cache() const { return devices_.cache; }
-    // Whether take() may well find it. Nothing is read but the table of the cache.
+    Cache* cache() const { return cache_; }
     bool may_have(BlockIndex block, const Digest& digest);
-
-    enum class Place { cache, golden_copy };
     struct Found {
-        Place place = Place::cache;
+        const NearbyKind* kind = nullptr;
         ByteVector frame;
     };
-    // A frame of that block, verified. What is wrong in the cache is forgotten there; what cannot be read is
-    // not there.
     std::optional<Found> take(BlockIndex block, const Digest& digest);
 
   private:
-    std::optional<ByteVector> take_from_cache(const Digest& digest);
-    std::optional<ByteVector> take_from_copy(BlockIndex block, const Digest& digest);
-    bool copy_reaches(BlockIndex block) const;
-    Bytes end_in_copy(BlockIndex block) const;
-
-    const format::Manifest& manifest_;
-    const NearbyDevices devices_;
-    FrameVerifier is_right_;
-    codec::SaltedSha256 hash_;
-    codec::Compressor compressor_;
-    block::AlignedBuffer block_;  // of the copy
+    std::vector<std::unique_ptr<NearbySource>> sources_;
+    Cache* cache_;
 };
 
 }  // namespace regild::store

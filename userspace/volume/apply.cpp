@@ -18,12 +18,10 @@ constexpr Bytes zero_piece = MiB(64);
 constexpr std::chrono::seconds commit_interval{10};
 constexpr std::size_t max_uncommitted = 65536;  // ranges
 
-Blocks& counter_of(RestoreReport& report, Step::Kind kind) {
+Blocks& counter_of(RestoreReport& report, Step::Kind kind, const store::NearbyKind* from) {
     switch (kind) {
-        case Step::Kind::cached:
-            return report.cached;
-        case Step::Kind::copied:
-            return report.copied;
+        case Step::Kind::nearby:
+            return report.nearby[from];
         case Step::Kind::zero:
             return report.zeroed;
         case Step::Kind::fetch:
@@ -102,17 +100,17 @@ Result<void> Applier::write(const Step& step, const LoadedBatch& from) {
         frames = frames.subspan(length);
         piece.count += Blocks(1);
         if (piece.count < Blocks(at_once) && piece.end() < step.blocks.end()) continue;
-        if (Result<void> written = write_piece(piece, step.kind); !written) return written;
+        if (Result<void> written = write_piece(piece, {step.kind, step.from}); !written) return written;
         piece = {piece.end(), Blocks(0)};
     }
     return {};
 }
 
 // What is at the start of the buffer.
-Result<void> Applier::write_piece(BlockRange piece, Step::Kind kind) {
+Result<void> Applier::write_piece(BlockRange piece, Origin origin) {
     if (Result<void> written = write(piece, buffer_.span()); !written) return written;
-    if (kind != Step::Kind::fetch) progress_.add(manifest_.block_size.bytes_of(piece.count));
-    add(piece, kind);
+    if (origin.first != Step::Kind::fetch) progress_.add(manifest_.block_size.bytes_of(piece.count));
+    add(piece, origin);
     return commit_when_due();
 }
 
@@ -122,7 +120,7 @@ Result<void> Applier::write(BlockRange blocks, ConstByteSpan content) {
 }
 
 void Applier::written(BlockRange blocks) {
-    add(blocks, Step::Kind::fetch);
+    add(blocks, {Step::Kind::fetch, nullptr});
 }
 
 // Piece by piece, until a stop is asked for: what is left stays in the step.
@@ -133,7 +131,7 @@ Result<void> Applier::zero(Step& step) {
         const Bytes length = length_on_disk(manifest_, piece);
         Result<void> zeroed = target_.data.zero(manifest_.block_size.offset_of(piece.first), length);
         if (!zeroed) return zeroed;
-        add(piece, Step::Kind::zero);
+        add(piece, {Step::Kind::zero, nullptr});
         progress_.add(manifest_.block_size.bytes_of(piece.count));
         step.blocks = {piece.end(), step.blocks.count - piece.count};
         if (Result<void> committed = commit_when_due(); !committed) return committed;
@@ -142,9 +140,9 @@ Result<void> Applier::zero(Step& step) {
 }
 
 // To what is uncommitted.
-void Applier::add(BlockRange piece, Step::Kind kind) {
+void Applier::add(BlockRange piece, Origin origin) {
     const std::lock_guard lock(mutex_);
-    uncommitted_.blocks[kind] += piece.count;
+    uncommitted_.blocks[origin] += piece.count;
     std::vector<BlockRange>& ranges = uncommitted_.ranges;
     if (!ranges.empty() && ranges.back().end() == piece.first)
         ranges.back().count += piece.count;
@@ -176,8 +174,8 @@ Result<void> Applier::commit() {
     if (written_)
         for (const BlockRange& range : done.ranges)
             written_->insert(range);
-    for (const auto& [kind, blocks] : done.blocks)
-        counter_of(report_, kind) += blocks;
+    for (const auto& [origin, blocks] : done.blocks)
+        counter_of(report_, origin.first, origin.second) += blocks;
     return {};
 }
 

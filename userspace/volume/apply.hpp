@@ -31,14 +31,17 @@ class Applier final : public WriteThrough {
     Result<void> apply_rest(Loader& loader);
 
   private:
+    // Of blocks: the kind of their step, and where it was, nearby.
+    using Origin = std::pair<Step::Kind, const store::NearbyKind*>;
+
     // Writes and zeroes what is ready. When a stop is asked for, only what was fetched is written: zeroing
     // may take long, and costs nothing to do again.
     Result<void> apply(LoadedBatch& batch);
     Result<void> apply_all(Loader& loader);
     Result<void> write(const Step& step, const LoadedBatch& from);
-    Result<void> write_piece(BlockRange piece, Step::Kind kind);
+    Result<void> write_piece(BlockRange piece, Origin origin);
     Result<void> zero(Step& step);
-    void add(BlockRange piece, Step::Kind kind);
+    void add(BlockRange piece, Origin origin);
     Result<void> commit_when_due();
     Result<void> commit();
 
@@ -54,7 +57,7 @@ class Applier final : public WriteThrough {
     // Written or zeroed, but still marked.
     struct Uncommitted {
         std::vector<BlockRange> ranges;
-        std::map<Step::Kind, Blocks> blocks;
+        std::map<Origin, Blocks> blocks;
     };
     std::mutex mutex_;  // guards what follows
     Uncommitted uncommitted_;

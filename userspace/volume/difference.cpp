@@ -35,8 +35,8 @@ Result<void> check_comparable(const format::Manifest& a, const format::Manifest&
 // Counts blocks that are to become those of `to`.
 class Count {
   public:
-    Count(const store::Source& to, net::Fetcher& fetcher, store::NearbyDevices nearby = {})
-        : nearby_(to.manifest, nearby), tree_(to, fetcher, nearby.cache), locator_(to, fetcher) {}
+    Count(const store::Source& to, net::Fetcher& fetcher, NearbyDevices nearby = {})
+        : nearby_(nearby_of(to.manifest, nearby)), tree_(to, fetcher, nearby.cache), locator_(to, fetcher) {}
 
     // Ascending; a piece at a time.
     Result<void> add(const BlockSet& blocks) {
@@ -80,7 +80,7 @@ class Count {
 }  // namespace
 
 Result<Difference> needed_for(const BlockSet& blocks, const store::Source& to, net::Fetcher& fetcher,
-                              store::NearbyDevices nearby) {
+                              NearbyDevices nearby) {
     Count count(to, fetcher, nearby);
     if (Result<void> added = count.add(blocks); !added) return added.error();
     return count.found;

@@ -7,7 +7,7 @@
 #include "base/stop.hpp"
 #include "block/storage.hpp"
 #include "net/fetcher.hpp"
-#include "store/nearby.hpp"
+#include "volume/nearby_devices.hpp"
 #include "store/source.hpp"
 
 namespace regild::volume {
@@ -22,7 +22,7 @@ struct Difference {
 // Of blocks that are to become those of `to`. Frames of what is nearby, where it is read and verified, are
 // not counted.
 Result<Difference> needed_for(const BlockSet& blocks, const store::Source& to, net::Fetcher& fetcher,
-                              store::NearbyDevices nearby);
+                              NearbyDevices nearby);
 // From `a` to `b`, by their hash trees. Failure::refused: their sizes, block sizes or salts differ, as those
 // of two images do. Failure::source: the hash tree of one of them is gone, or a wrong one.
 Result<Difference> version_difference(const store::Source& a, const store::Source& b, net::Fetcher& fetcher);

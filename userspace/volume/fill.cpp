@@ -6,9 +6,11 @@
 #include <deque>
 
 #include "base/progress.hpp"
+#include "store/cached_blocks.hpp"
 #include "store/frame_locator.hpp"
 #include "store/tree_reader.hpp"
 #include "volume/fetched.hpp"
+#include "volume/nearby_devices.hpp"
 #include "volume/next_index.hpp"
 
 namespace regild::volume {
@@ -143,7 +145,7 @@ class Filling final : net::Ranges {
     bool is_there(BlockIndex block, const Digest& digest) {
         const std::optional<store::Nearby::Found> found = nearby_.take(block, digest);
         if (!found) return false;
-        if (found->place != store::Nearby::Place::cache) {
+        if (found->kind != &store::cached_blocks) {
             if (!wanted_.keeps_copy) return true;
             if (is_full()) return false;
             cache_.put(digest, found->frame);
@@ -271,7 +273,7 @@ Result<FillReport> fill_cache(const store::Source& source, net::Fetcher& fetcher
     const auto all_from = [&](BlockIndex at) { return BlockSet({at, std::min(piece, end - at)}, true); };
     const Wanted whole{
         .first = BlockIndex(), .count = source.manifest.blocks(), .from = all_from, .at_once = MiB(4)};
-    store::Nearby nearby(source.manifest, {.cache = &cache});
+    store::Nearby nearby = nearby_of(source.manifest, {.cache = &cache});
     FrameVerifiers verifiers(source.manifest);
     RoomFirst room_first(source, fetcher, room_in(cache));
     Filling filling(whole, source, room_first, nearby, verifiers, observer, stop);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "store/cached_blocks.hpp"
+
 namespace regild::volume {
 namespace {
 
@@ -155,9 +157,9 @@ bool Loader::take_nearby(BlockIndex block, BlockContent& content) {
     const std::optional<store::Nearby::Found> found = nearby_.take(block, content.digest);
     if (!found) return false;
     const ByteVector& frame = found->frame;
-    const bool cached = found->place == store::Nearby::Place::cache;
-    if (cached) nearby_.cache()->put(content.digest, frame);
-    content.kind = cached ? Step::Kind::cached : Step::Kind::copied;
+    if (found->kind == &store::cached_blocks) nearby_.cache()->put(content.digest, frame);
+    content.kind = Step::Kind::nearby;
+    content.from = found->kind;
     content.frame = {open_->batch.size, Bytes(frame.size())};
     open_->frames.resize(open_->batch.size.count());
     open_->frames.insert(open_->frames.end(), frame.begin(), frame.end());

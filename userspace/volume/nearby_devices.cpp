@@ -2,8 +2,12 @@
 #include "volume/nearby_devices.hpp"
 
 #include <regild/regild_format.h>
+#include <array>
+
 #include "block/identity.hpp"
 #include "block/probe.hpp"
+#include "store/cached_blocks.hpp"
+#include "store/golden_copy.hpp"
 
 namespace regild::volume {
 namespace {
@@ -39,6 +43,14 @@ Result<OpenCache> open_with(const std::string& path_or_tag, block::Access access
     return OpenCache{*std::move(device), std::make_unique<store::Cache>(*std::move(cache))};
 }
 
+Result<std::unique_ptr<block::Device>> open_golden_copy(const std::string& path_or_tag) {
+    const Result<std::string> path = block::resolve(path_or_tag);
+    if (!path) return path.error().context("golden copy");
+    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, block::Access::read);
+    if (!device) return device.error().context("golden copy");
+    return device;
+}
+
 }  // namespace
 
 Result<OpenCache> open_cache(const std::string& path_or_tag) {
@@ -49,12 +61,34 @@ Result<OpenCache> look_at_cache(const std::string& path_or_tag) {
     return open_with(path_or_tag, block::Access::read, &store::Cache::look);
 }
 
-Result<std::unique_ptr<block::Device>> open_golden_copy(const std::string& path_or_tag) {
-    const Result<std::string> path = block::resolve(path_or_tag);
-    if (!path) return path.error().context("golden copy");
-    Result<std::unique_ptr<block::Device>> device = block::Device::open(*path, block::Access::read);
-    if (!device) return device.error().context("golden copy");
-    return device;
+store::Nearby nearby_of(const format::Manifest& manifest, const NearbyDevices& devices) {
+    std::vector<std::unique_ptr<store::NearbySource>> sources;
+    if (devices.cache) sources.push_back(std::make_unique<store::CachedBlocks>(manifest, *devices.cache));
+    if (devices.golden_copy)
+        sources.push_back(std::make_unique<store::GoldenCopy>(manifest, *devices.golden_copy));
+    return {std::move(sources), devices.cache};
+}
+
+std::span<const store::NearbyKind* const> nearby_kinds() {
+    static constexpr std::array kinds{&store::cached_blocks, &store::golden_copy};
+    return kinds;
+}
+
+Result<OpenNearby> open_nearby(const format::Configuration& configuration, const NearbyFailed& failed) {
+    OpenNearby nearby;
+    const auto take = [&](const std::string& device, auto open, auto& into,
+                          const store::NearbyKind& kind) -> Result<void> {
+        if (device.empty()) return {};
+        auto opened = open(device);
+        if (!opened) return failed(opened.error(), kind);
+        into = *std::move(opened);
+        return {};
+    };
+    Result<void> taken = take(configuration.cache, open_cache, nearby.cache, store::cached_blocks);
+    if (taken)
+        taken = take(configuration.golden_copy, open_golden_copy, nearby.golden_copy, store::golden_copy);
+    if (!taken) return taken.error();
+    return nearby;
 }
 
 }  // namespace regild::volume

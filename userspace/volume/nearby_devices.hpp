@@ -3,11 +3,15 @@
 // may become one (invariant 10).
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "block/device.hpp"
-#include "store/cache.hpp"
+#include "format/configuration.hpp"
+#include "format/manifest.hpp"
+#include "store/nearby.hpp"
 
 namespace regild::volume {
 
@@ -24,7 +28,26 @@ Result<OpenCache> open_cache(const std::string& path_or_tag);
 // The same to be read only, whoever has it, see store::Cache::look.
 Result<OpenCache> look_at_cache(const std::string& path_or_tag);
 
-// To be read only; somebody else may have it, or write to it.
-Result<std::unique_ptr<block::Device>> open_golden_copy(const std::string& path_or_tag);
+struct NearbyDevices {
+    store::Cache* cache = nullptr;
+    block::Storage* golden_copy = nullptr;  // to be read only; somebody else may have it, or write to it
+};
+
+// What they have of an image. All must outlive it.
+store::Nearby nearby_of(const format::Manifest& manifest, const NearbyDevices& devices);
+// In the order in which they are asked.
+std::span<const store::NearbyKind* const> nearby_kinds();
+
+struct OpenNearby {
+    OpenCache cache;
+    std::unique_ptr<block::Device> golden_copy;
+    bool any() const { return cache.cache || golden_copy; }
+    NearbyDevices devices() const { return {cache.cache.get(), golden_copy.get()}; }
+};
+
+// Those that the configuration names. `failed` hears of each that is no good: what it returns ends this, or
+// lets it go on without that one.
+using NearbyFailed = std::function<Result<void>(const Error& why, const store::NearbyKind& kind)>;
+Result<OpenNearby> open_nearby(const format::Configuration& configuration, const NearbyFailed& failed);
 
 }  // namespace regild::volume

@@ -12,7 +12,7 @@ namespace {
 bool joins(const Batch& batch, BlockIndex block, const BlockContent& content, const BatchLimits& limits) {
     if (batch.steps.empty() || batch.steps.back().blocks.end() != block) return false;
     const Step& last = batch.steps.back();
-    if (last.kind != content.kind) return false;
+    if (last.kind != content.kind || last.from != content.from) return false;
     if (content.kind == Step::Kind::zero) return true;
     return batch.steps.size() > batch.sealed && last.frames.end() == content.frame.offset &&
            content.frame.end() - batch.steps[last.request].frames.offset <= limits.request;
@@ -61,7 +61,8 @@ BlockIndex extend(Batch& batch, const BlockSet& marks, BlockRange within, const 
                                        .slot = framed ? Blocks(batch.framed.size()) : Blocks(0),
                                        .frames = {content->frame.offset, Bytes(0)},
                                        .place = framed ? batch.size : Bytes(0),
-                                       .request = before ? before->request : batch.steps.size()});
+                                       .request = before ? before->request : batch.steps.size(),
+                                       .from = content->from});
             }
             Step& step = batch.steps.back();
             step.blocks.count += Blocks(1);

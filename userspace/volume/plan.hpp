@@ -10,13 +10,16 @@
 #include "base/bytes.hpp"
 #include "format/frame_index.hpp"
 
+namespace regild::store {
+struct NearbyKind;
+}
+
 namespace regild::volume {
 
 struct Step {
     enum class Kind {
         fetch,   // get these blocks, verify and write them
-        cached,  // their frames are in memory, from the cache, and verified: write them
-        copied,  // the same from a golden copy
+        nearby,  // their frames are in memory, and verified: write them
         zero,    // zero in the image: known without a request
     };
     Kind kind = Kind::fetch;
@@ -29,6 +32,7 @@ struct Step {
     // Of a fetch step: the step with which the request begins that brings this one. Steps that one request
     // brings are as far apart in memory as in image.zst.
     std::size_t request = 0;
+    const store::NearbyKind* from = nullptr;  // of a nearby step
     bool operator==(const Step&) const = default;
 };
 
@@ -57,7 +61,8 @@ struct BatchLimits {
 struct BlockContent {
     Step::Kind kind = Step::Kind::zero;
     Digest digest{};
-    format::Frame frame;  // of a block of zeros none
+    format::Frame frame;                      // of a block of zeros none
+    const store::NearbyKind* from = nullptr;  // of a nearby block
 };
 
 // Adds the members of `marks` within `within` to `batch`, exactly those and in ascending order, until a limit

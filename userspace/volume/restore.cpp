@@ -33,13 +33,13 @@ struct Restore::Pass {
 };
 
 Restore::Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-                 const StopFlag& stop, store::NearbyDevices nearby, RestoreRules rules)
+                 const StopFlag& stop, const NearbyDevices& nearby, RestoreRules rules)
     : target_(target),
       source_(source),
       fetcher_(fetcher),
       observer_(observer),
       stop_(stop),
-      nearby_(source.manifest, nearby),
+      nearby_(nearby_of(source.manifest, nearby)),
       rules_(rules),
       written_(source.manifest.blocks()),
       totals_before_(fetcher.totals()),

@@ -3,6 +3,7 @@
 // Provisioning, restoring after a session and resuming after a power cut are all this one path.
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "base/observer.hpp"
@@ -10,21 +11,27 @@
 #include "log/write_log.hpp"
 #include "store/tree_reader.hpp"
 #include "volume/fetched.hpp"
+#include "volume/nearby_devices.hpp"
 #include "volume/need.hpp"
 
 namespace regild::volume {
 
 struct RestoreReport {
-    Blocks marked;         // when it began
-    Blocks fetched;        // written with fetched bytes
-    Blocks cached;         // written with bytes of the cache
-    Blocks copied;         // written with bytes of a golden copy
+    Blocks marked;   // when it began
+    Blocks fetched;  // written with fetched bytes
+    // Written with what was there.
+    std::map<const store::NearbyKind*, Blocks> nearby;
     Blocks zeroed;         // zero in the image: zeroed, not fetched
     Blocks already_right;  // unknown blocks whose content hashed right: not written
     Blocks read_back{};    // written, and read again
     Blocks rewritten{};    // of them: they did not hold what was written, and were written once more
     Bytes bytes_fetched;   // bodies of all requests, data and hash tree
     std::uint64_t requests = 0;
+
+    Blocks from(const store::NearbyKind& kind) const {
+        const auto found = nearby.find(&kind);
+        return found == nearby.end() ? Blocks(0) : found->second;
+    }
 };
 
 struct RestoreTarget {
@@ -47,7 +54,7 @@ class Restore {
     // All must outlive it. What is nearby is taken from there, and the cache, if there is one, gets what is
     // fetched.
     Restore(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, Observer& observer,
-            const StopFlag& stop, store::NearbyDevices nearby = {}, RestoreRules rules = {});
+            const StopFlag& stop, const NearbyDevices& nearby = {}, RestoreRules rules = {});
     ~Restore();
     Restore(const Restore&) = delete;
     Restore& operator=(const Restore&) = delete;

@@ -4,6 +4,7 @@
 #include "store/tree_difference.hpp"
 #include "volume/difference.hpp"
 #include "volume/fill.hpp"
+#include "volume/nearby_devices.hpp"
 
 namespace regild::volume {
 namespace {
@@ -41,7 +42,7 @@ Result<FillReport> fill_with(const BlockSet& blocks, const store::Source& source
                         .from = [&](BlockIndex) { return blocks; },
                         .at_once = at_once,
                         .keeps_copy = true};
-    store::Nearby nearby(source.manifest, {.cache = trees.cache, .golden_copy = disk});
+    store::Nearby nearby = nearby_of(source.manifest, {.cache = trees.cache, .golden_copy = disk});
     FrameVerifiers verifiers(source.manifest);
     return fill_cache(wanted, source, trees.fetcher, nearby, verifiers, trees.observer, stop);
 }
