@@ -133,12 +133,13 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
     if (Result<void> repaired = volume.repair(); !repaired) return repaired;
     const Result<volume::NearbyDevices> nearby = this->nearby();
     if (!nearby) return nearby.error();
-    volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(),
-                            *nearby, {max_fetch, configuration_.read_back});
+    volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(), *nearby,
+                            {max_fetch, configuration_.read_back});
     Result<void> done = restore.attempt();
     if (nearby->cache && nearby->cache->error())
         observer().event(nearby->cache->error()->message + ": the cache is not used");
-    if (done && way_back_) volume::tell_of_way_back(*way_back_, *source, {fetcher(), nearby->cache, observer()});
+    if (done && way_back_)
+        volume::tell_of_way_back(*way_back_, *source, {fetcher(), nearby->cache, observer()});
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left
     if (!done)

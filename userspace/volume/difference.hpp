@@ -7,8 +7,8 @@
 #include "base/stop.hpp"
 #include "block/storage.hpp"
 #include "net/fetcher.hpp"
-#include "volume/nearby_devices.hpp"
 #include "store/source.hpp"
+#include "volume/nearby_devices.hpp"
 
 namespace regild::volume {
 

@@ -48,6 +48,7 @@ class RoomFirst final : public net::Fetcher {
     }
     bool refute(const net::Url& url) override { return fetcher_.refute(url); }
     net::Totals totals() const override { return fetcher_.totals(); }
+    void allow(std::optional<Bytes> most) override { fetcher_.allow(most); }
 
   private:
     Result<void> find_room() {
