@@ -10,7 +10,8 @@
 #                                $BOOT is where kernel and initramfs are
 #   kiosk_disk FILE              a blank disk with a partition table
 #   kiosk_serve / kiosk_stop_serving
-#   kiosk_configure JSON         boot with these keys in the configuration
+#   kiosk_configure JSON [FILE…] boot with these keys in the configuration, and
+#                                these files beside it
 #   kiosk_boot NAME [ARGUMENT…]  start the VM with kernel arguments
 #   kiosk_wait FILE REGEX SECONDS   wait for a line of NAME.console or .talk
 #   kiosk_hold_and_compare       see there
@@ -152,6 +153,8 @@ kiosk_configure() {
 	local dir=$WORK/overlay
 	rm -rf "$dir"
 	kiosk_configuration "$dir" "$1"
+	shift
+	[[ $# == 0 ]] || cp "$@" "$dir/etc/regild/"
 	cp "$BOOT/initrd.img" "$WORK/initrd.img"
 	truncate -s %4 "$WORK/initrd.img"
 	vm_cpio "$dir" "$WORK/overlay.cpio"
