@@ -32,7 +32,7 @@ std::unique_ptr<TestVolume> half_done_volume(const GoldenImage& image) {
 // One restore of one attempt.
 struct Limited {
     Limited(RestoreTarget target, const store::Source& source, net::Fetcher& fetcher, RestoreRules rules,
-            store::NearbyDevices nearby = {})
+            NearbyDevices nearby = {})
         : restore(target, source, fetcher, observer, stop, nearby, rules), done(restore.attempt()) {}
     bool is_refused() const {
         return !done && done.error().kind == Failure::refused &&

@@ -17,7 +17,7 @@ using test::TestVolume;
 
 struct Limited {
     Limited(TestVolume& on, const GoldenImage& image, net::Fetcher& fetcher, std::optional<Bytes> max_fetch,
-            store::NearbyDevices nearby = {})
+            NearbyDevices nearby = {})
         : source(image.source()),
           restore({on.log(), on.data}, source, fetcher, observer, stop, nearby, {.max_fetch = max_fetch}) {}
     test::SilentObserver observer;

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+from boot import CASE as BOOT_CASE, NAMES as BOOT_NAMES
 from cases import LINKS
 from clone import CASE as CLONE_CASE, CLONE, USABLE
 
@@ -20,6 +21,8 @@ SCATTERED_SECONDS = 0.8
 SCATTERED_INDEX = 3  # percent of the bytes
 CACHE_SECONDS = 1.0
 HTTPS_CPU = 1.3
+# Requests and KB of HTTP of a boot that finds nothing new, by what "update" is.
+NOTHING_NEW = {"boot": (1, 2), "staged": (0, 0)}
 PROVISION_BYTES = 1.04
 UPDATE_BYTES = 41e6
 UPDATE_OF_CASYNC = 1.025
@@ -52,8 +55,8 @@ def known(what, got, why):
 
 
 def bars(results):
-    for check in (restore, restored_bytes, links, scattered, warm_cache, https, update, provision, clone, publish,
-                  scale, flushes, memory):
+    for check in (restore, restored_bytes, links, scattered, warm_cache, https, nothing_new, update, provision, clone,
+                  publish, scale, flushes, memory):
         yield from check(results)
 
 
@@ -133,6 +136,15 @@ def https(results):
             cpu = results.median(case, secure, "cpu") - cipher
             yield most(f"{case.removeprefix('https, ')}, CPU of https less the cipher's, against http",
                        cpu / results.median(case, plain, "cpu"), HTTPS_CPU, "×")
+
+
+def nothing_new(results):
+    for policy, (requests, kilobytes) in NOTHING_NEW.items():
+        name = BOOT_NAMES[policy]
+        if results.has(BOOT_CASE, name):
+            what = f"{BOOT_CASE}, \"update\" is \"{policy}\""
+            yield most(f"{what}, requests", max(results.values(BOOT_CASE, name, "requests")), requests, "requests")
+            yield most(f"{what}, bytes of HTTP", max(results.values(BOOT_CASE, name, "wire")) / 1e3, kilobytes, "KB")
 
 
 def update(results):
