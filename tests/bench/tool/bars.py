@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the figures must reach. A bar whose case was not run is left out."""
 
+import statistics
 from dataclasses import dataclass
+from itertools import pairwise
 
 from boot import CASE as BOOT_CASE, NAMES as BOOT_NAMES
 from cases import LINKS
 from clone import CASE as CLONE_CASE, CLONE, USABLE
+from scale import COUNTS, IN_RUNS, MARKS, ONE, SINGLE, SIZES
 
 PEERS = ["curl | dd", "curl zst | zstd | dd", "bmaptool", "rsync", "casync", "zsync"]
 
@@ -31,9 +34,8 @@ PUBLISH_OF_ZSTD = 1.0
 RESIDENT = 64.0
 # A restore flushes for the record that says that it runs, for the data, for the marks that it clears, and for the
 # record that says golden; every 10 seconds or 65536 ranges for data and marks once more. Provisioning formats before.
-RESTORE_FLUSHES = 8
-PROVISION_FLUSHES = 16
-# Seconds a block, or for another size of image, against the smaller one.
+FLUSHES = {"restore": 8, "provision": 16}
+# Of a block, or of as many blocks of a larger image.
 GROWTH = 1.25
 
 
@@ -184,36 +186,39 @@ def publish(results):
 
 
 def scale(results):
-    def per(case, what, blocks):
-        return (results.median(case, "regild", what) - results.median(case, "reading the marks", what)) / blocks
+    """In each round: what 1000 blocks cost beyond reading the marks, against a smaller image; and what a block costs beyond
+    a restore of a single one, against a tenth as many."""
+    def costs(case, what, fixed, blocks=1):
+        return [(whole - part) / blocks for whole, part in
+                zip(results.values(case, "regild", what), results.values(*fixed, what))]
 
-    sizes = {size: f"1000 blocks of 64 KiB, {size}" for size in ("64 GiB", "1 TiB", "16 TiB")}
-    counts = {1000: "1 k", 10_000: "10 k", 100_000: "100 k", 1_000_000: "1 M"}
-    counts = {count: f"{name} blocks of 4 KiB, 64 GiB" for count, name in counts.items()}
+    def growth(what, ours, base):
+        return most(what, statistics.median(cost / less for cost, less in zip(ours, base)), GROWTH, "×")
+
+    if not results.has(ONE, "regild"):
+        return
     for what, unit in ("seconds", "seconds"), ("cpu", "CPU seconds"):
-        base = sizes["64 GiB"]
-        for size, case in sizes.items():
-            if size != "64 GiB" and results.has(case, "regild"):
-                yield most(f"1000 blocks of {size}, {unit} but for reading the marks, against 64 GiB",
-                           per(case, what, 1000) / per(base, what, 1000), GROWTH, "×")
-                singles, single = [c.replace("blocks", "single blocks") for c in (case, base)]
-                requests = [results.median(c, "regild", "requests") for c in (singles, single)]
-                yield most(f"1000 single blocks of {size}, {unit} a request, against 64 GiB",
-                           per(singles, what, requests[0]) / per(single, what, requests[1]), GROWTH, "×")
-        base = counts[10_000]
-        for count, case in counts.items():
-            if count > 10_000 and results.has(case, "regild"):
-                yield most(f"{count} blocks, {unit} a block, against 10000",
-                           per(case, what, count) / per(base, what, 10_000), GROWTH, "×")
+        for blocks in IN_RUNS, SINGLE:
+            base, *larger = [(size, costs(f"{blocks}, {size}", what, (f"{blocks}, {size}", MARKS))) for size in SIZES]
+            for size, of_size in larger:
+                yield growth(f"{blocks}, {size}, {unit} but for reading the marks, against {base[0]}", of_size, base[1])
+        a_block = {case: costs(case, what, (ONE, "regild"), count - 1) for case, count in COUNTS.items()
+                   if results.has(case, "regild")}
+        for tenth, case in pairwise(a_block):
+            yield growth(f"{case}, {unit} a block beyond a restore of one, against a tenth as many", a_block[case],
+                         a_block[tenth])
 
 
 def flushes(results):
-    for verb, limit in ("restore", RESTORE_FLUSHES), ("provision", PROVISION_FLUSHES):
-        counts = [(count, f"{case}: {method}") for (case, method), count in results.flushes.items()
-                  if results.samples[case, method][0].regild == verb]
-        if counts:
+    """Those of the images that grow by themselves."""
+    groups = {}
+    for (case, method), count in results.flushes.items():
+        verb = results.samples[case, method][0].regild
+        groups.setdefault((verb, results.has(case, MARKS)), []).append((count, f"{case}: {method}"))
+    for (verb, _), counts in groups.items():
+        if verb in FLUSHES:
             count, where = max(counts)
-            yield most(f"{verb}, flushes at the most ({where})", count, limit, "flushes")
+            yield most(f"{verb}, flushes at the most ({where})", count, FLUSHES[verb], "flushes")
 
 
 def memory(results):

@@ -16,6 +16,8 @@ def table(results, case):
         if of == case:
             yield f"{fact}: {value}  "
     yield ""
+    if not results.methods(case):
+        return
     yield "| | seconds | least | most | CPU s | MiB resident | MB moved | requests | flushes | rounds |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for method in results.methods(case):

@@ -33,7 +33,7 @@ class Results:
         return [method for c, method in self.samples if c == case]
 
     def cases(self):
-        return list(dict.fromkeys(case for case, _ in self.samples))
+        return list(dict.fromkeys(case for case, _ in [*self.samples, *self.facts]))
 
     def values(self, case, method, what="seconds"):
         return [getattr(sample, what) for sample in self.samples[case, method]]

@@ -8,13 +8,20 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from lab import REGILD, WORK, measure, serving
+from lab import REGILD, WORK, count_flushes, measure, serving
 from sparse import CONTENT, SparseImage, set_marks
 
 GIB, TIB = 1 << 30, 1 << 40
 # The largest file of ext4 with blocks of 4 KiB is a little less than 16 TiB.
 SIZES = {"64 GiB": 64 * GIB, "1 TiB": TIB, "16 TiB": 16 * TIB - (64 << 10)}
-COUNTS = {"1 k": 1000, "10 k": 10_000, "100 k": 100_000, "1 M": 1_000_000}
+IN_RUNS, SINGLE = "1000 blocks of 64 KiB", "1000 single blocks of 64 KiB"
+COUNTS = {f"{name} blocks of 4 KiB, 64 GiB": count
+          for name, count in (("1 k", 1000), ("10 k", 10_000), ("100 k", 100_000), ("1 M", 1_000_000))}
+ONE = "1 block of 4 KiB, 64 GiB"
+# More than these are not for the quick bench, and flush anew each 65536 runs of blocks.
+MANY = 10_000
+# What regild status does.
+MARKS = "reading the marks"
 ROOM = 10 * GIB
 # Blocks one after the other, as a session leaves them: 3 MiB. The sessions of the desktop leave 1.4, 3.1 and 3.5.
 SESSION_RUN = 50
@@ -28,7 +35,7 @@ def image(name, size, block_size, count, run=1):
 
 class SparseDisk:
     def __init__(self, folder, image):
-        self.image, self.path, self.log = image, folder / "disk", folder / "log"
+        self.image, self.path, self.log = image, folder / f"{image.name}.disk", folder / f"{image.name}.log"
 
     def make(self, url):
         """Golden, with a log that says so."""
@@ -60,34 +67,45 @@ class SparseDisk:
                     raise SystemExit(f"bench: block {block} of {self.image.name} is not golden")
 
 
+def cases_of(quick, folder):
+    """{case: its disk}. Of 1000 blocks of an image that grows, and of blocks that grow in number."""
+    disks = {}
+    for name, size in SIZES.items():
+        disks[f"{IN_RUNS}, {name}"] = SparseDisk(folder, image(f"runs-{size}", size, 64 << 10, 1000, SESSION_RUN))
+        # Each needs its own part of tree and index: what there is to fetch grows with the image.
+        disks[f"{SINGLE}, {name}"] = SparseDisk(folder, image(f"single-{size}", size, 64 << 10, 1000))
+    for case, count in {ONE: 1, **COUNTS}.items():
+        if count <= MANY or not quick:
+            disks[case] = SparseDisk(folder, image(f"count-{count}", 64 * GIB, 4096, count))
+    return disks
+
+
 def work_grows(results, rounds):
     memory = Path("/dev/shm")
     in_memory = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
     folder = Path(tempfile.mkdtemp(prefix="regild-bench-", dir=memory if in_memory else WORK))
     results.fact("scale", "disks lie", "in memory" if in_memory else "on disk")
     try:
+        disks = cases_of(results.quick, folder)
         with serving("scale") as server:
-            for name, size in SIZES.items():
-                measure_one(results, f"1000 blocks of 64 KiB, {name}", folder,
-                            image("size", size, 64 << 10, 1000, SESSION_RUN), server, rounds)
-                # Each needs its own part of tree and index: what there is to fetch grows with the image.
-                measure_one(results, f"1000 single blocks of 64 KiB, {name}", folder,
-                            image("size", size, 64 << 10, 1000), server, min(rounds, 2))
-            for name, count in COUNTS.items():
-                if not (results.quick and count > 10_000):
-                    measure_one(results, f"{name} blocks of 4 KiB, 64 GiB", folder,
-                                image("count", 64 * GIB, 4096, count), server, rounds if count <= 10_000 else 1)
+            for disk in disks.values():
+                disk.make(server.url)
+            for _ in range(rounds):
+                for case, disk in disks.items():
+                    measure_one(results, case, disk, server)
+            for case, disk in disks.items():
+                if len(disk.image.blocks) <= MANY:
+                    disk.session()
+                    results.flushed(case, "regild", count_flushes(disk.command("restore", server.url)))
+                    disk.check()
     finally:
         shutil.rmtree(folder)
+    for disk in disks.values():
+        shutil.rmtree(disk.image.folder.parent)
 
 
-def measure_one(results, case, folder, image_, server, rounds):
-    disk = SparseDisk(folder, image_)
-    disk.make(server.url)
-    for _ in range(rounds):
-        disk.session()
-        results.add(case, "reading the marks", measure([REGILD, "status", "--log", disk.log]))
-        results.add(case, "regild", server.measure(disk.command("restore", server.url)))
-        disk.check()
-    disk.path.unlink()
-    shutil.rmtree(image_.folder.parent)
+def measure_one(results, case, disk, server):
+    disk.session()
+    results.add(case, MARKS, measure([REGILD, "status", "--log", disk.log]))
+    results.add(case, "regild", server.measure(disk.command("restore", server.url)))
+    disk.check()
