@@ -149,6 +149,9 @@ TEST_CASE("what is not JSON, or too long or too deep, is no manifest") {
     }
     CHECK(parse_manifest(golden + std::string(max_manifest_size - golden.size(), ' ')).ok());
     CHECK_FALSE(parse_manifest(golden + std::string(max_manifest_size + 1 - golden.size(), ' ')).ok());
+    const std::string channel = test::golden_text("stable.json");
+    CHECK(parse_channel(channel + std::string(max_channel_size - channel.size(), ' ')).ok());
+    CHECK_FALSE(parse_channel(channel + std::string(max_channel_size + 1 - channel.size(), ' ')).ok());
     CHECK(message_of(std::string("{\"\x1b[31m") + "\": 1}").find('\x1b') == std::string::npos);
 }
 

@@ -3,6 +3,7 @@
 // the old truth or the new one (invariants 2, 3 and 8).
 #include <catch2/catch.hpp>
 
+#include "format/manifest.hpp"
 #include "log_fixture.hpp"
 #include "memory_storage.hpp"
 
@@ -22,7 +23,7 @@ LogGeometry small_geometry() {
 
 ImageRecord long_record(VolumeState state, std::uint64_t version) {
     ImageRecord record = test::record_of(state, version);
-    record.manifest = std::string(4000, static_cast<char>('a' + version));
+    record.manifest = std::string(format::max_manifest_size, static_cast<char>('a' + version));
     record.before.manifest = record.manifest;
     return record;
 }

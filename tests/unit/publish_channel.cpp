@@ -78,4 +78,27 @@ TEST_CASE("a channel names the share of machines and the tags that it is for") {
         CHECK(promote({store.path(), "kiosk", 2, "stable", bad}).error().kind == Failure::usage);
 }
 
+TEST_CASE("a channel that is too large for its readers is not written") {
+    Store store;
+    const auto hold_back = [&](std::size_t tags, std::size_t length) {
+        std::vector<std::string> names;
+        for (std::size_t n = 0; n < tags; ++n)
+            names.push_back(std::string(length, static_cast<char>('a' + n % 26)));
+        return promote({store.path(), "kiosk", 2, "stable", {25, names}});
+    };
+    const std::string before = test::read_file(store.folder() / "stable.json");
+    const Result<NextChannel> too_large = hold_back(32, 63);
+    REQUIRE_FALSE(too_large.ok());
+    CHECK(too_large.error().kind == Failure::usage);
+    CHECK(too_large.error().message.find("hold back fewer tags, or shorter ones") != std::string::npos);
+    CHECK(test::read_file(store.folder() / "stable.json") == before);
+    REQUIRE(hold_back(32, 16).ok());
+    CHECK(store.channel().hold_back.size() == 32);
+    // With the longest names any channel fits that holds nobody back.
+    format::Channel longest{
+        std::string(63, 'i'), format::max_version, std::string(63, 'c'), format::max_version, max_utc, 99,
+        std::string(80, 's')};
+    CHECK(check_size(longest).ok());
+}
+
 }  // namespace regild::publish

@@ -13,8 +13,9 @@
 
 namespace regild::format {
 
-inline constexpr std::size_t max_manifest_size = 4640;  // three and their signatures fit into an image record
-inline constexpr std::size_t max_channel_size = 4096;
+// Three manifests, four channels and their signatures fit into an image record.
+inline constexpr std::size_t max_manifest_size = 3072;
+inline constexpr std::size_t max_channel_size = 1280;
 inline constexpr std::uint64_t max_version = (std::uint64_t{1} << 53) - 1;  // exact in every JSON reader
 
 struct Manifest {

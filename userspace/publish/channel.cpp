@@ -43,6 +43,14 @@ Result<NextChannel> next_channel(const ImageFolder& folder, const std::string& i
     return next;
 }
 
+Result<void> check_size(const format::Channel& channel) {
+    const std::size_t size = format::serialize_channel(channel).size();
+    if (size <= format::max_channel_size) return {};
+    return Error{Failure::usage, "the channel would have " + std::to_string(size) +
+                                     " bytes, and readers take " + std::to_string(format::max_channel_size) +
+                                     " at most: hold back fewer tags, or shorter ones"};
+}
+
 Result<void> write_channel(const NextChannel& next) {
     return replace_file(next.path, format::serialize_channel(next.channel), channel_mode);
 }
@@ -74,6 +82,7 @@ Result<NextChannel> promote(const PromoteRequest& request) {
     // The same for each share of one version.
     next->channel.salt = request.image + "/" + std::to_string(request.version);
     next->channel.hold_back = request.rollout.hold_back;
+    if (Result<void> fits = check_size(next->channel); !fits) return fits.error();
     if (Result<void> written = write_channel(*next); !written) return written.error();
     return next;
 }

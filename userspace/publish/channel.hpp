@@ -26,6 +26,8 @@ struct Rollout {
     unsigned percent = 100;                // 1 to 100
     std::vector<std::string> hold_back{};  // tags
 };
+// Failure::usage: it would be larger than readers take.
+Result<void> check_size(const format::Channel& channel);
 // Durable when it returns; readers see the old one or the new one.
 Result<void> write_channel(const NextChannel& next);
 
