@@ -12,7 +12,7 @@
 #include <regild/writelog_format.h>
 
 #define WRITELOG_RECORD_MAGIC		"REGILDIR"	/* 8 bytes, no NUL */
-#define WRITELOG_RECORD_TEXT_SIZE	15456u
+#define WRITELOG_RECORD_TEXT_SIZE	15232u
 #define WRITELOG_RECORD_CHANNELS	4u
 
 /* What the tool is doing with the volume; only GOLDEN may be mapped. */
@@ -63,12 +63,10 @@ struct writelog_record {
 	__le32	zero1;			/* 508 */
 	__u8	text[WRITELOG_RECORD_TEXT_SIZE];	/* 512 */
 	struct {
-		__u8	channel[64];	/* its name, or "" */
-		__le64	serial;		/* that it had when it was believed last */
-		__le64	issued;		/* when: seconds since 1970 */
-	} channels[WRITELOG_RECORD_CHANNELS];	/* 15968: the last one first */
-	__u8	channel_text[32];	/* 16288: SHA-256 of the first one's text */
-	__u8	zero2[64];		/* 16320 */
+		__le16	length;		/* bytes of text that follow those before */
+		__le16	signature_length; /* bytes that follow the channel */
+	} channels[WRITELOG_RECORD_CHANNELS];	/* 15744: the last one first */
+	__u8	zero2[624];		/* 15760 */
 };
 
 /* The cache, FORMAT.md part 3: all of it is hints. */
@@ -131,10 +129,9 @@ WRITELOG_AT(writelog_record, unrestored_boots, 472);
 WRITELOG_AT(writelog_record, thawed_until, 480);
 WRITELOG_AT(writelog_record, rejected_version, 496);
 WRITELOG_AT(writelog_record, text, 512);
-WRITELOG_AT(writelog_record, channels, 15968);
+WRITELOG_AT(writelog_record, channels, 15744);
 WRITELOG_AT(writelog_record, thawed_boots, 504);
-WRITELOG_AT(writelog_record, channel_text, 16288);
-WRITELOG_AT(writelog_record, zero2, 16320);
+WRITELOG_AT(writelog_record, zero2, 15760);
 WRITELOG_AT(regild_cache_header, written, 24);
 WRITELOG_ASSERT(sizeof(struct regild_cache_bucket) == 4096);
 WRITELOG_AT(regild_delta_header, base_root_hash, 32);

@@ -6,7 +6,7 @@
 #include <map>
 #include <tuple>
 
-#include "boot_kiosk.hpp"
+#include "boot_signed_kiosk.hpp"
 #include "device_cache.hpp"
 #include "file_journal.hpp"
 #include "log_fixture.hpp"
@@ -19,9 +19,14 @@ struct Layout {
     std::uint64_t block_size;
 };
 
-class CutKiosk : public ProvisionedKiosk {
+// Provisioned, and its store is signed.
+class CutKiosk : public SignedKiosk {
   public:
-    CutKiosk() : ProvisionedKiosk(image_blocks, memory_directory()) {
+    CutKiosk() : SignedKiosk(image_blocks, memory_directory()) {
+        sign();
+        booted();
+        trace = {};
+        fetchers = 0;
         images[1] = read_file(directory / "golden.img");
         trace.at_activation = [this] { at_start(); };
     }
@@ -37,6 +42,7 @@ class CutKiosk : public ProvisionedKiosk {
                                               .block_size = *BlockSize::from_bytes(layout.block_size),
                                               .channel = "stable"};
         REQUIRE(publish::publish(request, observer, stop).ok());
+        sign();
         images[version] = read_file(directory / "golden.img");
     }
     BootReport booted() {
@@ -155,8 +161,12 @@ class CutKiosk : public ProvisionedKiosk {
         if (!found) return;
         if (before) {
             REQUIRE(found->version_floor >= before->version_floor);
-            for (const format::KnownChannel& known : before->channels)
-                REQUIRE(format::known_as(found->channels, known.channel).serial >= known.serial);
+            const store::KnownChannels known(found->channels, found->image, trust);
+            for (const format::KeptChannel& kept_before : before->channels) {
+                const format::Channel channel = format::parse_channel(kept_before.text).value();
+                REQUIRE(known.with_name(channel.name));
+                REQUIRE(known.with_name(channel.name)->serial >= channel.serial);
+            }
             if (found->before && found->image_version == before->image_version)
                 REQUIRE(found->trial_boots <= before->trial_boots);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Boots of a volume whose record says that it is thawed.
-#include "boot_kiosk.hpp"
+#include "boot_signed_kiosk.hpp"
 #include "volume/thaw.hpp"
 
 namespace regild::boot {
@@ -107,15 +107,15 @@ TEST_CASE("a thaw ends by the clock, and does not come back with it") {
 }
 
 TEST_CASE("a clock that is behind the last channel is not believed") {
-    ThawedKiosk kiosk;
-    kiosk.thaw({.until = kiosk.date + 3600});
-    kiosk.with_log([&](log::WriteLog& log) {
-        format::ImageRecord record = *log.record();
-        record.channels = {{"stable", 1, kiosk.date + 3600}};
-        REQUIRE(log.write_record(record).ok());
-    });
-    CHECK(kiosk.booted().outcome != BootOutcome::thawed);
-    CHECK_FALSE(kiosk.recorded());
+    test::SignedKiosk kiosk;
+    kiosk.configuration.allow_thaw = true;
+    kiosk.sign();
+    kiosk.serve({"kiosk", 1, "stable", 1, kiosk.date + 3600});
+    REQUIRE(kiosk.boot().ok());
+    kiosk.with_log(
+        [&](log::WriteLog& log) { REQUIRE(volume::thaw(log, {.until = kiosk.date + 3600}).ok()); });
+    CHECK(kiosk.boot()->outcome != BootOutcome::thawed);
+    CHECK_FALSE(kiosk.record().thaw);
 }
 
 TEST_CASE("a thaw is over before anything is restored") {

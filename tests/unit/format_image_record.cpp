@@ -39,8 +39,7 @@ ImageRecord example() {
     record.rejected_version = 5;
     record.staged = {"{  }", std::string("\0", 1)};
     record.thaw = Thaw{.until = max_utc};
-    record.channels = {{"stable", 7, 1795777200}, {std::string(63, 'c'), max_version, max_utc}};
-    record.channel_text.fill(std::byte{0xd7});
+    record.channels = {{"{   }", std::string("\0\xff", 2)}, {"as it was served", ""}};
     return record;
 }
 
@@ -81,8 +80,11 @@ TEST_CASE("an image record is read and written as the golden file has it") {
     CHECK(record->signature == "an example of a signature\n");
     CHECK(record->untouched);
     CHECK(record->trial_boots == 3);
-    CHECK(record->channels == KnownChannels{{"stable", 11, 1795777200}, {"testing", 4, 1795000000}});
-    CHECK(record->channel_text == Digest{std::byte{1}, std::byte{2}});
+    REQUIRE(record->channels.size() == 2);
+    CHECK(*parse_channel(record->channels[0].text) == Channel{"kiosk", 7, "stable", 11, 1795777200});
+    CHECK(record->channels[0].signature == "of stable");
+    CHECK(*parse_channel(record->channels[1].text) == Channel{"kiosk", 7, "testing", 4, 1795000000});
+    CHECK(record->channels[1].signature == "of testing");
     CHECK(record->rejected_version == 8);
     CHECK(parse_manifest(record->before.manifest)->version == 6);
     CHECK(record->before.signature == "of six");
@@ -131,21 +133,19 @@ TEST_CASE("a valid image record that this version does not understand is refused
                              Forgery{"a size that overflows", 296, "\0\0\0\0\0\0\0\xff"sv},
                              Forgery{"a manifest that is too long", 304, "\1\xc\0\0"sv},
                              Forgery{"a manifest before that is too long", 488, "\1\xc"sv},
-                             Forgery{"a signature before that is too long", 490, "\1\2"sv},
-                             Forgery{"a time behind the year 9999", 16040, "\x80\x41\xf4\xff\x3b"sv},
+                             Forgery{"a signature before that is too long", 490, "\x81\0"sv},
                              Forgery{"a staged manifest that is too long", 492, "\1\xc"sv},
-                             Forgery{"a staged signature that is too long", 494, "\1\2"sv},
-                             Forgery{"a signature that is too long", 308, "\1\2\0\0"sv},
+                             Forgery{"a staged signature that is too long", 494, "\x81\0"sv},
+                             Forgery{"a signature that is too long", 308, "\x81\0\0\0"sv},
                              Forgery{"lengths that overflow", 304, "\xff\xff\xff\xff\2\0\0\0"sv},
                              Forgery{"a thaw without its flag", 28, "\3"sv},
                              Forgery{"a thaw until the year 10000", 480, "\x80\x41\xf4\xff\x3a"sv},
                              Forgery{"a thaw of boots and until a time", 504, "\1"sv},
                              Forgery{"a thaw of too many boots", 480,
                                      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe9\3"sv},
-                             Forgery{"a channel that is none", 15968, "S"sv},
-                             Forgery{"a channel without a serial number", 16032, "\0"sv},
-                             Forgery{"a channel twice", 16048, "stable\0"sv},
-                             Forgery{"a serial number of no channel", 16192, "\1"sv},
+                             Forgery{"a channel that is too long", 15744, "\1\5"sv},
+                             Forgery{"a fourth channel that is too long", 15756, "\1\5"sv},
+                             Forgery{"a signature of a channel that is too long", 15746, "\x81\0"sv},
                              Forgery{"bytes behind a name", 48, "a\0b"sv},
                              Forgery{"a control character", 48, "a\x1b[m"sv},
                              Forgery{"a document that is no text", 312, "\xff"sv}}) {
@@ -158,36 +158,17 @@ TEST_CASE("a valid image record that this version does not understand is refused
           Failure::refused);
 }
 
-TEST_CASE("serial numbers are kept for each channel, and the oldest of too many is forgotten") {
-    KnownChannels channels;
-    CHECK(known_as(channels, "stable") == KnownChannel{"stable"});
-    note_channel(channels, {"stable", 5});
-    note_channel(channels, {"testing", 2});
-    note_channel(channels, {"stable", 4});
-    CHECK(channels == KnownChannels{{"stable", 5}, {"testing", 2}});
-    for (const char* name : {"a", "b", "c"})
-        note_channel(channels, {name, 1});
-    CHECK(channels == KnownChannels{{"c", 1}, {"b", 1}, {"a", 1}, {"stable", 5}});
-    ImageRecord record = example();
-    record.channels = channels;
-    CHECK(parse_image_record(as_record(*serialize_image_record(record, uuid)), uuid).value() == record);
-    record.channels.push_back({"d", 1});
-    CHECK_FALSE(serialize_image_record(record, uuid).ok());
-}
-
-TEST_CASE("three versions of any length fit into an image record") {
+TEST_CASE("three versions and four channels of any length fit into an image record") {
     ImageRecord record = example();
     record.manifest = std::string(max_manifest_size, 'm');
     record.signature = std::string(max_signature_size, 's');
     record.before = {std::string(max_manifest_size, 'b'), std::string(max_signature_size, 'c')};
     record.staged = {std::string(max_manifest_size, 'x'), std::string(max_signature_size, 'y')};
+    record.channels.clear();
+    for (const char c : {'1', '2', '3', '4'})
+        record.channels.push_back({std::string(max_channel_size, c), std::string(max_signature_size, c)});
     const ByteVector bytes = *serialize_image_record(record, uuid);
     CHECK(parse_image_record(as_record(bytes), uuid).value() == record);
-    record.before.manifest += 'b';
-    CHECK_FALSE(serialize_image_record(record, uuid).ok());
-    record.before.manifest.pop_back();
-    record.staged.signature += 'y';
-    CHECK_FALSE(serialize_image_record(record, uuid).ok());
 }
 
 TEST_CASE("what does not fit into an image record is not written") {
@@ -207,6 +188,13 @@ TEST_CASE("what does not fit into an image record is not written") {
     CHECK_FALSE(fits([](ImageRecord& r) { r.manifest = std::string(max_manifest_size + 1, 'm'); }));
     CHECK(fits([](ImageRecord& r) { r.signature = std::string(max_signature_size, 's'); }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.signature = std::string(max_signature_size + 1, 's'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.before.manifest = std::string(max_manifest_size + 1, 'm'); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.staged.signature = std::string(max_signature_size + 1, 's'); }));
+    CHECK(fits([](ImageRecord& r) { r.channels = KeptChannels(max_channels, {"text", ""}); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.channels = KeptChannels(max_channels + 1, {"text", ""}); }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.channels = {{"", "of nothing"}}; }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.channels = {{std::string(max_channel_size + 1, 'c'), ""}}; }));
+    CHECK_FALSE(fits([](ImageRecord& r) { r.channels = {{"c", std::string(max_signature_size + 1, 's')}}; }));
     CHECK(fits([](ImageRecord& r) { r.thaw = Thaw{.boots = max_thawed_boots}; }));
     CHECK(fits([](ImageRecord& r) { r.thaw = Thaw{}; }));
     CHECK_FALSE(fits([](ImageRecord& r) { r.thaw = Thaw{.boots = max_thawed_boots + 1}; }));

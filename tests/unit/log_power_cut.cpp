@@ -24,7 +24,8 @@ LogGeometry small_geometry() {
 ImageRecord long_record(VolumeState state, std::uint64_t version) {
     ImageRecord record = test::record_of(state, version);
     record.manifest = std::string(format::max_manifest_size, static_cast<char>('a' + version));
-    record.before.manifest = record.manifest;
+    record.before.manifest = record.staged.manifest = record.manifest;
+    record.channels = {format::max_channels, {std::string(format::max_channel_size, record.manifest[0]), ""}};
     return record;
 }
 

@@ -108,9 +108,10 @@ Result<void> Versions::look_for_update(volume::Volume& volume, std::optional<sto
 
 // Also where nothing was offered, or nobody was asked: who keeps a machine at its version would give nothing.
 void Versions::warn_of_age(volume::Volume& volume) const {
-    const format::KnownChannels& known = volume.record().channels;
-    if (configuration_.update == format::UpdatePolicy::never || known.empty()) return;
-    if (Result<void> fresh = trust_.check_age(known.front().issued); !fresh)
+    if (configuration_.update == format::UpdatePolicy::never) return;
+    const store::KnownChannels known = volume.known_channels();
+    if (!known.last()) return;
+    if (Result<void> fresh = trust_.check_age(known.last()->issued); !fresh)
         observer_.event("of those that this machine has seen " + fresh.error().message);
 }
 

@@ -5,6 +5,7 @@
 #include <regild/regild_format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 
@@ -19,7 +20,9 @@ namespace {
 static_assert(image_record_size == WRITELOG_RECORD_SIZE);
 static_assert(max_channels == WRITELOG_RECORD_CHANNELS);
 static_assert(max_document_size + 1 == sizeof(writelog_record::document));
-static_assert(3 * (max_manifest_size + max_signature_size) <= WRITELOG_RECORD_TEXT_SIZE);
+static_assert(3 * (max_manifest_size + max_signature_size) +
+                  max_channels * (max_channel_size + max_signature_size) <=
+              WRITELOG_RECORD_TEXT_SIZE);
 static_assert(static_cast<int>(VolumeState::provisioning) == WRITELOG_STATE_PROVISIONING &&
               static_cast<int>(VolumeState::restoring) == WRITELOG_STATE_RESTORING &&
               static_cast<int>(VolumeState::golden) == WRITELOG_STATE_GOLDEN);
@@ -27,9 +30,13 @@ static_assert(static_cast<int>(VolumeState::provisioning) == WRITELOG_STATE_PROV
 constexpr std::uint64_t max_sectors = UINT64_MAX / WRITELOG_SECTOR_SIZE;
 
 struct SignedLengths {
-    std::uint32_t manifest;
+    std::uint32_t text;
     std::uint32_t signature;
 };
+
+bool may_be(const SignedLengths& lengths, std::size_t most) {
+    return lengths.text <= most && lengths.signature <= max_signature_size;
+}
 
 Error not_a_record(const char* why) {
     return {Failure::failed, std::string("not an image record: ") + why};
@@ -63,27 +70,6 @@ bool is_valid(const Thaw& thaw) {
     return thaw.boots <= max_thawed_boots && thaw.until <= max_utc && (thaw.boots == 0 || thaw.until == 0);
 }
 
-// Nothing: they are not what a record may say.
-std::optional<KnownChannels> channels_in(const writelog_record& wire) {
-    KnownChannels channels;
-    bool ended = false;
-    for (const auto& entry : wire.channels) {
-        const std::optional<std::string> name = field_text(entry.channel);
-        const std::uint64_t serial = le64toh(entry.serial);
-        if (!name) return std::nullopt;
-        const std::uint64_t issued = le64toh(entry.issued);
-        if (name->empty() && serial == 0 && issued == 0) {
-            ended = true;
-            continue;
-        }
-        if (ended || serial == 0 || serial > max_version || !is_valid_name(*name) ||
-            known_as(channels, *name).serial != 0 || issued > max_utc)
-            return std::nullopt;
-        channels.push_back({*name, serial, issued});
-    }
-    return channels;
-}
-
 template <std::size_t size>
 bool set_field(__u8 (&field)[size], const std::string& text) {
     if (text.size() >= size) return false;
@@ -103,20 +89,6 @@ const char* to_string(VolumeState state) {
             return "golden";
     }
     return "unknown";
-}
-
-KnownChannel known_as(const KnownChannels& channels, const std::string& channel) {
-    const auto known = std::ranges::find(channels, channel, &KnownChannel::channel);
-    return known == channels.end() ? KnownChannel{channel} : *known;
-}
-
-void note_channel(KnownChannels& channels, const KnownChannel& believed) {
-    KnownChannel known = known_as(channels, believed.channel);
-    known.serial = std::max(known.serial, believed.serial);
-    known.issued = std::max(known.issued, believed.issued);
-    std::erase_if(channels, [&](const KnownChannel& each) { return each.channel == believed.channel; });
-    channels.insert(channels.begin(), known);
-    if (channels.size() > max_channels) channels.pop_back();
 }
 
 std::string document_field(const std::string& url) {
@@ -149,8 +121,12 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const SignedLengths before{le16toh(wire.before_manifest_length), le16toh(wire.before_signature_length)};
     const SignedLengths staged{le16toh(wire.staged_manifest_length), le16toh(wire.staged_signature_length)};
     for (const SignedLengths& lengths : {installed, before, staged})
-        if (lengths.manifest > max_manifest_size || lengths.signature > max_signature_size)
-            return refused("tells impossible lengths");
+        if (!may_be(lengths, max_manifest_size)) return refused("tells impossible lengths");
+    std::array<SignedLengths, max_channels> channels{};
+    for (std::size_t i = 0; i < max_channels; ++i) {
+        channels[i] = {le16toh(wire.channels[i].length), le16toh(wire.channels[i].signature_length)};
+        if (!may_be(channels[i], max_channel_size)) return refused("tells impossible lengths");
+    }
     const std::uint64_t start = le64toh(wire.start_sector);
     const std::uint64_t size = le64toh(wire.size_sectors);
     if (start > max_sectors || size > max_sectors) return refused("tells an impossible disk");
@@ -162,8 +138,6 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     const std::optional<std::string> wwid = field_text(wire.wwid);
     const std::optional<std::string> document = field_text(wire.document);
     if (!image || !partuuid || !wwid || !document) return refused("has a text that is not one");
-    const std::optional<KnownChannels> channels = channels_in(wire);
-    if (!channels) return refused("tells of impossible channels");
 
     std::string_view text(reinterpret_cast<const char*>(wire.text), sizeof wire.text);
     const auto next = [&text](std::size_t length) {
@@ -178,20 +152,24 @@ Result<ImageRecord> parse_image_record(std::span<const std::byte, image_record_s
     record.untouched = (flags & WRITELOG_RECORD_UNTOUCHED) != 0;
     record.image_version = le64toh(wire.image_version);
     record.version_floor = le64toh(wire.version_floor);
-    record.channels = *channels;
-    std::memcpy(record.channel_text.data(), wire.channel_text, sizeof wire.channel_text);
     record.image = *image;
     record.document = *document;
     record.unrestored_boots = le32toh(wire.unrestored_boots);
     record.disk = {*partuuid, *wwid, Sectors(start), Sectors(size)};
     record.trial_boots = le32toh(wire.trial_boots);
     record.rejected_version = le64toh(wire.rejected_version);
-    record.manifest = next(installed.manifest);
+    record.manifest = next(installed.text);
     record.signature = next(installed.signature);
-    record.before.manifest = next(before.manifest);
+    record.before.manifest = next(before.text);
     record.before.signature = next(before.signature);
-    record.staged.manifest = next(staged.manifest);
+    record.staged.manifest = next(staged.text);
     record.staged.signature = next(staged.signature);
+    for (const SignedLengths& lengths : channels) {
+        KeptChannel channel;
+        channel.text = next(lengths.text);
+        channel.signature = next(lengths.signature);
+        if (!channel.text.empty()) record.channels.push_back(std::move(channel));
+    }
     if (thawed) record.thaw = thaw;
     return record;
 }
@@ -209,8 +187,6 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
                          (record.thaw ? WRITELOG_RECORD_THAWED : 0));
     wire.image_version = htole64(record.image_version);
     wire.version_floor = htole64(record.version_floor);
-    static_assert(sizeof(Digest) == sizeof wire.channel_text);
-    std::memcpy(wire.channel_text, record.channel_text.data(), sizeof wire.channel_text);
     wire.start_sector = htole64(record.disk.start.count());
     wire.size_sectors = htole64(record.disk.size.count());
     wire.unrestored_boots = htole32(record.unrestored_boots);
@@ -227,20 +203,19 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
         return Error{Failure::failed,
                      "the image's name, its URL or the disk's identity does not fit into the log's image "
                      "record"};
+    const auto fits = [](const std::string& text, const std::string& signature, std::size_t most) {
+        return text.size() <= most && signature.size() <= max_signature_size;
+    };
+    if (!fits(record.manifest, record.signature, max_manifest_size) ||
+        !fits(record.before.manifest, record.before.signature, max_manifest_size) ||
+        !fits(record.staged.manifest, record.staged.signature, max_manifest_size))
+        return Error{Failure::failed, "a manifest and its signature do not fit into the log's image record"};
     if (record.channels.size() > max_channels)
         return Error{Failure::failed, "so many channels do not fit into the log's image record"};
-    for (std::size_t i = 0; i < record.channels.size(); ++i) {
-        if (!set_field(wire.channels[i].channel, record.channels[i].channel))
-            return Error{Failure::failed, "a channel's name does not fit into the log's image record"};
-        wire.channels[i].serial = htole64(record.channels[i].serial);
-        wire.channels[i].issued = htole64(record.channels[i].issued);
-    }
-    const auto fits = [](const std::string& manifest, const std::string& signature) {
-        return manifest.size() <= max_manifest_size && signature.size() <= max_signature_size;
-    };
-    if (!fits(record.manifest, record.signature) || !fits(record.before.manifest, record.before.signature) ||
-        !fits(record.staged.manifest, record.staged.signature))
-        return Error{Failure::failed, "a manifest and its signature do not fit into the log's image record"};
+    for (const KeptChannel& channel : record.channels)
+        if (channel.text.empty() || !fits(channel.text, channel.signature, max_channel_size))
+            return Error{Failure::failed,
+                         "a channel and its signature do not fit into the log's image record"};
     __u8* text = wire.text;
     const auto put = [&text](const std::string& part) {
         std::ranges::copy(part, text);
@@ -253,6 +228,10 @@ Result<ByteVector> serialize_image_record(const ImageRecord& record, const Uuid&
     wire.before_signature_length = htole16(put(record.before.signature));
     wire.staged_manifest_length = htole16(put(record.staged.manifest));
     wire.staged_signature_length = htole16(put(record.staged.signature));
+    for (std::size_t i = 0; i < record.channels.size(); ++i) {
+        wire.channels[i].length = htole16(put(record.channels[i].text));
+        wire.channels[i].signature_length = htole16(put(record.channels[i].signature));
+    }
 
     ByteVector bytes(image_record_size);
     std::memcpy(bytes.data(), &wire, sizeof wire);

@@ -31,20 +31,14 @@ struct Thaw {
     bool operator==(const Thaw&) const = default;
 };
 
-// What a channel of the image said when it was believed last.
-struct KnownChannel {
-    std::string channel;
-    std::uint64_t serial = 0;  // from 1
-    std::uint64_t issued = 0;  // seconds since 1970
-    bool operator==(const KnownChannel&) const = default;
+// A channel of the image that was believed. Whether it counts any more says store/known_channels.hpp.
+struct KeptChannel {
+    std::string text;       // as it was served, never empty
+    std::string signature;  // as it was served
+    bool operator==(const KeptChannel&) const = default;
 };
 // At most max_channels, the one that was believed last first.
-using KnownChannels = std::vector<KnownChannel>;
-// With zeros where it is not known.
-KnownChannel known_as(const KnownChannels& channels, const std::string& channel);
-// The channel is believed now. Its numbers do not go back; of too many the one is forgotten that has not been
-// believed for the longest time.
-void note_channel(KnownChannels& channels, const KnownChannel& believed);
+using KeptChannels = std::vector<KeptChannel>;
 
 struct ImageRecord {
     std::uint64_t sequence = 0;
@@ -53,8 +47,7 @@ struct ImageRecord {
     bool untouched = false;  // no block has been written since this version took the place of `before`
     std::uint64_t image_version = 0;
     std::uint64_t version_floor = 0;
-    KnownChannels channels;
-    Digest channel_text{};  // SHA-256 of the text of the first of them, as it was believed
+    KeptChannels channels;
     std::string image;
     std::uint32_t unrestored_boots = 0;  // in a row, that the owner's policy allowed
     std::string document;  // URL that led to the manifest, for people; "" when that is not known
@@ -70,7 +63,7 @@ struct ImageRecord {
 };
 
 inline constexpr std::size_t image_record_size = 16384;
-inline constexpr std::size_t max_signature_size = 512;
+inline constexpr std::size_t max_signature_size = 128;
 inline constexpr std::size_t max_channels = 4;
 inline constexpr std::size_t max_document_size = 159;
 inline constexpr std::uint32_t max_thawed_boots = 1000;

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <functional>
 
-#include "codec/sha256.hpp"
-
 namespace regild::store {
 namespace {
 
@@ -37,18 +35,6 @@ bool offers_nothing(const format::Channel& channel, const Known& known) {
             (known.machine && !is_meant_for(channel, *known.machine)));
 }
 
-Digest digest_of(const std::string& text) {
-    return codec::SaltedSha256({})(as_bytes(text));
-}
-
-// Whether the text is that of the channel that was believed last, and offers nothing: it is not to be signed
-// once more.
-bool says_nothing_new(const std::string& text, const std::optional<Known>& known) {
-    if (!known || digest_of(text) != known->channel_text) return false;
-    const Result<format::Channel> channel = format::parse_channel(text);
-    return channel && offers_nothing(*channel, *known);
-}
-
 Result<Document> signed_document(net::Fetcher& fetcher, const net::Url& url, const net::Url& signature_url,
                                  std::string text, const Trust& trust) {
     Result<std::string> signature = fetcher.get(signature_url, codec::signature_size);
@@ -72,8 +58,8 @@ Result<void> check_place(const net::Url& url, const std::string& path, const Tru
 // What is wrong with a document besides its signature.
 using Check = std::function<Result<void>(const std::string& text)>;
 
-// With keys it is signed by one of them, unless it is what was believed before and offers nothing. `check`
-// has nothing against it, if need be at another mirror.
+// With keys it is signed by one of them: the signature of a channel that is known is not asked for once more.
+// `check` has nothing against it, if need be at another mirror.
 Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::size_t limit,
                               const Trust& trust, const Check& check,
                               const std::optional<Known>& known = std::nullopt) {
@@ -82,10 +68,10 @@ Result<Document> get_document(net::Fetcher& fetcher, const net::Url& url, std::s
     for (;;) {
         Result<std::string> text = fetcher.get(url, limit);
         if (!text) return text.error();
+        const SignedChannel* const same = known ? known->channels.with_text(*text) : nullptr;
         Result<Document> document =
-            trust.has_keys() && !says_nothing_new(*text, known)
-                ? signed_document(fetcher, url, *signature_url, *std::move(text), trust)
-                : Document{*std::move(text), ""};
+            trust.has_keys() && !same ? signed_document(fetcher, url, *signature_url, *std::move(text), trust)
+                                      : Document{*std::move(text), same ? same->signature : ""};
         if (document)
             if (Result<void> checked = check(document->text); !checked) document = checked.error();
         if (document || document.error().kind != Failure::source) return document;
@@ -128,23 +114,21 @@ Result<void> check_channel(const net::Url& url, const std::string& text, const T
     if (!trust.has_keys()) return {};
     if (Result<void> right = check_place(url, channel->image + "/" + channel->name + ".json", trust); !right)
         return right;
-    if (Result<void> fresh = trust.check_age(
-            channel->issued, known ? format::known_as(known->channels, channel->name).issued : 0);
-        !fresh)
+    const SignedChannel* const before =
+        known && channel->image == known->image ? known->channels.with_name(channel->name) : nullptr;
+    if (Result<void> fresh = trust.check_age(channel->issued, before ? before->issued : 0); !fresh)
         return fresh.error().context(url.shown());
-    if (!known || channel->image != known->image) return {};
-    const std::uint64_t before = format::known_as(known->channels, channel->name).serial;
-    if (channel->serial >= before) return {};
+    if (!before || channel->serial >= before->serial) return {};
     return Error{Failure::source, url.shown() + " is an old one: its serial number is " +
                                       std::to_string(channel->serial) + ", and the last one was " +
-                                      std::to_string(before)};
+                                      std::to_string(before->serial)};
 }
 
-Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, const std::string& text,
+Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, Document document,
                                    const Trust& trust, const std::optional<Known>& known) {
-    const Result<format::Channel> channel = format::parse_channel(text);
+    const Result<format::Channel> channel = format::parse_channel(document.text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
-    const ServedChannel served{*channel, digest_of(text)};
+    const SignedChannel served{*channel, std::move(document.text), std::move(document.signature)};
     if (known && offers_nothing(served, *known)) return Offered{std::nullopt, served};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
@@ -182,7 +166,7 @@ Result<Offered> ask(net::Fetcher& fetcher, const net::Url& url, const Trust& tru
     if (!document) return document.error();
     Offered offered;
     if (is_channel) {
-        Result<Offered> of_channel = offered_by_channel(fetcher, url, document->text, trust, known);
+        Result<Offered> of_channel = offered_by_channel(fetcher, url, *std::move(document), trust, known);
         if (!of_channel) return of_channel;
         offered = *std::move(of_channel);
     } else {

@@ -5,18 +5,14 @@
 #include <optional>
 #include <string>
 
-#include "format/image_record.hpp"
 #include "format/manifest.hpp"
 #include "net/fetcher.hpp"
 #include "net/url.hpp"
+#include "store/known_channels.hpp"
 #include "store/rollout.hpp"
 #include "store/trust.hpp"
 
 namespace regild::store {
-
-struct ServedChannel : format::Channel {
-    Digest text_digest{};  // SHA-256 of it as it was received
-};
 
 struct Source {
     format::Manifest manifest;
@@ -26,7 +22,7 @@ struct Source {
     net::Url index_url;
     net::Url tree_url;
     std::string document;  // as shown: URL of the manifest or channel that led here; "" where none was read
-    std::optional<ServedChannel> channel{};  // that led here; nothing: it was none
+    std::optional<SignedChannel> channel{};  // that led here; nothing: it was none
 };
 
 // The image that a manifest or a channel at this URL is of, by the store's layout; "" where that cannot be
@@ -42,18 +38,17 @@ struct Known {
     std::string image;
     std::uint64_t version = 0;
     std::uint64_t rejected = 0;      // a version that is of no interest; 0: none
-    format::KnownChannels channels;  // that were believed before
-    Digest channel_text{};           // SHA-256 of the one that was believed last, as it was received
+    KnownChannels channels;          // that were believed before
     std::optional<Machine> machine;  // nothing: for which ones a version is meant does not matter
 };
 struct Offered {
     // Nothing: a channel that names a version that is known, or is not meant for this machine.
     std::optional<Source> source;
-    std::optional<ServedChannel> channel;  // nothing: it is none
+    std::optional<SignedChannel> channel;  // nothing: it is none
 };
-// The same of who has a version: a channel that is the one that was believed last, byte for byte, and offers
-// nothing costs one request, another one with keys two. With keys a channel that is too old, or has a serial
-// number lower than it had when it was believed last, is Failure::source, and left for the next mirror.
+// The same of who has a version. A channel that offers nothing costs one request, with keys two where it is
+// not one that is known, byte for byte. With keys a channel that is too old, or has a serial number lower
+// than the one that is known, is Failure::source, and left for the next mirror.
 Result<Offered> offered_but(net::Fetcher& fetcher, const net::Url& url, const Trust& trust,
                             const Known& known);
 // Where the manifest of a version is, by the store's layout: beside a channel, or beside another manifest.

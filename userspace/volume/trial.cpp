@@ -29,9 +29,9 @@ void confirm(ImageRecord& record) {
 
 }  // namespace
 
-void believe(ImageRecord& record, const store::ServedChannel& channel) {
-    format::note_channel(record.channels, {channel.name, channel.serial, channel.issued});
-    record.channel_text = channel.text_digest;
+void believe(ImageRecord& record, const store::SignedChannel& channel, const store::Trust& trust) {
+    if (!trust.has_keys()) return;
+    record.channels = store::KnownChannels(record.channels, record.image, trust).kept_with(channel);
 }
 
 bool is_on_trial(const ImageRecord& record) {
@@ -54,7 +54,6 @@ void install(ImageRecord& record, const store::Source& next, std::uint32_t trial
     record.trial_boots = trial_boots;
     record.rejected_version = 0;
     record.staged = {};
-    if (next.channel) believe(record, *next.channel);
     if (!next.document.empty()) record.document = format::document_field(next.document);
     hold(record, next);
     if (is_trial_over(record)) confirm(record);

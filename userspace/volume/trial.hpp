@@ -7,8 +7,8 @@
 
 namespace regild::volume {
 
-// What the channel says counts from now on.
-void believe(format::ImageRecord& record, const store::ServedChannel& channel);
+// With keys what the channel says counts from now on; what does not count any more is forgotten.
+void believe(format::ImageRecord& record, const store::SignedChannel& channel, const store::Trust& trust);
 
 // Whether there is a version to go back to, and blocks of the one on trial have been written.
 bool is_on_trial(const format::ImageRecord& record);

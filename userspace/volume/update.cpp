@@ -52,8 +52,8 @@ Result<Update> change_layout(log::WriteLog& log, format::ImageRecord record, Obs
 
 Result<store::Offered> offered_to(const Asker& asker, const format::ImageRecord& record,
                                   net::Fetcher& fetcher, const net::Url& url) {
-    store::Known known{record.image,    record.image_version, 0,
-                       record.channels, record.channel_text,  std::nullopt};
+    store::Known known{record.image, record.image_version, 0,
+                       store::KnownChannels(record.channels, record.image, asker.trust), std::nullopt};
     if (!asker.by_hand) {
         known.rejected = record.rejected_version;
         known.machine = store::machine_with(record.disk, asker.tags);
@@ -66,8 +66,8 @@ Result<store::Offered> offered_to(const Asker& asker, const format::ImageRecord&
 Result<void> note_offered(log::WriteLog& log, const Asker& asker, const store::Offered& offered) {
     format::ImageRecord record = *log.record();
     if (!offered.channel || offered.channel->image != record.image) return {};
-    const store::ServedChannel& channel = *offered.channel;
-    if (asker.trust.has_keys()) believe(record, channel);
+    const store::SignedChannel& channel = *offered.channel;
+    believe(record, channel, asker.trust);
     if (record.staged && !asker.by_hand &&
         !store::is_meant_for(channel, store::machine_with(record.disk, asker.tags))) {
         const Result<format::Manifest> staged = format::parse_manifest(record.staged.manifest);

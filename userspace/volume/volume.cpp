@@ -28,9 +28,9 @@ std::string describe(const DiskIdentity& disk) {
            std::to_string(disk.start.count()) + ", " + std::to_string(disk.size.count()) + " sectors";
 }
 
-// Whether what the record says of older versions counts: without keys it does, and with keys where the one
-// that it names is signed, and is none of those.
-bool is_believed(const format::ImageRecord& record, const store::Trust& trust) {
+// Whether the floor of the record counts: without keys it does, and with keys where the version that it names
+// is signed, and not below it.
+bool floor_counts(const format::ImageRecord& record, const store::Trust& trust) {
     if (!trust.has_keys()) return true;
     const Result<format::Manifest> manifest = format::parse_manifest(record.manifest);
     return trust.check(record.manifest, record.signature).ok() && manifest &&
@@ -159,7 +159,7 @@ Result<void> Volume::check_fits(const format::Manifest& manifest) const {
 }
 
 const format::ImageRecord* Volume::record_before(const std::string& image) const {
-    if (!last_record_ || last_record_->image != image || !is_believed(*last_record_, trust_)) return nullptr;
+    if (!last_record_ || last_record_->image != image) return nullptr;
     return &*last_record_;
 }
 
@@ -174,14 +174,15 @@ Result<void> Volume::check_version(const store::Source& source, bool allow_downg
                 "; to go back all the same, allow it (--allow-downgrade, or \"allow_downgrade\": true "
                 "in the configuration)"};
     };
-    if (manifest.version < before->version_floor)
+    if (manifest.version < before->version_floor && floor_counts(*before, trust_))
         return refuse("version " + std::to_string(manifest.version) + " of " + manifest.image,
                       std::to_string(before->version_floor));
-    if (!trust_.has_keys() || !source.channel) return {};
-    const std::uint64_t serial = format::known_as(before->channels, source.channel->name).serial;
-    if (source.channel->serial < serial)
+    if (!source.channel) return {};
+    const store::KnownChannels known(before->channels, before->image, trust_);
+    const store::SignedChannel* const last = known.with_name(source.channel->name);
+    if (last && source.channel->serial < last->serial)
         return refuse("serial number " + std::to_string(source.channel->serial) + " of the channel",
-                      std::to_string(serial));
+                      std::to_string(last->serial));
     return {};
 }
 
@@ -203,11 +204,9 @@ Result<void> Volume::format(const store::Source& source, FormatRules rules) {
     record.manifest = source.manifest_text;
     record.signature = source.signature;
     if (const format::ImageRecord* const before =
-            rules.allow_downgrade ? nullptr : record_before(record.image)) {
+            rules.allow_downgrade ? nullptr : record_before(record.image))
         record.channels = before->channels;
-        record.channel_text = before->channel_text;
-    }
-    if (source.channel) believe(record, *source.channel);
+    if (source.channel) believe(record, *source.channel, trust_);
     log_ = NoUsableLog{"the log on " + log_device_->name() + " is being formatted"};
     Result<log::WriteLog> log =
         log::WriteLog::format(*log_device_, source.manifest.log_geometry(), std::move(record));

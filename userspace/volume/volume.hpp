@@ -51,6 +51,7 @@ class Volume {
     // Only with a usable log.
     log::WriteLog& log() { return std::get<log::WriteLog>(log_); }
     const format::ImageRecord& record() { return *log().record(); }
+    store::KnownChannels known_channels() { return {record().channels, record().image, trust_}; }
     VolumeFacts facts() const { return usable_log() ? facts_of(*usable_log()) : VolumeFacts{}; }
 
     // Whether the log may be formatted (invariant 10): refused for a disk that nothing tells from others of
@@ -78,7 +79,7 @@ class Volume {
   private:
     Volume() = default;
     void take(std::optional<log::WriteLog> found);
-    // What the log that is there says of this image, usable or not; nullptr: nothing that counts.
+    // Of the log that is there, usable or not, if it is of this image; nullptr: it is not.
     const format::ImageRecord* record_before(const std::string& image) const;
     Result<void> check_version(const store::Source& source, bool allow_downgrade) const;
 
