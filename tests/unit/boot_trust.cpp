@@ -151,11 +151,10 @@ TEST_CASE("freeze: a machine that is given an old channel for ever, or none, say
     using format::UpdatePolicy;
     constexpr std::uint64_t day = 86400;
     SignedKiosk kiosk;
-    write_file(kiosk.channel(), format::serialize_channel({"kiosk", 1, "stable", 7, 100 * day}));
     kiosk.sign();
+    kiosk.serve({"kiosk", 1, "stable", 7, 100 * day});
     const auto on_day = [&](std::uint64_t now) {
-        kiosk.trust = store::Trust(codec::PublicKeys::parse(kiosk.key.public_pem()).value(), "kiosk",
-                                   {.now = now * day, .max_age = 30 * day});
+        kiosk.trust_in({&kiosk.key}, {.now = now * day, .max_age = 30 * day});
     };
     on_day(110);
     kiosk.configuration.update = GENERATE(UpdatePolicy::boot, UpdatePolicy::dirty, UpdatePolicy::staged);
@@ -165,7 +164,7 @@ TEST_CASE("freeze: a machine that is given an old channel for ever, or none, say
     on_day(131);
     SECTION("the same one for ever") {}
     SECTION("none") {
-        std::filesystem::remove(kiosk.channel());
+        std::filesystem::remove(kiosk.path_of("stable"));
     }
     const Result<BootReport> report = kiosk.boot();
     REQUIRE(report.ok());

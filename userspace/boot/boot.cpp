@@ -397,6 +397,9 @@ Result<bool> Boot::attempt() {
     if (golden && volume.log().geometry() != geometry) return false;
     if (!golden)
         if (Result<void> r = start_unrestored(volume, golden.error()); !r) return r.error();
+    // Where the way back needs the network, too, the boot that has it tries once more.
+    if (taken_back_)
+        if (Result<void> given_up = Versions::give_up_staged(volume); !given_up) return given_up.error();
     report_.version_before = versions_.left();
     if (versions_.has_installed()) {
         if (!source->document.empty()) report_.document = source->document;

@@ -87,8 +87,7 @@ Result<bool> Versions::install_newer(volume::Volume& volume, std::optional<store
     observer_.event("installing " + text_of((*newer)->manifest.version) + " in place of " +
                     std::to_string(before.record.image_version) + ": " +
                     std::to_string(update->marked.count()) + " blocks differ");
-    // To go back with all marks that there are now, and not to try what is staged once more.
-    before.record.staged = {};
+    // To go back with all marks that there are now.
     before.record.unknown = before.record.unknown || (update->all_unknown && !before.was_clean);
     installed_over_ = std::move(before);
     source = std::move(**newer);
@@ -160,6 +159,13 @@ Result<void> Versions::leave_trial(volume::Volume& volume, std::optional<store::
     rejected_ = rejected;
     source = std::move(**before);
     return {};
+}
+
+Result<void> Versions::give_up_staged(volume::Volume& volume) {
+    format::ImageRecord record = volume.record();
+    if (!record.staged) return {};
+    record.staged = {};
+    return volume.log().write_record(std::move(record));
 }
 
 // As it was when this boot found it, but for marks of a volume that was not clean and had another layout.

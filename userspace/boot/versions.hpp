@@ -46,6 +46,9 @@ class Versions {
     // volume is clean as it was.
     Result<std::optional<store::Source>> take_back(volume::Volume& volume, const Error& why);
 
+    // What was staged is not tried again, as a boot has started another version in its place.
+    static Result<void> give_up_staged(volume::Volume& volume);
+
     bool has_installed() const { return installed_over_.has_value(); }
     // The version in whose place this boot has put another one; 0: it has not.
     std::uint64_t left() const { return installed_over_ ? installed_over_->record.image_version : rejected_; }

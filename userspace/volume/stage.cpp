@@ -112,6 +112,9 @@ Result<StageReport> stage(const store::Source& installed, const store::Source& n
     if (!filled) return filled.error();
     report.fetched = filled->fetched;
     report.whole = filled->whole;
+    // The log is to say that it is there.
+    trees.cache->flush();
+    if (trees.cache->error()) return *trees.cache->error();
     if (!goes_back) return report;
     // In a small cache the one may have taken the place of the other.
     const Result<bool> stayed = is_at_hand(difference->blocks, installed, trees);
