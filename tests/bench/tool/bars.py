@@ -186,8 +186,8 @@ def publish(results):
 
 
 def scale(results):
-    """In each round: what 1000 blocks cost beyond reading the marks, against a smaller image; and what a block costs beyond
-    a restore of a single one, against a tenth as many."""
+    """In each round: what 1000 blocks cost beyond reading the marks, against those of a smaller image; and what a block
+    costs beyond a restore of a single one, against a tenth as many."""
     def costs(case, what, fixed, blocks=1):
         return [(whole - part) / blocks for whole, part in
                 zip(results.values(case, "regild", what), results.values(*fixed, what))]

@@ -20,10 +20,10 @@ def provisioned(name, golden, server):
     return disk
 
 
-def take_turns(results, case, methods, place, session, rounds, few=(), few_rounds=1):
-    """In their order, round by round; `few` take part in so many rounds, the first ones."""
+def take_turns(results, case, methods, place, session, rounds, once=()):
+    """In their order, round by round; those of `once` take part in the first round."""
     for turn in range(rounds):
-        for method in [*methods, *(few if turn < few_rounds else ())]:
+        for method in [*methods, *(once if turn == 0 else ())]:
             method.prepare(session)
             sample = method.run(place, session)
             method.check()
