@@ -80,7 +80,7 @@ std::string not_at_hand(const store::Source& installed) {
 Result<bool> keep_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
                            const TreeSources& trees, const StopFlag& stop) {
     const Result<bool> kept = put_way_back(installed, next, disk, trees, stop);
-    if (!kept && kept.error().kind == Failure::interrupted) return kept;
+    if (!kept && kept.error().kind == Failure::interrupted) return kept.error();
     if (!kept) trees.observer.event(kept.error().message);
     if (kept && *kept) return true;
     trees.observer.event(not_at_hand(installed));
