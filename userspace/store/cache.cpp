@@ -184,12 +184,13 @@ void Cache::put(const Digest& digest, ConstByteSpan chunk) {
     if (!in) return;
 
     forget(digest);
-    const auto worth = [this](const format::CacheEntry& entry) {
-        return is_current(entry) ? geometry_.ring_length() - age_of(entry) + Bytes(1) : Bytes(0);
-    };
-    *std::ranges::min_element(in->entries, {}, worth) = {
-        format::fingerprint_of(digest), pending_offset() + Bytes(pending_length_), Bytes(chunk.size()),
-        written_.count() / geometry_.ring_length().count() % format::cache_laps};
+    auto* place = std::ranges::find_if(
+        in->entries, [this](const format::CacheEntry& entry) { return !is_current(entry); });
+    if (place == in->entries.end())
+        place = std::ranges::max_element(in->entries, {},
+                                         [this](const format::CacheEntry& entry) { return age_of(entry); });
+    *place = {format::fingerprint_of(digest), pending_offset() + Bytes(pending_length_), Bytes(chunk.size()),
+              written_.count() / geometry_.ring_length().count() % format::cache_laps};
     in->changed = true;
     changed_ = true;
     std::ranges::copy(chunk, pending_.data() + pending_length_);
