@@ -392,7 +392,7 @@ Result<bool> Boot::attempt() {
         if (!golden && volume.record().untouched && is_offline(golden.error().kind))
             golden = take_back(volume, golden.error());
         else if (golden)
-            versions_.tell_of_way_back(*source);
+            versions_.tell_of_way_back();
     }
     if (golden && volume.log().geometry() != geometry) return false;
     if (!golden)

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "volume/layout.hpp"
-#include "volume/stage.hpp"
 #include "volume/trial.hpp"
 
 namespace regild::boot {
@@ -121,14 +120,15 @@ Result<void> Versions::keep_way_back(volume::Volume& volume, const store::Source
     if (!trees.cache) return {};
     const Result<store::Source> before = believed(volume, volume.record().before);
     if (!before) return {};
-    const Result<bool> kept = volume::keep_way_back(*before, source, volume.data(), trees, stop_);
+    Result<std::optional<volume::WayBack>> kept =
+        volume::keep_way_back(*before, source, volume.data(), trees, stop_);
     if (!kept) return kept.error();
-    if (*kept) way_back_ = *before;
+    way_back_ = *std::move(kept);
     return {};
 }
 
-void Versions::tell_of_way_back(const store::Source& source) {
-    if (way_back_) volume::tell_of_way_back(*way_back_, source, trees_());
+void Versions::tell_of_way_back() {
+    if (way_back_) volume::tell_of_way_back(*way_back_, trees_());
 }
 
 Result<std::optional<store::Source>> Versions::version_before(volume::Volume& volume) {

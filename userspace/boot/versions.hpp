@@ -7,6 +7,7 @@
 
 #include "base/stop.hpp"
 #include "format/configuration.hpp"
+#include "volume/stage.hpp"
 #include "volume/update.hpp"
 #include "volume/volume.hpp"
 
@@ -37,7 +38,7 @@ class Versions {
     // wanted. Without it a boot goes on.
     Result<void> keep_way_back(volume::Volume& volume, const store::Source& source);
     // When it has been written: says whether the cache has the way back still.
-    void tell_of_way_back(const store::Source& source);
+    void tell_of_way_back();
     // The version on trial, of which `source` is, was not confirmed within its boots: the volume holds the
     // one before from now on, and `source` is its; unless that is not believed, which is no error. Where the
     // source does not have it any more a newer one takes its place, if there is one.
@@ -76,7 +77,7 @@ class Versions {
     Trees trees_;
     std::optional<Before> installed_over_;
     std::uint64_t rejected_ = 0;
-    std::optional<store::Source> way_back_;  // that was put into the cache
+    std::optional<volume::WayBack> way_back_;  // that was put into the cache
 };
 
 }  // namespace regild::boot

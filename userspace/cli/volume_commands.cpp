@@ -93,7 +93,7 @@ class Run {
     std::chrono::steady_clock::time_point started_;
     std::unique_ptr<net::Fetcher> fetcher_;
     std::optional<volume::OpenNearby> nearby_;
-    std::optional<store::Source> way_back_;  // of an update, that was put into the cache
+    std::optional<volume::WayBack> way_back_;  // of an update, that was put into the cache
 };
 
 Result<bool> Run::update(volume::Volume& volume) {
@@ -120,10 +120,10 @@ Result<bool> Run::update(volume::Volume& volume) {
     observer().event(image_text(volume.record()) + ": " + blocks_text(update->marked, block_size) +
                      " differ from version " + std::to_string(installed->manifest.version));
     if (!nearby->cache || !volume::will_be_on_trial(volume.record())) return true;
-    const Result<bool> kept =
+    Result<std::optional<volume::WayBack>> kept =
         volume::keep_way_back(*installed, *offered, volume.data(), trees, environment_.stop);
-    if (!kept) return kept;
-    if (*kept) way_back_ = *installed;
+    if (!kept) return kept.error();
+    way_back_ = *std::move(kept);
     return true;
 }
 
@@ -138,8 +138,7 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
     Result<void> done = restore.attempt();
     if (nearby->cache && nearby->cache->error())
         observer().event(nearby->cache->error()->message + ": the cache is not used");
-    if (done && way_back_)
-        volume::tell_of_way_back(*way_back_, *source, {fetcher(), nearby->cache, observer()});
+    if (done && way_back_) volume::tell_of_way_back(*way_back_, {fetcher(), nearby->cache, observer()});
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left
     if (!done)

@@ -54,17 +54,19 @@ Result<bool> is_at_hand(const BlockSet& blocks, const store::Source& version, co
     return needed->frames == Bytes(0);
 }
 
-Result<bool> put_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
-                          const TreeSources& trees, const StopFlag& stop) {
-    const Result<Differing> difference = difference_of(installed, next, trees);
+Result<std::optional<WayBack>> put_way_back(const store::Source& installed, const store::Source& next,
+                                            block::Storage& disk, const TreeSources& trees,
+                                            const StopFlag& stop) {
+    Result<Differing> difference = difference_of(installed, next, trees);
     if (!difference) return difference.error();
-    if (difference->all_unknown) return false;
+    if (difference->all_unknown) return std::optional<WayBack>();
     const Result<FillReport> filled = fill_with(difference->blocks, installed, &disk, trees, stop);
     if (!filled) return filled.error();
     // The disk forgets it next.
     trees.cache->flush();
     if (trees.cache->error()) return *trees.cache->error();
-    return filled->whole;
+    if (!filled->whole) return std::optional<WayBack>();
+    return std::optional(WayBack{installed, std::move(difference->blocks)});
 }
 
 std::string way_back_to(const store::Source& installed) {
@@ -77,22 +79,21 @@ std::string not_at_hand(const store::Source& installed) {
 
 }  // namespace
 
-Result<bool> keep_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
-                           const TreeSources& trees, const StopFlag& stop) {
-    const Result<bool> kept = put_way_back(installed, next, disk, trees, stop);
-    if (!kept && kept.error().kind == Failure::interrupted) return kept.error();
+Result<std::optional<WayBack>> keep_way_back(const store::Source& installed, const store::Source& next,
+                                             block::Storage& disk, const TreeSources& trees,
+                                             const StopFlag& stop) {
+    Result<std::optional<WayBack>> kept = put_way_back(installed, next, disk, trees, stop);
+    if (!kept && kept.error().kind == Failure::interrupted) return kept;
     if (!kept) trees.observer.event(kept.error().message);
-    if (kept && *kept) return true;
+    if (kept && *kept) return kept;
     trees.observer.event(not_at_hand(installed));
-    return false;
+    return std::optional<WayBack>();
 }
 
-void tell_of_way_back(const store::Source& installed, const store::Source& next, const TreeSources& trees) {
-    const Result<Differing> difference = difference_of(installed, next, trees);
-    const Result<bool> there =
-        difference ? is_at_hand(difference->blocks, installed, trees) : difference.error();
-    trees.observer.event(there.ok() && *there ? way_back_to(installed) + " is in the cache"
-                                              : not_at_hand(installed));
+void tell_of_way_back(const WayBack& way_back, const TreeSources& trees) {
+    const Result<bool> there = is_at_hand(way_back.blocks, way_back.to, trees);
+    trees.observer.event(there.ok() && *there ? way_back_to(way_back.to) + " is in the cache"
+                                              : not_at_hand(way_back.to));
 }
 
 Result<StageReport> stage(const store::Source& installed, const store::Source& next, block::Storage* disk,

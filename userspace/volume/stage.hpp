@@ -23,14 +23,19 @@ struct StageReport {
 Result<StageReport> stage(const store::Source& installed, const store::Source& next, block::Storage* disk,
                           const TreeSources& trees, const StopFlag& stop);
 
-// The way back alone, before `next` is written over `installed` on this disk. Whether the cache, which there
-// is, has all of it, durably; where it has not, for whatever reason, the observer is told.
+struct WayBack {
+    store::Source to;
+    BlockSet blocks;  // that differ
+};
+// The way back alone, before `next` is written over `installed` on this disk: the cache, which there is, has
+// all of it, durably. Nothing: it has not, for whatever reason, which the observer is told.
 // Failure::interrupted alone.
-Result<bool> keep_way_back(const store::Source& installed, const store::Source& next, block::Storage& disk,
-                           const TreeSources& trees, const StopFlag& stop);
+Result<std::optional<WayBack>> keep_way_back(const store::Source& installed, const store::Source& next,
+                                             block::Storage& disk, const TreeSources& trees,
+                                             const StopFlag& stop);
 // When `next` has been written: tells the observer whether the cache has it still, which got what was fetched
 // meanwhile.
-void tell_of_way_back(const store::Source& installed, const store::Source& next, const TreeSources& trees);
+void tell_of_way_back(const WayBack& way_back, const TreeSources& trees);
 
 // What an update from `installed` to `next` would fetch, and a way back for which `disk` is given: frames of
 // blocks that differ, but for what the cache, if there is one, and that disk have. Nothing but requests is
