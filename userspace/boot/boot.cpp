@@ -173,7 +173,7 @@ Error Boot::missing(const Error& error) const {
 Thawing Boot::look_at_thaw(volume::Volume& volume) {
     const volume::VolumeFacts facts = volume.facts();
     // A clock that has lost its time is not believed to be earlier than what this machine has seen.
-    const store::KnownChannels known = volume.usable_log() ? volume.known_channels() : store::KnownChannels();
+    const store::KnownChannels known = facts.thaw ? volume.known_channels() : store::KnownChannels();
     const std::uint64_t seen = known.last() ? known.last()->issued : 0;
     const Thawing thaw = decide_thaw(facts, configuration_.allow_thaw, std::max(in_.date(), seen));
     if (thaw != Thawing::none) in_.observer.event(thaw_text(thaw, *facts.thaw, facts.marked));
