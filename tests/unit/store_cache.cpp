@@ -27,6 +27,12 @@ Digest digest(unsigned n) {
     return codec::SaltedSha256({})(number);
 }
 
+// These and those between, but the last.
+void put(Cache& cache, unsigned first, unsigned end) {
+    for (unsigned n = first; n < end; ++n)
+        cache.put(digest(n), chunk(n));
+}
+
 bool holds(Cache& cache, unsigned n) {
     const std::optional<ByteVector> found = cache.get(digest(n), MiB(1));
     return found && *found == chunk(n);
@@ -35,8 +41,7 @@ bool holds(Cache& cache, unsigned n) {
 TEST_CASE("what was put is found, at once and by who opens the cache later") {
     MemoryStorage device(MiB(4));
     Cache cache = Cache::open(device).value();
-    for (unsigned n = 0; n < 700; ++n)
-        cache.put(digest(n), chunk(n));  // 2 MiB: some is written, some waits in memory
+    put(cache, 0, 700);  // 2 MiB: some is written, some waits in memory
     CHECK(holds(cache, 0));
     CHECK(holds(cache, 699));
     CHECK_FALSE(cache.has(digest(700)));
@@ -79,11 +84,9 @@ TEST_CASE("the oldest make room, and what is still wanted stays") {
 TEST_CASE("what is wanted stays however much else is put by who wants it") {
     MemoryStorage device(MiB(4));
     Cache cache = Cache::open(device).value();
-    for (unsigned n = 0; n < 100; ++n)
-        cache.put(digest(n), chunk(n));
+    put(cache, 0, 100);
     cache.renew();  // who put them is done
-    for (unsigned n = 0; n < 50; ++n)
-        cache.put(digest(n), chunk(n));
+    put(cache, 0, 50);
     const Bytes once = cache.renewable();
     cache.put(digest(7), chunk(7));
     CHECK(cache.renewable() == once);
@@ -176,8 +179,7 @@ TEST_CASE("whatever is on the device, a cache opens, and takes and gives") {
     MemoryStorage golden(MiB(2));
     {
         Cache cache = Cache::open(golden).value();
-        for (unsigned n = 0; n < 300; ++n)
-            cache.put(digest(n), chunk(n));
+        put(cache, 0, 300);
         cache.finish();
     }
     for (unsigned round = 0; round < 50; ++round) {
@@ -201,16 +203,14 @@ TEST_CASE("a torn write of the table costs nothing that was durable before") {
     std::mt19937 random(7);  // NOLINT: the same in every run
     MemoryStorage device(MiB(2));
     Cache cache = Cache::open(device).value();
-    for (unsigned n = 0; n < 200; ++n)
-        cache.put(digest(n), chunk(n));
+    put(cache, 0, 200);
     for (unsigned n = 0; n < 20; ++n)
         cache.forget(digest(n));
     cache.flush();
     const ByteVector before = device.content();
     for (unsigned n = 20; n < 40; ++n)
         cache.forget(digest(n));
-    for (unsigned n = 200; n < 300; ++n)
-        cache.put(digest(n), chunk(n));
+    put(cache, 200, 300);
     cache.finish();
     const ByteVector after = device.content();
     for (unsigned round = 0; round < 20; ++round) {
@@ -273,8 +273,7 @@ TEST_CASE("a cache of another size begins anew") {
     MemoryStorage small(MiB(2));
     {
         Cache cache = Cache::open(small).value();
-        for (unsigned n = 0; n < 100; ++n)
-            cache.put(digest(n), chunk(n));
+        put(cache, 0, 100);
         cache.finish();
     }
     ByteVector content = small.content();
@@ -299,8 +298,7 @@ TEST_CASE("drop leaves nothing") {
 TEST_CASE("who looks at a cache sees what is finished, and writes nothing") {
     MemoryStorage device(MiB(4));
     Cache cache = Cache::open(device).value();
-    for (unsigned n = 0; n < 400; ++n)
-        cache.put(digest(n), chunk(n));
+    put(cache, 0, 400);
     cache.finish();
     cache.put(digest(400), chunk(400));
     device.start_trace();
