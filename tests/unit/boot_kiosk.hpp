@@ -232,20 +232,24 @@ class Kiosk {
         overwrite(data(), block * block_bytes, std::string(blocks * block_bytes, '!'));
     }
 
-    void set_state(format::VolumeState state) {
+    // Also while a boot holds the log.
+    format::ImageRecord record() {
+        format::ImageRecord record;
+        with_log([&](log::WriteLog& store) { record = *store.record(); }, block::Access::read);
+        return record;
+    }
+    std::uint32_t unrestored_boots() { return record().unrestored_boots; }
+    // As root in a session can.
+    template <class Change>
+    void change_record(Change change) {
         with_log([&](log::WriteLog& store) {
             format::ImageRecord record = *store.record();
-            record.state = state;
+            change(record);
             REQUIRE(store.write_record(record).ok());
         });
     }
-
-    // Also while a boot holds the log.
-    std::uint32_t unrestored_boots() {
-        std::uint32_t boots = 0;
-        with_log([&](log::WriteLog& store) { boots = store.record()->unrestored_boots; },
-                 block::Access::read);
-        return boots;
+    void set_state(format::VolumeState state) {
+        change_record([&](format::ImageRecord& record) { record.state = state; });
     }
 
     Blocks marked() {

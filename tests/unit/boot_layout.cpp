@@ -33,11 +33,6 @@ struct OtherLayoutKiosk : ProvisionedKiosk {
         return *report;
     }
     bool is_version_one() { return test::read_file(data()).substr(0, one.size()) == one; }
-    format::ImageRecord record() {
-        format::ImageRecord record;
-        with_log([&](log::WriteLog& log) { record = *log.record(); }, block::Access::read);
-        return record;
-    }
     // The table that the volume was mapped by: its block size in sectors.
     bool is_mapped_in_blocks_of(std::uint64_t bytes) const {
         return trace.activated == 1 &&

@@ -39,20 +39,6 @@ class SignedKiosk : public Kiosk {
     }
     void serve(const format::Channel& channel) { serve(channel, key); }
 
-    format::ImageRecord record() {
-        format::ImageRecord record;
-        with_log([&](log::WriteLog& log) { record = *log.record(); }, block::Access::read);
-        return record;
-    }
-    // As root in a session can.
-    template <class Change>
-    void change_record(Change change) {
-        with_log([&](log::WriteLog& log) {
-            format::ImageRecord record = *log.record();
-            change(record);
-            REQUIRE(log.write_record(record).ok());
-        });
-    }
     // That counts; 0: none does.
     std::uint64_t known_serial(const std::string& channel = "stable") {
         const store::KnownChannels known(record().channels, "kiosk", trust);

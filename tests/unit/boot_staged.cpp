@@ -44,13 +44,6 @@ struct StagedKiosk : ProvisionedKiosk {
             REQUIRE(log.write_record(record).ok());
         });
     }
-    void change_record(const std::function<void(format::ImageRecord&)>& change) {
-        with_log([&](log::WriteLog& log) {
-            format::ImageRecord record = *log.record();
-            change(record);
-            REQUIRE(log.write_record(record).ok());
-        });
-    }
     bool has_staged() {
         bool staged = false;
         with_log([&](log::WriteLog& log) { staged = bool(log.record()->staged); });

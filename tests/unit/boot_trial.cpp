@@ -28,11 +28,6 @@ struct TrialKiosk : ProvisionedKiosk {
         if (!report) FAIL(report.error().message);
         return *report;
     }
-    format::ImageRecord record() {
-        format::ImageRecord record;
-        with_log([&](log::WriteLog& log) { record = *log.record(); }, block::Access::read);
-        return record;
-    }
     // The power fails when the record says which version is installed.
     void install_and_cut_off() {
         with_log([&](log::WriteLog& log) {
@@ -155,35 +150,28 @@ TEST_CASE("before a newer version is written, the cache gets what it takes the p
     kiosk.publish_with_changes(2, {3, 9, 31});
     const std::string golden_two = test::read_file(kiosk.directory / "golden.img");
     const std::filesystem::path frames = kiosk.directory / "store/kiosk/1/image.zst";
-    const auto go_back_without_network = [&] {
+    const auto check_goes_back_without_network = [&] {
+        CHECK(kiosk.booted().version == 2);
+        CHECK(has(kiosk.observer.lines, "the way back to version 1 is in the cache"));
+        kiosk.booted();
         kiosk.configuration.update = UpdatePolicy::dirty;
         kiosk.options.no_network = true;
         kiosk.configuration.source = test::behind_a_network;
-        return kiosk.boot();
+        REQUIRE(kiosk.boot().ok());
+        CHECK(kiosk.is_version_one());
     };
     SECTION("from the disk") {
         std::filesystem::remove(frames);
-        CHECK(kiosk.booted().version == 2);
-        CHECK(has(kiosk.observer.lines, "the way back to version 1 is in the cache"));
-        kiosk.booted();
-        REQUIRE(go_back_without_network().ok());
-        CHECK(kiosk.is_version_one());
+        check_goes_back_without_network();
     }
     SECTION("from the source, what a session has written over") {
         kiosk.dirty(31);
-        CHECK(kiosk.booted().version == 2);
-        CHECK(has(kiosk.observer.lines, "the way back to version 1 is in the cache"));
-        kiosk.booted();
-        REQUIRE(go_back_without_network().ok());
-        CHECK(kiosk.is_version_one());
+        check_goes_back_without_network();
     }
     SECTION("after the power has failed, too") {
         kiosk.install_and_cut_off();
         std::filesystem::remove(frames);
-        CHECK(kiosk.booted().version == 2);
-        kiosk.booted();
-        REQUIRE(go_back_without_network().ok());
-        CHECK(kiosk.is_version_one());
+        check_goes_back_without_network();
     }
     SECTION("where neither has it the boot says so, and goes on") {
         kiosk.dirty(31);
