@@ -89,7 +89,7 @@ Cache::Bucket* Cache::bucket(std::uint64_t number) {
     if (device_->read(geometry_.bucket_offset(number), buffer.span()))
         held.entries =
             format::parse_bucket(ConstByteSpan(buffer.span()).first<4096>(), geometry_.ring_length());
-    return &buckets_.emplace(number, std::move(held)).first->second;
+    return &buckets_.emplace(number, held).first->second;
 }
 
 void Cache::write_bucket(std::uint64_t number, Bucket& bucket) {
