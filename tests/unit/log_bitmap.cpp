@@ -98,18 +98,21 @@ TEST_CASE("marks set and cleared across pieces are those of a plain set") {
     CHECK(marks_of(again) == model);
 }
 
-TEST_CASE("of a range only the units that tell of it are written, each once") {
+TEST_CASE("of a range only the units that tell of it are written, each once, and flushed together") {
     MemoryStorage disk = clean_disk();
     WriteLog log = opened(disk);
     disk.start_trace();
     const std::vector<BlockRange> ranges = {blocks(piece - 1, 2), blocks(3, 1), blocks(1, 5)};
     REQUIRE(log.bitmap().mark(ranges).ok());
     std::vector<Bytes> written;
+    int flushes = 0;
     for (const Operation& operation : disk.trace()) {
+        if (operation.kind == Operation::Kind::flush) ++flushes;
         if (operation.kind != Operation::Kind::write) continue;
         CHECK(operation.length == KiB(4));
         written.push_back(operation.offset);
     }
+    CHECK(flushes == 1);
     CHECK(written == std::vector<Bytes>{bitmap, bitmap + MiB(1) - KiB(4), bitmap + MiB(1)});
     CHECK(disk.trace().back().kind == Operation::Kind::flush);
 }

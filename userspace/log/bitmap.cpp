@@ -66,17 +66,28 @@ void Bitmap::add_marks_of(Units units, Marks& marks, bool all) const {
         });
 }
 
-void Bitmap::count(Units units, const Marks& marks) {
+std::vector<Bitmap::SectorTally> Bitmap::tallies_of(Units units, const Marks& marks) const {
+    std::vector<SectorTally> tallies;
+    tallies.reserve((units.end - units.first) * WRITELOG_SECTORS_PER_UNIT);
     for (std::uint64_t index = units.first * WRITELOG_SECTORS_PER_UNIT;
          index < units.end * WRITELOG_SECTORS_PER_UNIT; ++index) {
         const BlockRange range = format::blocks_of_log_sector(index, blocks());
-        SectorTally& tally = sectors_[index];
+        tallies.push_back({static_cast<std::uint16_t>(marks.marked.count(range).count()),
+                           range.count > Blocks(0) && marks.untrusted.test(range.first)});
+    }
+    return tallies;
+}
+
+void Bitmap::count(Units units, std::span<const SectorTally> tallies) {
+    std::uint64_t index = units.first * WRITELOG_SECTORS_PER_UNIT;
+    for (const SectorTally& now : tallies) {
+        const Blocks doubted = format::blocks_of_log_sector(index, blocks()).count;
+        SectorTally& tally = sectors_[index++];
         marked_ -= Blocks(tally.marked);
-        if (tally.untrusted) untrusted_ -= range.count;
-        tally.marked = static_cast<std::uint16_t>(marks.marked.count(range).count());
-        tally.untrusted = range.count > Blocks(0) && marks.untrusted.test(range.first);
+        if (tally.untrusted) untrusted_ -= doubted;
+        tally = now;
         marked_ += Blocks(tally.marked);
-        if (tally.untrusted) untrusted_ += range.count;
+        if (tally.untrusted) untrusted_ += doubted;
     }
 }
 
@@ -85,7 +96,7 @@ void Bitmap::scan() {
         const Units piece = piece_at(next);
         Marks marks = none(piece);
         add_marks_of(piece, marks, true);
-        count(piece, marks);
+        count(piece, tallies_of(piece, marks));
     }
 }
 
@@ -136,12 +147,13 @@ std::vector<Bitmap::Units> Bitmap::units_of(std::span<const BlockRange> sorted) 
     return runs;
 }
 
-// Piece by piece reads the units that tell of `ranges`, changes them, writes them and flushes. A sector in
-// them that was not trusted becomes all-ones but for what is cleared.
+// Piece by piece reads the units that tell of `ranges`, changes them and writes them, and flushes once at the
+// end. A sector in them that was not trusted becomes all-ones but for what is cleared.
 Result<void> Bitmap::change(std::span<const BlockRange> ranges, bool to_marked) {
     std::vector<BlockRange> sorted(ranges.begin(), ranges.end());
     std::ranges::sort(sorted, {}, &BlockRange::first);
     const std::vector<Units> runs = units_of(sorted);
+    std::vector<std::pair<Units, std::vector<SectorTally>>> written;
     for (auto first = runs.begin(); first != runs.end();) {
         const std::uint64_t piece_end = piece_at(first->first).end;
         const auto last =
@@ -154,14 +166,17 @@ Result<void> Bitmap::change(std::span<const BlockRange> ranges, bool to_marked) 
             to_marked ? marks.marked.insert(here) : marks.marked.erase(here);
         }
         const Marks all{BlockSet(marks.range(), true), BlockSet(marks.range(), true)};
-        std::for_each(first, last, [&](Units run) { count(run, all); });
-        for (auto run = first; run != last; ++run)
-            if (Result<void> r = write(*run, marks.marked); !r) return r;
-        if (Result<void> r = flush(); !r) return r;
         marks.untrusted = BlockSet(marks.range());
-        std::for_each(first, last, [&](Units run) { count(run, marks); });
-        first = last;
+        for (; first != last; ++first) {
+            count(*first, tallies_of(*first, all));
+            if (Result<void> r = write(*first, marks.marked); !r) return r;
+            written.emplace_back(*first, tallies_of(*first, marks));
+        }
     }
+    if (written.empty()) return {};
+    if (Result<void> r = storage_->flush(); !r) return error(r.error());
+    for (const auto& [run, tallies] : written)
+        count(run, tallies);
     return {};
 }
 
@@ -176,7 +191,7 @@ Result<void> Bitmap::mark_all() {
     for (std::uint64_t next = 0; next < units(); next = piece_at(next).end) {
         const Units piece = piece_at(next);
         const Marks all{BlockSet(blocks_of(piece), true), BlockSet(blocks_of(piece))};
-        count(piece, all);
+        count(piece, tallies_of(piece, all));
         if (Result<void> r = write(piece, all.marked); !r) return r;
     }
     return {};
@@ -190,11 +205,6 @@ Result<void> Bitmap::write(Units units, const BlockSet& marked) {
                           buffer.span(at, WRITELOG_SECTOR_SIZE).begin());
     const Bytes offset = superblock_.geometry.bitmap_offset() + Bytes(units.first * unit_size);
     if (Result<void> r = storage_->write(offset, buffer.span()); !r) return error(r.error());
-    return {};
-}
-
-Result<void> Bitmap::flush() {
-    if (Result<void> r = storage_->flush(); !r) return error(r.error());
     return {};
 }
 

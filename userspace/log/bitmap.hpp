@@ -65,8 +65,8 @@ class Bitmap {
     std::vector<Units> units_of(std::span<const BlockRange> sorted) const;
     Result<void> change(std::span<const BlockRange> ranges, bool to_marked);
     Result<void> write(Units units, const BlockSet& marked);
-    Result<void> flush();
-    void count(Units units, const Marks& marks);
+    std::vector<SectorTally> tallies_of(Units units, const Marks& marks) const;
+    void count(Units units, std::span<const SectorTally> tallies);
     Blocks blocks() const { return superblock_.geometry.blocks(); }
     std::uint64_t units() const { return sectors_.size() / WRITELOG_SECTORS_PER_UNIT; }
     Error error(const Error& why) const;
