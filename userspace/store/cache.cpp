@@ -114,30 +114,34 @@ bool Cache::has(const Digest& digest) {
 }
 
 std::optional<ByteVector> Cache::get(const Digest& digest, Bytes longest) {
-    const format::CacheEntry* const entry = find(digest);
-    if (!entry) return std::nullopt;
-    if (entry->length > longest) {
+    std::unique_lock lock(*mutex_);
+    const format::CacheEntry* const found = find(digest);
+    if (!found) return std::nullopt;
+    const format::CacheEntry entry = *found;
+    lock.unlock();
+    if (entry.length > longest) {
         forget(digest);
         return std::nullopt;
     }
-    ByteVector chunk(entry->length.count());
-    if (entry->offset >= pending_offset() &&
-        entry->offset + entry->length <= pending_offset() + Bytes(pending_length_)) {
-        std::memcpy(chunk.data(), pending_.data() + (entry->offset - pending_offset()).count(), chunk.size());
+    ByteVector chunk(entry.length.count());
+    if (entry.offset >= pending_offset() &&
+        entry.offset + entry.length <= pending_offset() + Bytes(pending_length_)) {
+        std::memcpy(chunk.data(), pending_.data() + (entry.offset - pending_offset()).count(), chunk.size());
         return chunk;
     }
-    const Bytes begin = round_down(entry->offset);
-    const Bytes end = round_up(entry->offset + entry->length, unit);
+    const Bytes begin = round_down(entry.offset);
+    const Bytes end = round_up(entry.offset + entry.length, unit);
     block::AlignedBuffer buffer((end - begin).count());
     if (!device_->read(geometry_.ring_offset() + begin, buffer.span())) {
         forget(digest);
         return std::nullopt;
     }
-    std::memcpy(chunk.data(), buffer.data() + (entry->offset - begin).count(), chunk.size());
+    std::memcpy(chunk.data(), buffer.data() + (entry.offset - begin).count(), chunk.size());
     return chunk;
 }
 
 void Cache::forget(const Digest& digest) {
+    const std::lock_guard lock(*mutex_);
     Bucket* const in = bucket(geometry_.bucket_of(digest));
     if (!in) return;
     const std::uint64_t fingerprint = format::fingerprint_of(digest);

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 
@@ -16,6 +18,7 @@
 
 namespace regild::store {
 
+// get() and forget() may be called by several threads at once, while nothing else is.
 class Cache {
   public:
     // `device` outlives the cache. Failure::refused: it is too small for one.
@@ -92,6 +95,8 @@ class Cache {
 
     block::Storage* device_;
     format::CacheGeometry geometry_;
+    // Guards what get() and forget() touch.
+    std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
     std::map<std::uint64_t, Bucket> buckets_;
     Bytes written_;                 // to the ring, lap after lap: a multiple of format::cache_unit
     block::AlignedBuffer pending_;  // what comes next

@@ -14,9 +14,8 @@ bool CachedBlocks::may_have(BlockIndex, const Digest& digest) {
 }
 
 std::optional<ByteVector> CachedBlocks::take(BlockIndex, const Digest& digest) {
-    if (!cache_.has(digest)) return std::nullopt;
     std::optional<ByteVector> frame = cache_.get(digest, longest_);
-    if (frame && is_right_(*frame, digest)) return frame;
+    if (!frame || is_right_(*frame, digest)) return frame;
     cache_.forget(digest);
     return std::nullopt;
 }

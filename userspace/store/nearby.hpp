@@ -3,14 +3,14 @@
 // believed (invariant 4).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
-#include <utility>
+#include <span>
 #include <vector>
 
-#include "base/bytes.hpp"
-#include "base/units.hpp"
-#include "store/cache.hpp"
+#include "base/block_set.hpp"
+#include "store/tree_reader.hpp"
 
 namespace regild::store {
 
@@ -20,7 +20,7 @@ struct NearbyKind {
     const char* taken;
 };
 
-// Each kind is a class in a file of its own. Not thread-safe.
+// Each kind is a class in a file of its own. Not thread-safe: one object a thread.
 class NearbySource {
   public:
     explicit NearbySource(const NearbyKind& kind) : kind_(kind) {}
@@ -37,22 +37,40 @@ class NearbySource {
 
 class Nearby {
   public:
-    // In the order in which they are asked. The cache, if there is one, keeps what is fetched; it outlives
-    // this.
-    Nearby(std::vector<std::unique_ptr<NearbySource>> sources, Cache* cache)
-        : sources_(std::move(sources)), cache_(cache) {}
+    using Sources = std::vector<std::unique_ptr<NearbySource>>;
+    // `open` gives the sources in the order in which they are asked, anew for each thread. The cache, if
+    // there is one, keeps what is fetched; it outlives this.
+    Nearby(BlockSize block_size, std::function<Sources()> open, Cache* cache);
 
     Cache* cache() const { return cache_; }
     bool may_have(BlockIndex block, const Digest& digest);
+
     struct Found {
         const NearbyKind* kind = nullptr;
-        ByteVector frame;
+        ByteVector frame;  // verified
     };
-    std::optional<Found> take(BlockIndex block, const Digest& digest);
+    struct Wanted {
+        BlockIndex block;
+        Digest digest{};
+        std::optional<Found> found;
+    };
+    // The members of a set up to a block, but for those that are zero in the image.
+    struct Part {
+        BlockIndex end;
+        std::vector<Wanted> blocks;
+    };
+    // Looks for so many members of `wanted` in the range, from its first block on, that some threads have
+    // work. `tree` tells of all of them. Nobody uses the cache meanwhile.
+    Part take_some(const TreeReader& tree, const BlockSet& wanted, BlockRange within);
 
   private:
-    std::vector<std::unique_ptr<NearbySource>> sources_;
-    Cache* cache_;
+    void take(std::span<Wanted* const> wanted);
+    static std::optional<Found> ask(Sources& sources, const Wanted& wanted);
+
+    const std::size_t at_once_;
+    const std::function<Sources()> open_;
+    std::vector<Sources> sources_;  // of each thread
+    Cache* const cache_;
 };
 
 }  // namespace regild::store

@@ -55,15 +55,14 @@ class Count {
     // Those whose digests the tree holds.
     Result<void> add_known(const BlockSet& blocks, BlockRange within) {
         BlockSet framed(within);
-        for (const BlockRange& run : runs_of(blocks, within)) {
-            found.blocks += run.count;
-            for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
-                const Digest digest = tree_.digest(block);
-                if (digest == tree_.zero_digest())
-                    found.zero += Blocks(1);
-                else if (!nearby_.take(block, digest))
-                    framed.insert({block, Blocks(1)});
-            }
+        found.blocks += blocks.count(within);
+        found.zero += blocks.count(within);
+        for (BlockIndex at = within.first; at < within.end();) {
+            const store::Nearby::Part part = nearby_.take_some(tree_, blocks, {at, within.end() - at});
+            found.zero -= Blocks(part.blocks.size());
+            for (const store::Nearby::Wanted& block : part.blocks)
+                if (!block.found) framed.insert({block.block, Blocks(1)});
+            at = part.end;
         }
         if (Result<void> loaded = locator_.load(framed); !loaded) return loaded;
         for (const BlockRange& run : runs_of(framed, within))

@@ -119,14 +119,13 @@ class Filling final : net::Ranges {
 
     Result<void> fill(const BlockSet& wanted, BlockRange range) {
         BlockSet missing(range);
-        for (const BlockRange& run : runs_of(wanted, range)) {
-            for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
-                if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
-                const Digest digest = tree_->digest(block);
-                if (digest == tree_->zero_digest()) continue;
-                report_.wanted += Blocks(1);
-                if (!is_there(block, digest)) missing.insert({block, Blocks(1)});
-            }
+        for (BlockIndex at = range.first; at < range.end();) {
+            if (stop_.requested()) return Error{Failure::interrupted, "interrupted"};
+            const store::Nearby::Part part = nearby_.take_some(*tree_, wanted, {at, range.end() - at});
+            report_.wanted += Blocks(part.blocks.size());
+            for (const store::Nearby::Wanted& block : part.blocks)
+                if (!is_there(block)) missing.insert({block.block, Blocks(1)});
+            at = part.end;
         }
         progress_->add(source_.manifest.block_size.bytes_of(wanted.count(range) - missing.count()));
         if (Result<void> found = frames_->load(missing); !found) return found;
@@ -142,19 +141,19 @@ class Filling final : net::Ranges {
         return stays > room_in(cache_);
     }
 
-    // The table of a cache promises more than it keeps: it is read.
-    bool is_there(BlockIndex block, const Digest& digest) {
-        const std::optional<store::Nearby::Found> found = nearby_.take(block, digest);
-        if (!found) return false;
-        if (found->kind != &store::cached_blocks) {
+    // The table of a cache promises more than it keeps: it was read. Of what was read together some may have
+    // been renewed, or kept of a copy, in the place of other.
+    bool is_there(const store::Nearby::Wanted& block) {
+        if (!block.found) return false;
+        if (block.found->kind != &store::cached_blocks) {
             if (!wanted_.keeps_copy) return true;
             if (is_full()) return false;
-            cache_.put(digest, found->frame);
-        } else if (renew_ && cache_.is_old(digest)) {
-            cache_.forget(digest);
-            cache_.put(digest, found->frame);
+            cache_.put(block.digest, block.found->frame);
+        } else if (renew_ && (cache_.is_old(block.digest) || !cache_.has(block.digest))) {
+            cache_.forget(block.digest);
+            cache_.put(block.digest, block.found->frame);
         }
-        kept_ += Bytes(found->frame.size());
+        kept_ += Bytes(block.found->frame.size());
         return true;
     }
 

@@ -154,7 +154,12 @@ std::optional<BlockContent> Loader::content_of(BlockIndex block) {
 
 // Puts the frame behind those that the batch holds.
 bool Loader::take_nearby(BlockIndex block, BlockContent& content) {
-    const std::optional<store::Nearby::Found> found = nearby_.take(block, content.digest);
+    if (block >= looked_.end) looked_ = nearby_.take_some(tree_, marks_, {block, tree_loaded_until_ - block});
+    std::optional<store::Nearby::Found>& found =
+        std::ranges::lower_bound(looked_.blocks, block, {}, &store::Nearby::Wanted::block)->found;
+    // The cache may have got it since.
+    if (!found && nearby_.cache() && nearby_.cache()->has(content.digest))
+        found = nearby_.take_some(tree_, marks_, {block, Blocks(1)}).blocks[0].found;
     if (!found) return false;
     const ByteVector& frame = found->frame;
     if (found->kind == &store::cached_blocks) nearby_.cache()->put(content.digest, frame);

@@ -99,9 +99,10 @@ class Loader final : net::Ranges {
     BlockIndex planned_until_;
     BlockIndex tree_loaded_until_;
     BlockIndex frames_known_until_;
-    BlockSet located_;           // blocks that `frames_` was asked for
-    bool unlocated_ = false;     // planning stopped at a block that it should be asked for as well
-    bool promises_kept_ = true;  // what was said to be nearby was, in this part of the tree
+    store::Nearby::Part looked_;  // for what is nearby: so far, and its last part
+    BlockSet located_;            // blocks that `frames_` was asked for
+    bool unlocated_ = false;      // planning stopped at a block that it should be asked for as well
+    bool promises_kept_ = true;   // what was said to be nearby was, in this part of the tree
 
     std::array<LoadedBatch, slots> batches_;
     LoadedBatch* open_ = nullptr;         // is being planned

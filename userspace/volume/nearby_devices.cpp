@@ -62,11 +62,14 @@ Result<OpenCache> look_at_cache(const std::string& path_or_tag) {
 }
 
 store::Nearby nearby_of(const format::Manifest& manifest, const NearbyDevices& devices) {
-    std::vector<std::unique_ptr<store::NearbySource>> sources;
-    if (devices.cache) sources.push_back(std::make_unique<store::CachedBlocks>(manifest, *devices.cache));
-    if (devices.golden_copy)
-        sources.push_back(std::make_unique<store::GoldenCopy>(manifest, *devices.golden_copy));
-    return {std::move(sources), devices.cache};
+    const auto open = [&manifest, devices] {
+        store::Nearby::Sources sources;
+        if (devices.cache) sources.push_back(std::make_unique<store::CachedBlocks>(manifest, *devices.cache));
+        if (devices.golden_copy)
+            sources.push_back(std::make_unique<store::GoldenCopy>(manifest, *devices.golden_copy));
+        return sources;
+    };
+    return {manifest.block_size, open, devices.cache};
 }
 
 std::span<const store::NearbyKind* const> nearby_kinds() {

@@ -42,15 +42,15 @@ Result<void> Need::add(const BlockSet& marks, BlockRange range) {
     BlockSet framed(range);
     BlockSet missing(range);
     bool promises_kept = true;
-    for (const BlockRange& run : runs_of(marks, range)) {
-        for (BlockIndex block = run.first; block < run.end(); block = block + Blocks(1)) {
-            const Digest digest = tree_.digest(block);
-            if (digest == tree_.zero_digest()) continue;
-            framed.insert({block, Blocks(1)});
-            if (nearby_.take(block, digest)) continue;
-            missing.insert({block, Blocks(1)});
-            promises_kept = promises_kept && !nearby_.may_have(block, digest);
+    for (BlockIndex at = range.first; at < range.end();) {
+        const store::Nearby::Part part = nearby_.take_some(tree_, marks, {at, range.end() - at});
+        for (const store::Nearby::Wanted& block : part.blocks) {
+            framed.insert({block.block, Blocks(1)});
+            if (block.found) continue;
+            missing.insert({block.block, Blocks(1)});
+            promises_kept = promises_kept && !nearby_.may_have(block.block, block.digest);
         }
+        at = part.end;
     }
     if (Result<void> loaded = frames_.load(missing); !loaded) return loaded;
     if (marks.count(range) > Blocks(0)) tree_length_ += tree_.length_anew();
