@@ -10,6 +10,7 @@
 #include "log/write_log.hpp"
 #include "volume/fill.hpp"
 #include "volume/nearby_devices.hpp"
+#include "volume/trial.hpp"
 
 namespace regild::cli {
 namespace {
@@ -62,6 +63,19 @@ Result<format::ImageRecord> installed_version(const std::string& log_path_or_tag
     return *(*log)->record();
 }
 
+// The version that the next boot is to have: what is staged, where a boot would install it.
+Result<store::Source> to_fill(const net::Url& url, const format::ImageRecord& record,
+                              format::UpdatePolicy update, const store::Trust& trust) {
+    if (update == format::UpdatePolicy::staged && record.staged && !volume::is_on_trial(record) &&
+        trust.check(record.staged.manifest, record.staged.signature)) {
+        Result<store::Source> staged = store::installed_source(url, record.staged.manifest);
+        if (staged && staged->manifest.version > record.image_version) return staged;
+    }
+    if (Result<void> believed = trust.check(record.manifest, record.signature); !believed)
+        return believed.error().context("the manifest in the log").as(Failure::refused);
+    return store::installed_source(url, record.manifest);
+}
+
 // What is wrong with the configuration is told before anything is waited for.
 Result<ExitCode> fill(const Environment& environment, const format::Configuration& configuration) {
     if (configuration.log.empty() || configuration.source.empty())
@@ -77,9 +91,7 @@ Result<ExitCode> fill(const Environment& environment, const format::Configuratio
     if (!open) return open.error();
     const Result<format::ImageRecord> record = installed_version(configuration.log);
     if (!record) return record.error();
-    if (Result<void> believed = trust->check(record->manifest, record->signature); !believed)
-        return believed.error().context("the manifest in the log").as(Failure::refused);
-    const Result<store::Source> source = store::installed_source(*url, record->manifest);
+    const Result<store::Source> source = to_fill(*url, *record, configuration.update, *trust);
     if (!source) return source.error();
     const std::unique_ptr<net::Fetcher> fetcher =
         make_fetcher(configuration, *std::move(options), *observer, environment.stop);
@@ -88,8 +100,8 @@ Result<ExitCode> fill(const Environment& environment, const format::Configuratio
     if (!report && report.error().kind == Failure::interrupted)
         return Error{Failure::interrupted, "interrupted: what was fetched is kept; run it again to go on"};
     if (!report) return report.error();
-    const std::string fetched = record->image + " version " + std::to_string(record->image_version) + ": " +
-                                std::to_string(report->fetched.count()) + " of " +
+    const std::string fetched = record->image + " version " + std::to_string(source->manifest.version) +
+                                ": " + std::to_string(report->fetched.count()) + " of " +
                                 std::to_string(report->wanted.count()) + " blocks fetched (" +
                                 format_size(fetcher->totals().received) + "); ";
     if (!report->whole)
@@ -122,7 +134,8 @@ const Command cache_command{
     .summary = "show what the cache holds, fill it, or empty it",
     .description =
         "WHAT is status, fill or drop. The cache keeps what was fetched, so that the next\n"
-        "restore needs no network; fill fetches all that the installed version has.",
+        "restore needs no network; fill fetches all that the version has which the next boot is to\n"
+        "have: what is staged, or else what is installed.",
     .options = with_transport_options(
         {config_option,
          {"cache", "DEV",
