@@ -12,8 +12,8 @@
 namespace regild::block {
 
 // Offsets and lengths are multiples of alignment(); buffers come from AlignedBuffer. A range that leaves the
-// storage is an error. read, write and zero may be called from several threads at once on ranges that do not
-// overlap, and flush at any time.
+// storage is an error. read, write and zero may be called from several threads at once, where one writes or
+// zeroes on ranges that do not overlap, and flush at any time.
 class Storage {
   public:
     virtual ~Storage() = default;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 
 namespace regild::store {
@@ -54,8 +55,12 @@ void Nearby::take(std::span<Wanted* const> wanted) {
     while (sources_.size() < threads)
         sources_.push_back(open_());
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < threads; ++i)
-        others.emplace_back([&work, &own = sources_[i]] { work(own); });
+    try {
+        for (std::size_t i = 1; i < threads; ++i)
+            others.emplace_back([&work, &own = sources_[i]] { work(own); });
+    } catch (const std::system_error&) {
+        // There is none to be had: those that there are do it all.
+    }
     work(sources_[0]);
 }
 
