@@ -132,7 +132,7 @@ TEST_CASE("with a cache a dirty boot needs no network, and says when it does") {
     const Result<BootReport> report = kiosk.boot();
     REQUIRE(report.ok());
     CHECK(report->outcome == BootOutcome::restored);
-    CHECK(report->restore.from(store::cached_blocks) == Blocks(1));
+    CHECK(report->restore.from(store::cached_blocks).blocks == Blocks(1));
     CHECK(report->restore.requests == 0);
     CHECK(kiosk.is_golden());
 
@@ -201,7 +201,7 @@ TEST_CASE("a boot takes from the golden copy what it has, and goes on without on
     const Result<BootReport> report = kiosk.boot();
     REQUIRE(report.ok());
     CHECK(kiosk.is_golden());
-    CHECK(report->restore.from(store::golden_copy) == Blocks(there ? 1 : 0));
+    CHECK(report->restore.from(store::golden_copy).blocks == Blocks(there ? 1 : 0));
     CHECK(report->restore.fetched == Blocks(there ? 0 : 1));
     INFO(kiosk.observer.lines);
     CHECK((kiosk.observer.lines.find("going on without a golden copy") != std::string::npos) == !there);

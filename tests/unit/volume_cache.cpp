@@ -48,6 +48,16 @@ ByteVector filled_cache(const GoldenImage& image, Bytes size = MiB(4)) {
     return device.content();
 }
 
+Bytes frames_of(const GoldenImage& image, std::span<const BlockRange> ranges) {
+    Bytes length;
+    for (const BlockRange& range : ranges)
+        for (BlockIndex block = range.first; block < range.end(); block = block + Blocks(1))
+            if (std::ranges::any_of(image.block(block.value()),
+                                    [](std::byte b) { return b != std::byte{0}; }))
+                length += image.frame(block.value()).length;
+    return length;
+}
+
 TEST_CASE("what a provisioning fetched a later restore has without a network") {
     const GoldenImage image = image_of_300_blocks();
     MemoryStorage device(filled_cache(image));
@@ -57,7 +67,8 @@ TEST_CASE("what a provisioning fetched a later restore has without a network") {
     const Result<RestoreReport> report = restore_with(&cache, *volume, image, *offline);
     REQUIRE(report.ok());
     require_done(*volume, image);
-    CHECK(report->from(store::cached_blocks) == Blocks(7));
+    CHECK(report->from(store::cached_blocks).blocks == Blocks(7));
+    CHECK(report->from(store::cached_blocks).frames == frames_of(image, usual_session));
     CHECK(report->zeroed == Blocks(8));
     CHECK(report->fetched == Blocks(0));
     CHECK(report->requests == 0);
@@ -76,7 +87,7 @@ TEST_CASE("what the cache has is read once, however it is planned") {
     const Result<RestoreReport> report = restore_with(&cache, *volume, image, fetcher);
     REQUIRE(report.ok());
     require_done(*volume, image);
-    CHECK(report->from(store::cached_blocks) == Blocks(112));
+    CHECK(report->from(store::cached_blocks).blocks == Blocks(112));
     CHECK(std::ranges::count_if(device.trace(), [](const test::Operation& operation) {
               return operation.kind == test::Operation::Kind::read && operation.length >= KiB(64);
           }) == 112);
@@ -94,7 +105,7 @@ TEST_CASE("what the cache does not have is fetched, and then it has it") {
         REQUIRE(report.ok());
         require_done(*volume, image);
         CHECK(report->fetched == Blocks(first ? 3 : 1));
-        CHECK(report->from(store::cached_blocks) == Blocks(first ? 0 : 2));
+        CHECK(report->from(store::cached_blocks).blocks == Blocks(first ? 0 : 2));
         // The second time the tree is known; a page of the index and block 101 are not.
         if (!first) CHECK(fetcher.requests.size() == 2);
     }
@@ -159,7 +170,7 @@ TEST_CASE("a hostile cache that swaps its chunks is believed nothing") {
     const Result<RestoreReport> report = restore_with(&cache, *volume, image, fetcher);
     REQUIRE(report.ok());
     require_done(*volume, image);
-    CHECK(report->from(store::cached_blocks) == Blocks(0));
+    CHECK(report->from(store::cached_blocks).blocks == Blocks(0));
     CHECK(report->fetched == Blocks(7));
 }
 

@@ -54,7 +54,7 @@ TEST_CASE("blocks that a golden copy has are not fetched") {
         const auto volume = make_session_volume(image, usual_session);
         FakeFetcher fetcher(image);
         const RestoreReport report = restore(*volume, image, fetcher, {.golden_copy = &copy});
-        CHECK(report.from(store::golden_copy) == Blocks(7));
+        CHECK(report.from(store::golden_copy).blocks == Blocks(7));
         CHECK(report.zeroed == Blocks(8));
         CHECK(report.fetched == Blocks(0));
         require_only_the_tree(fetcher, image);
@@ -63,7 +63,7 @@ TEST_CASE("blocks that a golden copy has are not fetched") {
         const auto volume = make_provisioning_volume(image, ByteVector(image.manifest.size.count()));
         FakeFetcher fetcher(image);
         const RestoreReport report = restore(*volume, image, fetcher, {.golden_copy = &copy});
-        CHECK(report.from(store::golden_copy) > Blocks(100));
+        CHECK(report.from(store::golden_copy).blocks > Blocks(100));
         CHECK(report.fetched == Blocks(0));
         require_only_the_tree(fetcher, image);
     }
@@ -107,8 +107,8 @@ TEST_CASE("the cache is asked before the golden copy, and gets nothing of it") {
         FakeFetcher fetcher(image);
         const RestoreReport report =
             restore(*volume, image, fetcher, {.cache = &cache, .golden_copy = &copy});
-        CHECK(report.from(store::cached_blocks) == Blocks(1));
-        CHECK(report.from(store::golden_copy) == Blocks(1));
+        CHECK(report.from(store::cached_blocks).blocks == Blocks(1));
+        CHECK(report.from(store::golden_copy).blocks == Blocks(1));
         CHECK(fetcher.requests.empty());
     }
 }

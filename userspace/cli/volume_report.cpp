@@ -46,11 +46,13 @@ void add_restore(ordered_json& json, BlockSize block_size, const volume::Restore
     json["marked_bytes"] = block_size.bytes_of(report.marked).count();
     json["fetched_blocks"] = report.fetched.count();
     for (const store::NearbyKind* kind : volume::nearby_kinds())
-        json[std::string(kind->taken) + "_blocks"] = report.from(*kind).count();
+        json[std::string(kind->taken) + "_blocks"] = report.from(*kind).blocks.count();
     json["zeroed_blocks"] = report.zeroed.count();
     json["already_right_blocks"] = report.already_right.count();
     json["read_back_blocks"] = report.read_back.count();
     json["rewritten_blocks"] = report.rewritten.count();
+    for (const store::NearbyKind* kind : volume::nearby_kinds())
+        if (kind->keeps_frames) json[std::string("bytes_") + kind->taken] = report.from(*kind).frames.count();
     json["bytes_fetched"] = report.bytes_fetched.count();
     json["requests"] = report.requests;
 }
@@ -74,8 +76,13 @@ void print_restore(std::ostream& out, bool as_json, volume::Volume& volume, cons
     out << image_text(volume.record()) << ": golden\n"
         << "restored   " << blocks_text(report.marked, block_size) << " in " << seconds << " s\n"
         << "written    " << report.fetched.count() << " fetched, ";
-    for (const store::NearbyKind* kind : volume::nearby_kinds())
-        out << report.from(*kind).count() << " of the " << kind->name << ", ";
+    for (const store::NearbyKind* kind : volume::nearby_kinds()) {
+        const volume::Written written = report.from(*kind);
+        out << written.blocks.count() << " of the " << kind->name;
+        if (kind->keeps_frames && written.blocks > Blocks(0))
+            out << " (" << format_size(written.frames) << ")";
+        out << ", ";
+    }
     out << report.zeroed.count() << " zeroed; " << report.already_right.count() << " were right already\n";
     if (report.read_back > Blocks(0))
         out << "read back  " << report.read_back.count() << ", of which " << report.rewritten.count()

@@ -7,7 +7,7 @@
 
 namespace regild::store {
 
-inline constexpr NearbyKind cached_blocks{.name = "cache", .taken = "cached"};
+inline constexpr NearbyKind cached_blocks{.name = "cache", .taken = "cached", .keeps_frames = true};
 
 class CachedBlocks final : public NearbySource {
   public:

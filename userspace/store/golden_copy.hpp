@@ -10,7 +10,7 @@
 
 namespace regild::store {
 
-inline constexpr NearbyKind golden_copy{.name = "golden copy", .taken = "copied"};
+inline constexpr NearbyKind golden_copy{.name = "golden copy", .taken = "copied", .keeps_frames = false};
 
 class GoldenCopy final : public NearbySource {
   public:

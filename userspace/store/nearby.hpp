@@ -18,6 +18,7 @@ namespace regild::store {
 struct NearbyKind {
     const char* name;
     const char* taken;
+    bool keeps_frames = false;  // it holds blocks as they were fetched: then reports tell their bytes, too
 };
 
 // Each kind is a class in a file of its own. Not thread-safe: one object a thread.

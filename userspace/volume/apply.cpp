@@ -18,16 +18,18 @@ constexpr Bytes zero_piece = MiB(64);
 constexpr std::chrono::seconds commit_interval{10};
 constexpr std::size_t max_uncommitted = 65536;  // ranges
 
-Blocks& counter_of(RestoreReport& report, Step::Kind kind, const store::NearbyKind* from) {
+void count(RestoreReport& report, Step::Kind kind, const store::NearbyKind* from, const Written& written) {
     switch (kind) {
         case Step::Kind::nearby:
-            return report.nearby[from];
+            report.nearby[from].blocks += written.blocks;
+            report.nearby[from].frames += written.frames;
+            return;
         case Step::Kind::zero:
-            return report.zeroed;
+            report.zeroed += written.blocks;
+            return;
         case Step::Kind::fetch:
-            break;
+            report.fetched += written.blocks;
     }
-    return report.fetched;
 }
 
 }  // namespace
@@ -92,25 +94,29 @@ Result<void> Applier::write(const Step& step, const LoadedBatch& from) {
     const std::size_t at_once = write_size.count() / block_bytes;
     ConstByteSpan frames = from.frames_of(step);
     BlockRange piece{step.blocks.first, Blocks(0)};
+    Bytes length_of_piece;
     for (std::uint64_t i = 0; i < step.blocks.count.count(); ++i) {
         const std::size_t length = from.batch.framed[step.slot.count() + i].frame_length.count();
         const ByteSpan into = buffer_.span(piece.count.count() * block_bytes, block_bytes);
         if (!decompressor_.decompress(frames.first(length), into))
             return Error{Failure::failed, "a verified frame cannot be decompressed again: check the memory"};
         frames = frames.subspan(length);
+        length_of_piece += Bytes(length);
         piece.count += Blocks(1);
         if (piece.count < Blocks(at_once) && piece.end() < step.blocks.end()) continue;
-        if (Result<void> written = write_piece(piece, {step.kind, step.from}); !written) return written;
+        Result<void> written =
+            write_piece(piece, {step.kind, step.from}, std::exchange(length_of_piece, Bytes(0)));
+        if (!written) return written;
         piece = {piece.end(), Blocks(0)};
     }
     return {};
 }
 
 // What is at the start of the buffer.
-Result<void> Applier::write_piece(BlockRange piece, Origin origin) {
+Result<void> Applier::write_piece(BlockRange piece, Origin origin, Bytes frames) {
     if (Result<void> written = write(piece, buffer_.span()); !written) return written;
     if (origin.first != Step::Kind::fetch) progress_.add(manifest_.block_size.bytes_of(piece.count));
-    add(piece, origin);
+    add(piece, origin, frames);
     return commit_when_due();
 }
 
@@ -120,7 +126,7 @@ Result<void> Applier::write(BlockRange blocks, ConstByteSpan content) {
 }
 
 void Applier::written(BlockRange blocks) {
-    add(blocks, {Step::Kind::fetch, nullptr});
+    add(blocks, {Step::Kind::fetch, nullptr}, Bytes(0));
 }
 
 // Piece by piece, until a stop is asked for: what is left stays in the step.
@@ -131,7 +137,7 @@ Result<void> Applier::zero(Step& step) {
         const Bytes length = length_on_disk(manifest_, piece);
         Result<void> zeroed = target_.data.zero(manifest_.block_size.offset_of(piece.first), length);
         if (!zeroed) return zeroed;
-        add(piece, {Step::Kind::zero, nullptr});
+        add(piece, {Step::Kind::zero, nullptr}, Bytes(0));
         progress_.add(manifest_.block_size.bytes_of(piece.count));
         step.blocks = {piece.end(), step.blocks.count - piece.count};
         if (Result<void> committed = commit_when_due(); !committed) return committed;
@@ -140,9 +146,11 @@ Result<void> Applier::zero(Step& step) {
 }
 
 // To what is uncommitted.
-void Applier::add(BlockRange piece, Origin origin) {
+void Applier::add(BlockRange piece, Origin origin, Bytes frames) {
     const std::lock_guard lock(mutex_);
-    uncommitted_.blocks[origin] += piece.count;
+    Written& written = uncommitted_.written[origin];
+    written.blocks += piece.count;
+    written.frames += frames;
     std::vector<BlockRange>& ranges = uncommitted_.ranges;
     if (!ranges.empty() && ranges.back().end() == piece.first)
         ranges.back().count += piece.count;
@@ -174,8 +182,8 @@ Result<void> Applier::commit() {
     if (written_)
         for (const BlockRange& range : done.ranges)
             written_->insert(range);
-    for (const auto& [origin, blocks] : done.blocks)
-        counter_of(report_, origin.first, origin.second) += blocks;
+    for (const auto& [origin, written] : done.written)
+        count(report_, origin.first, origin.second, written);
     return {};
 }
 

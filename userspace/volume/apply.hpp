@@ -39,9 +39,9 @@ class Applier final : public WriteThrough {
     Result<void> apply(LoadedBatch& batch);
     Result<void> apply_all(Loader& loader);
     Result<void> write(const Step& step, const LoadedBatch& from);
-    Result<void> write_piece(BlockRange piece, Origin origin);
+    Result<void> write_piece(BlockRange piece, Origin origin, Bytes frames);
     Result<void> zero(Step& step);
-    void add(BlockRange piece, Origin origin);
+    void add(BlockRange piece, Origin origin, Bytes frames);
     Result<void> commit_when_due();
     Result<void> commit();
 
@@ -57,7 +57,7 @@ class Applier final : public WriteThrough {
     // Written or zeroed, but still marked.
     struct Uncommitted {
         std::vector<BlockRange> ranges;
-        std::map<Origin, Blocks> blocks;
+        std::map<Origin, Written> written;
     };
     std::mutex mutex_;  // guards what follows
     Uncommitted uncommitted_;

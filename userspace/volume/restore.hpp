@@ -16,11 +16,16 @@
 
 namespace regild::volume {
 
+struct Written {
+    Blocks blocks;
+    Bytes frames;  // that they were decompressed from
+};
+
 struct RestoreReport {
     Blocks marked;   // when it began
     Blocks fetched;  // written with fetched bytes
     // Written with what was there.
-    std::map<const store::NearbyKind*, Blocks> nearby;
+    std::map<const store::NearbyKind*, Written> nearby;
     Blocks zeroed;         // zero in the image: zeroed, not fetched
     Blocks already_right;  // unknown blocks whose content hashed right: not written
     Blocks read_back{};    // written, and read again
@@ -28,9 +33,9 @@ struct RestoreReport {
     Bytes bytes_fetched;   // bodies of all requests, data and hash tree
     std::uint64_t requests = 0;
 
-    Blocks from(const store::NearbyKind& kind) const {
+    Written from(const store::NearbyKind& kind) const {
         const auto found = nearby.find(&kind);
-        return found == nearby.end() ? Blocks(0) : found->second;
+        return found == nearby.end() ? Written{} : found->second;
     }
 };
 
