@@ -57,7 +57,7 @@ struct StagingCuts : CutKiosk {
         const net::Url url = net::parse_document_url(configuration.source).value();
         with_log([&](log::WriteLog& log) {
             const store::Source installed = store::installed_source(url, log.record()->manifest).value();
-            const auto next = volume::newer_version(log, *fetcher, url, {trust, {}});
+            const auto next = volume::newer_version(log, *fetcher, url, {trust, {}}, observer);
             REQUIRE(volume::stage(installed, next->value(), disk->get(),
                                   {*fetcher, opened.cache.get(), observer}, stop)
                         .value()

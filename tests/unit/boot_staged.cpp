@@ -31,7 +31,7 @@ struct StagedKiosk : ProvisionedKiosk {
         const net::Url url = test::url("file://" + (directory / "store/kiosk/stable.json").string());
         with_log([&](log::WriteLog& log) {
             const store::Source installed = store::installed_source(url, log.record()->manifest).value();
-            const auto next = volume::newer_version(log, *fetcher, url, {trust, {}});
+            const auto next = volume::newer_version(log, *fetcher, url, {trust, {}}, observer);
             REQUIRE(next->has_value());
             const Result<volume::StageReport> staged =
                 volume::stage(installed, **next, disk->get(), {*fetcher, cache.cache.get(), observer}, stop);
@@ -164,7 +164,7 @@ TEST_CASE("the way back is staged where it is wanted, and said to be there where
         Result<volume::StageReport> staged = volume::StageReport{};
         kiosk.with_log([&](log::WriteLog& log) {
             const store::Source installed = store::installed_source(url, log.record()->manifest).value();
-            const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}});
+            const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}}, kiosk.observer);
             staged = volume::stage(installed, **next, way_back, {*fetcher, cache.cache.get(), kiosk.observer},
                                    kiosk.stop);
         });
@@ -198,7 +198,7 @@ TEST_CASE("a way back that is too large for the cache goes round in it not once"
     volume::OpenCache cache = volume::open_cache(kiosk.configuration.cache).value();
     kiosk.with_log([&](log::WriteLog& log) {
         const store::Source installed = store::installed_source(url, log.record()->manifest).value();
-        const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}});
+        const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}}, kiosk.observer);
         const auto kept = volume::keep_way_back(installed, **next, **disk,
                                                 {*fetcher, cache.cache.get(), kiosk.observer}, kiosk.stop);
         CHECK_FALSE(kept.value().has_value());
@@ -214,7 +214,7 @@ TEST_CASE("what an update would fetch is told, without what is staged") {
     kiosk.dirty(10);
     kiosk.with_log([&](log::WriteLog& log) {
         const store::Source installed = store::installed_source(url, log.record()->manifest).value();
-        const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}});
+        const auto next = volume::newer_version(log, *fetcher, url, {kiosk.trust, {}}, kiosk.observer);
         const auto need =
             volume::update_need(installed, **next, disk->get(), {*fetcher, nullptr, kiosk.observer});
         REQUIRE(need.ok());

@@ -33,7 +33,7 @@ struct TrialKiosk : ProvisionedKiosk {
         with_log([&](log::WriteLog& log) {
             const std::unique_ptr<net::Fetcher> fetcher = net::make_http_fetcher({}, stop);
             const net::Url url = net::parse_document_url(configuration.source).value();
-            const auto newer = volume::newer_version(log, *fetcher, url, {trust, {}});
+            const auto newer = volume::newer_version(log, *fetcher, url, {trust, {}}, observer);
             REQUIRE(newer.ok());
             const store::Source installed = store::installed_source(url, log.record()->manifest).value();
             REQUIRE(volume::update(log, installed, **newer, 2, {*fetcher, nullptr, observer}).ok());

@@ -35,6 +35,8 @@ TEST_CASE("a share takes in about that many machines, and a larger one all of a 
 TEST_CASE("a machine is in a share as the format says") {
     const Machine machine{"S3R1AL", {}};
     CHECK_FALSE(is_meant_for(channel_for(6), machine));
+    CHECK(reason_against(channel_for(6), machine) ==
+          "version 7 is for 6 % of the machines, and this is none of them yet");
     CHECK(is_meant_for(channel_for(7), machine));
 }
 
@@ -43,6 +45,8 @@ TEST_CASE("a machine with a tag that is held back is not meant") {
     channel.hold_back = {"hall", "lobby"};
     CHECK(is_meant_for(channel, {"a", {"upstairs"}}));
     CHECK_FALSE(is_meant_for(channel, {"a", {"upstairs", "lobby"}}));
+    CHECK(reason_against(channel, {"a", {"upstairs", "lobby"}}) ==
+          "version 7 is held back from machines with the tag lobby");
 }
 
 TEST_CASE("a machine is known by its disk's serial number, or else by its partition") {

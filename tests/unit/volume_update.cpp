@@ -303,10 +303,12 @@ TEST_CASE("a version that was rejected is not offered again, unless it is asked 
         format::serialize_channel({image, versions.two.manifest.version, "stable", 1}));
     const std::string name = GENERATE(as<std::string>{}, "stable.json", "manifest");
     const net::Url url = test::url(name == "manifest" ? folder + number + "/manifest.json" : folder + name);
-    const auto offered = newer_version(volume->log(), versions.fetcher, url, {store::Trust(), {}});
+    const auto offered =
+        newer_version(volume->log(), versions.fetcher, url, {store::Trust(), {}}, versions.observer);
     REQUIRE(offered.ok());
     CHECK_FALSE(offered->has_value());
-    CHECK(newer_version(volume->log(), versions.fetcher, url, {store::Trust(), {}, true})->has_value());
+    CHECK(newer_version(volume->log(), versions.fetcher, url, {store::Trust(), {}, true}, versions.observer)
+              ->has_value());
 }
 
 TEST_CASE("what is offered is told apart") {
@@ -336,7 +338,7 @@ TEST_CASE("what is offered is told apart") {
             format::serialize_manifest(manifest));
         put(image + "/stable.json", format::serialize_channel(channel));
         return newer_version(volume->log(), versions.fetcher, test::url("http://h/" + image + "/stable.json"),
-                             {trust, tags, by_hand});
+                             {trust, tags, by_hand}, versions.observer);
     };
     const auto kind_of = [](const Result<std::optional<store::Source>>& result) {
         REQUIRE_FALSE(result.ok());
@@ -394,6 +396,8 @@ TEST_CASE("what is offered is told apart") {
         channel.hold_back = {"lobby"};
         tags = {"lobby"};
         CHECK_FALSE(offer(versions.two.manifest, 8)->has_value());
+        CHECK(versions.observer.lines.find(" is held back from machines with the tag lobby\n") !=
+              std::string::npos);
         CHECK_FALSE(volume->log().record()->staged);
         format::Manifest before = versions.two.manifest;
         before.version -= 1;
@@ -408,7 +412,8 @@ TEST_CASE("what is offered is told apart") {
         versions.fetcher.requests.clear();
         const auto again = [&] {
             return newer_version(volume->log(), versions.fetcher,
-                                 test::url("http://h/" + image + "/stable.json"), {trust, tags, by_hand});
+                                 test::url("http://h/" + image + "/stable.json"), {trust, tags, by_hand},
+                                 versions.observer);
         };
         CHECK_FALSE(again()->has_value());
         REQUIRE(versions.fetcher.requests.size() == 1);
@@ -477,8 +482,8 @@ TEST_CASE("what is offered is told apart") {
             format::serialize_manifest(other));
         put(image + "/stable.json", format::serialize_channel({"other", other.version, "stable", 1}));
         CHECK(kind_of(newer_version(volume->log(), versions.fetcher,
-                                    test::url("http://h/" + image + "/stable.json"), {trust, {}})) ==
-              Failure::refused);
+                                    test::url("http://h/" + image + "/stable.json"), {trust, {}},
+                                    versions.observer)) == Failure::refused);
     }
 }
 

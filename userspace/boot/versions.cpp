@@ -32,7 +32,7 @@ Result<std::optional<store::Source>> Versions::newer_version(volume::Volume& vol
     const Result<net::Url> url = net::parse_document_url(configuration_.source);
     if (!url) return url.error();
     Result<std::optional<store::Source>> newer =
-        volume::newer_version(volume.log(), trees_().fetcher, *url, {trust_, configuration_.tags});
+        volume::newer_version(volume.log(), trees_().fetcher, *url, {trust_, configuration_.tags}, observer_);
     const std::uint64_t rejected = volume.record().rejected_version;
     if (newer && !*newer && rejected != 0)
         observer_.event(text_of(rejected) + " was not confirmed when it was tried, and is not tried again");

@@ -204,6 +204,9 @@ Result<ExitCode> run_promote(const Environment& environment, const Arguments& ar
                     << ", serial number " << now->channel.serial;
     if (now->channel.percent != 100)
         environment.out << ", for " << now->channel.percent << " % of the machines";
+    const char* separator = ", not for those with the tag ";
+    for (const std::string& tag : now->channel.hold_back)
+        environment.out << std::exchange(separator, " or ") << printable(tag);
     environment.out << "\n";
     return ExitCode::clean;
 }

@@ -23,6 +23,7 @@ struct Offer {
     format::ImageRecord record;
     store::Source installed;
     std::optional<store::Source> next;
+    std::optional<std::string> withheld;  // why there is none
 };
 
 // Of another size it is to find room before it is fetched.
@@ -74,12 +75,13 @@ Result<Offer> ask(const format::Configuration& configuration, const store::Trust
         if (Result<void> noted = volume::note_offered(log->write_log, asker, *offered); !noted)
             return noted.error();
     }
+    std::optional<std::string> withheld = offered->withheld;
     Result<std::optional<store::Source>> next = volume::newer_of(asker, record, *std::move(offered));
     if (!next) return next.error();
     if (*next)
         if (Result<void> fits = check_fits_devices(log_size, record, (*next)->manifest); !fits)
             return fits.error();
-    return Offer{record, *std::move(installed), *std::move(next)};
+    return Offer{record, *std::move(installed), *std::move(next), std::move(withheld)};
 }
 
 // The disk that holds the installed version, where that may have to be gone back to; else nothing.
@@ -104,6 +106,7 @@ ordered_json offer_json(const Offer& offer) {
     json["image"] = offer.record.image;
     json["version"] = offer.record.image_version;
     json["offered_version"] = offer.next ? ordered_json(offer.next->manifest.version) : ordered_json(nullptr);
+    json["withheld"] = offer.withheld ? ordered_json(*offer.withheld) : ordered_json(nullptr);
     return json;
 }
 
@@ -111,6 +114,7 @@ void say_nothing_newer(std::ostream& out, const Offer& offer) {
     out << image_text(offer.record) << " is the newest that this machine is offered";
     if (offer.record.rejected_version != 0)
         out << " but for version " << offer.record.rejected_version << ", which was not confirmed";
+    if (offer.withheld) out << "; " << printable(*offer.withheld);
     out << "\n";
 }
 

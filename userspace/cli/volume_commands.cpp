@@ -100,8 +100,8 @@ Result<bool> Run::update(volume::Volume& volume) {
     const Result<store::Source> installed = installed_source(volume);
     if (!installed) return installed.error();
     if (Result<void> repaired = volume.repair(); !repaired) return repaired.error();
-    const Result<std::optional<store::Source>> newer =
-        volume::newer_version(volume.log(), fetcher(), *url(), {trust_, configuration_.tags, true});
+    const Result<std::optional<store::Source>> newer = volume::newer_version(
+        volume.log(), fetcher(), *url(), {trust_, configuration_.tags, true}, *observer_);
     if (!newer) return newer.error();
     if (!*newer) return false;
     if (volume::is_on_trial(volume.record()))

@@ -24,10 +24,18 @@ Machine machine_with(const DiskIdentity& disk, std::vector<std::string> tags) {
     return {disk.wwid.empty() ? disk.partuuid : disk.wwid, std::move(tags)};
 }
 
-bool is_meant_for(const format::Channel& channel, const Machine& machine) {
+std::optional<std::string> reason_against(const format::Channel& channel, const Machine& machine) {
+    const std::string version = "version " + std::to_string(channel.version) + " is ";
     for (const std::string& tag : channel.hold_back)
-        if (std::ranges::find(machine.tags, tag) != machine.tags.end()) return false;
-    return channel.percent >= 100 || place_of(machine, channel.salt) < channel.percent;
+        if (std::ranges::find(machine.tags, tag) != machine.tags.end())
+            return version + "held back from machines with the tag " + tag;
+    if (channel.percent >= 100 || place_of(machine, channel.salt) < channel.percent) return std::nullopt;
+    return version + "for " + std::to_string(channel.percent) +
+           " % of the machines, and this is none of them yet";
+}
+
+bool is_meant_for(const format::Channel& channel, const Machine& machine) {
+    return !reason_against(channel, machine);
 }
 
 }  // namespace regild::store

@@ -2,6 +2,7 @@
 // For which machines a channel's version is meant.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,5 +22,7 @@ Machine machine_with(const DiskIdentity& disk, std::vector<std::string> tags);
 // big-endian number modulo 100, is below its percent: with the same salt a larger share has all of a smaller
 // one.
 bool is_meant_for(const format::Channel& channel, const Machine& machine);
+// Why it is not, for people; nothing: it is.
+std::optional<std::string> reason_against(const format::Channel& channel, const Machine& machine);
 
 }  // namespace regild::store

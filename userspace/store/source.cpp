@@ -35,6 +35,13 @@ bool offers_nothing(const format::Channel& channel, const Known& known) {
             (known.machine && !is_meant_for(channel, *known.machine)));
 }
 
+// Of a channel that offers nothing: why a newer version is not for this machine.
+std::optional<std::string> withheld(const format::Channel& channel, const Known& known) {
+    if (!known.machine || channel.version <= known.version || channel.version == known.rejected)
+        return std::nullopt;
+    return reason_against(channel, *known.machine);
+}
+
 Result<Document> signed_document(net::Fetcher& fetcher, const net::Url& url, const net::Url& signature_url,
                                  std::string text, const Trust& trust) {
     Result<std::string> signature = fetcher.get(signature_url, codec::signature_size);
@@ -129,7 +136,8 @@ Result<Offered> offered_by_channel(net::Fetcher& fetcher, const net::Url& url, D
     const Result<format::Channel> channel = format::parse_channel(document.text);
     if (!channel) return channel.error().context(url.shown()).as(Failure::source);
     const SignedChannel served{*channel, std::move(document.text), std::move(document.signature)};
-    if (known && offers_nothing(served, *known)) return Offered{std::nullopt, served};
+    if (known && offers_nothing(served, *known))
+        return Offered{std::nullopt, served, withheld(served, *known)};
     const Result<net::Url> manifest_url = url.sibling(std::to_string(channel->version) + "/" + manifest_name);
     if (!manifest_url) return manifest_url.error();
     Result<Document> manifest = get_document(

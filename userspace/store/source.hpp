@@ -45,6 +45,8 @@ struct Offered {
     // Nothing: a channel that names a version that is known, or is not meant for this machine.
     std::optional<Source> source;
     std::optional<SignedChannel> channel;  // nothing: it is none
+    // Why a newer version is not for this machine.
+    std::optional<std::string> withheld{};
 };
 // The same of who has a version. A channel that offers nothing costs one request, with keys two where it is
 // not one that is known, byte for byte. With keys a channel that is too old, or has a serial number lower

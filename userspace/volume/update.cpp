@@ -95,9 +95,11 @@ Result<std::optional<store::Source>> newer_of(const Asker& asker, const format::
 }
 
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
-                                                   const net::Url& url, const Asker& asker) {
+                                                   const net::Url& url, const Asker& asker,
+                                                   Observer& observer) {
     Result<store::Offered> offered = offered_to(asker, *log.record(), fetcher, url);
     if (!offered) return offered.error();
+    if (offered->withheld) observer.event(*offered->withheld);
     if (Result<void> noted = note_offered(log, asker, *offered); !noted) return noted.error();
     return newer_of(asker, *log.record(), *std::move(offered));
 }

@@ -27,9 +27,10 @@ Result<void> note_offered(log::WriteLog& log, const Asker& asker, const store::O
 // asked. Failure::refused: it is older, or of another image.
 Result<std::optional<store::Source>> newer_of(const Asker& asker, const format::ImageRecord& record,
                                               store::Offered offered);
-// These one after the other.
+// These one after the other; why there is none for this machine is told.
 Result<std::optional<store::Source>> newer_version(log::WriteLog& log, net::Fetcher& fetcher,
-                                                   const net::Url& url, const Asker& asker);
+                                                   const net::Url& url, const Asker& asker,
+                                                   Observer& observer);
 
 struct Update {
     Blocks marked;             // that differ between the two versions
