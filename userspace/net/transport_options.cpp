@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+#include "net/cipher.hpp"
+
 namespace regild::net {
 
 bool set_transport(CURL* handle, const Transport& transport) {
@@ -10,6 +12,10 @@ bool set_transport(CURL* handle, const Transport& transport) {
         return curl_easy_setopt(handle, option, value) == CURLE_OK;
     };
     bool all_set = true;
+    // libcurl takes the first of these only where it was built with OpenSSL.
+    if (const std::optional<CipherOrder> order = cipher_order();
+        order && set(CURLOPT_TLS13_CIPHERS, order->tls13))
+        all_set = set(CURLOPT_SSL_CIPHER_LIST, order->tls12);
     // libcurl itself knows only the CA certificates of the system, a file of them and a folder: both go.
     const char* const ca_file =
         transport.ca_file.empty() ? getenv("SSL_CERT_FILE") : transport.ca_file.c_str();
