@@ -25,13 +25,14 @@ Machine machine_with(const DiskIdentity& disk, std::vector<std::string> tags) {
 }
 
 std::optional<std::string> reason_against(const format::Channel& channel, const Machine& machine) {
-    const std::string version = "version " + std::to_string(channel.version) + " is ";
+    std::string reason = "version " + std::to_string(channel.version) + " is ";
     for (const std::string& tag : channel.hold_back)
         if (std::ranges::find(machine.tags, tag) != machine.tags.end())
-            return version + "held back from machines with the tag " + tag;
+            return reason.append("held back from machines with the tag ").append(tag);
     if (channel.percent >= 100 || place_of(machine, channel.salt) < channel.percent) return std::nullopt;
-    return version + "for " + std::to_string(channel.percent) +
-           " % of the machines, and this is none of them yet";
+    return reason.append("for ")
+        .append(std::to_string(channel.percent))
+        .append(" % of the machines, and this is none of them yet");
 }
 
 bool is_meant_for(const format::Channel& channel, const Machine& machine) {
