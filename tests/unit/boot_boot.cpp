@@ -125,11 +125,14 @@ TEST_CASE("with a cache a dirty boot needs no network, and says when it does") {
     kiosk.configuration.cache = kiosk.directory / "cache";
     write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
     REQUIRE(kiosk.boot().ok());
+    CHECK(kiosk.observer.lines.find("the cache is begun anew") != std::string::npos);
+    kiosk.observer.lines.clear();
     kiosk.options.no_network = true;
     kiosk.configuration.source = test::behind_a_network;
 
     kiosk.dirty(7);
     const Result<BootReport> report = kiosk.boot();
+    CHECK(kiosk.observer.lines.find("the cache is begun anew") == std::string::npos);
     REQUIRE(report.ok());
     CHECK(report->outcome == BootOutcome::restored);
     CHECK(report->restore.from(store::cached_blocks).blocks == Blocks(1));

@@ -233,11 +233,14 @@ TEST_CASE("what cannot be read is not there, and can be put again") {
         cache.finish();
     }
     Cache cache = Cache::open(device).value();
+    CHECK_FALSE(cache.is_new());
     device.make_unreadable(cache.geometry().ring_offset(), Bytes(512));
+    CHECK_FALSE(cache.read_error());
     CHECK_FALSE(cache.get(digest(1), MiB(1)));
     CHECK_FALSE(cache.has(digest(1)));
     CHECK(holds(cache, 2));
     CHECK_FALSE(cache.error());
+    CHECK(cache.read_error());
     cache.put(digest(1), chunk(1));
     cache.finish();
     Cache later = Cache::open(device).value();

@@ -74,6 +74,27 @@ TEST_CASE("what a provisioning fetched a later restore has without a network") {
     CHECK(report->requests == 0);
 }
 
+TEST_CASE("a cache that cannot be read is said") {
+    const GoldenImage image = image_of_300_blocks();
+    MemoryStorage device(filled_cache(image));
+    store::Cache cache = store::Cache::open(device).value();
+    const bool in_the_ring = GENERATE(true, false);
+    const Bytes ring = cache.geometry().ring_offset();
+    const Bytes table = cache.geometry().bucket_offset(0);
+    if (in_the_ring)
+        device.make_unreadable(ring, cache.geometry().ring_length());
+    else
+        device.make_unreadable(table, ring - table);
+    const auto volume = make_session_volume(image, usual_session);
+    FakeFetcher fetcher(image);
+    REQUIRE(restore_with(&cache, *volume, image, fetcher).ok());
+    require_done(*volume, image);
+    test::SilentObserver observer;
+    tell_of_cache(cache, observer);
+    REQUIRE(observer.events.size() == 1);
+    CHECK(observer.events[0].find("the cache may be failing") != std::string::npos);
+}
+
 TEST_CASE("what the cache has is read once, however it is planned") {
     // More than three batches take of blocks that do not compress.
     const GoldenImage image =

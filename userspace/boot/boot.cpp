@@ -261,6 +261,8 @@ void Boot::open_nearby() {
     };
     if (Result<volume::OpenNearby> opened = volume::open_nearby(configuration_, go_on))
         nearby_ = *std::move(opened);
+    if (const store::Cache* cache = nearby_.devices().cache; cache && cache->is_new())
+        in_.observer.event("the cache is begun anew: it held none that is valid");
 }
 
 Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& source) {
@@ -272,8 +274,7 @@ Result<void> Boot::make_golden(volume::Volume& volume, const store::Source& sour
     volume::Restore restore({volume.log(), volume.data()}, source, fetcher(), in_.observer, in_.stop,
                             nearby_.devices(), {most_to_fetch(), configuration_.read_back});
     Result<void> done = this->restore(restore, volume);
-    if (const store::Cache* cache = nearby_.devices().cache; cache && cache->error())
-        in_.observer.event(cache->error()->message + ": the cache is not used");
+    if (const store::Cache* cache = nearby_.devices().cache) volume::tell_of_cache(*cache, in_.observer);
     report_.restore = restore.report();
     return done;
 }

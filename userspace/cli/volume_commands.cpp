@@ -136,8 +136,7 @@ Result<void> Run::restore(volume::Volume& volume, const char* outcome, std::opti
     volume::Restore restore({volume.log(), volume.data()}, *source, fetcher(), observer(), stop(), *nearby,
                             {max_fetch, configuration_.read_back});
     Result<void> done = restore.attempt();
-    if (nearby->cache && nearby->cache->error())
-        observer().event(nearby->cache->error()->message + ": the cache is not used");
+    if (nearby->cache) volume::tell_of_cache(*nearby->cache, observer());
     if (done && way_back_) volume::tell_of_way_back(*way_back_, {fetcher(), nearby->cache, observer()});
     const BlockSize block_size = volume.log().geometry().block_size();
     if (!done && done.error().kind == Failure::interrupted) return done;  // says what is left

@@ -51,6 +51,7 @@ Result<Cache> Cache::open(block::Storage& device) {
     // Whatever is there: entries that mean nothing are better not there at all.
     if (Result<void> emptied = empty_table(device, found->geometry); !emptied) return emptied.error();
     Cache fresh(device, found->geometry, Bytes(0));
+    fresh.is_new_ = true;
     fresh.changed_ = true;
     // Chunks without a header would be data that nobody knows.
     fresh.flush();
@@ -64,6 +65,10 @@ Result<Cache> Cache::look(block::Storage& device) {
     Cache cache(device, found->geometry, found->written.value_or(Bytes(0)));
     cache.only_looks_ = true;
     return cache;
+}
+
+void Cache::note_unreadable(const Error& error) {
+    if (!read_error_) read_error_ = error;
 }
 
 bool Cache::failed(const Result<void>& result) {
@@ -85,9 +90,11 @@ Cache::Bucket* Cache::bucket(std::uint64_t number) {
     }
     block::AlignedBuffer buffer(unit.count());
     Bucket held{};
-    if (device_->read(geometry_.bucket_offset(number), buffer.span()))
+    if (const Result<void> read = device_->read(geometry_.bucket_offset(number), buffer.span()); read)
         held.entries =
             format::parse_bucket(ConstByteSpan(buffer.span()).first<4096>(), geometry_.ring_length());
+    else
+        note_unreadable(read.error());
     return &buckets_.emplace(number, held).first->second;
 }
 
@@ -132,8 +139,10 @@ std::optional<ByteVector> Cache::get(const Digest& digest, Bytes longest) {
     const Bytes begin = round_down(entry.offset);
     const Bytes end = round_up(entry.offset + entry.length, unit);
     block::AlignedBuffer buffer((end - begin).count());
-    if (!device_->read(geometry_.ring_offset() + begin, buffer.span())) {
+    if (const Result<void> read = device_->read(geometry_.ring_offset() + begin, buffer.span()); !read) {
         forget(digest);
+        lock.lock();
+        note_unreadable(read.error());
         return std::nullopt;
     }
     std::memcpy(chunk.data(), buffer.data() + (entry.offset - begin).count(), chunk.size());

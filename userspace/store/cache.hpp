@@ -58,6 +58,10 @@ class Cache {
     // A write that failed, after which the cache is as good as empty and takes nothing. What cannot be read
     // is not there.
     const std::optional<Error>& error() const { return error_; }
+    // The first read that failed.
+    const std::optional<Error>& read_error() const { return read_error_; }
+    // open() found none that is valid.
+    bool is_new() const { return is_new_; }
     // What was ever put into the ring, with what waits in memory: as long as it does not grow, nothing is
     // lost.
     Bytes all_written() const { return written_ + Bytes(pending_length_); }
@@ -92,6 +96,7 @@ class Cache {
     void renew_older_than(Bytes age);
     void write_pending();
     bool failed(const Result<void>& result);
+    void note_unreadable(const Error& error);
 
     block::Storage* device_;
     format::CacheGeometry geometry_;
@@ -103,6 +108,7 @@ class Cache {
     std::size_t pending_length_ = 0;
     bool changed_ = false;
     bool only_looks_ = false;
+    bool is_new_ = false;
     std::set<Digest> wanted_;  // put although it was there since before
     Bytes wanted_length_;
     // When so much had been put into the ring:
@@ -110,6 +116,7 @@ class Cache {
     Bytes renewed_at_;
     std::uint64_t dropped_ = 0;  // bucket that made room last
     std::optional<Error> error_;
+    std::optional<Error> read_error_;
 };
 
 }  // namespace regild::store

@@ -61,6 +61,11 @@ Result<OpenCache> look_at_cache(const std::string& path_or_tag) {
     return open_with(path_or_tag, block::Access::read, &store::Cache::look);
 }
 
+void tell_of_cache(const store::Cache& cache, Observer& observer) {
+    if (cache.error()) observer.event(cache.error()->message + ": the cache is not used");
+    if (cache.read_error()) observer.event(cache.read_error()->message + ": the cache may be failing");
+}
+
 store::Nearby nearby_of(const format::Manifest& manifest, const NearbyDevices& devices) {
     const auto open = [&manifest, devices] {
         store::Nearby::Sources sources;

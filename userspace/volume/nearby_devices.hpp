@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "base/observer.hpp"
 #include "block/device.hpp"
 #include "format/configuration.hpp"
 #include "format/manifest.hpp"
@@ -33,6 +34,8 @@ struct NearbyDevices {
     block::Storage* golden_copy = nullptr;  // to be read only; somebody else may have it, or write to it
 };
 
+// What is wrong with a cache that was used.
+void tell_of_cache(const store::Cache& cache, Observer& observer);
 // What they have of an image. All must outlive it.
 store::Nearby nearby_of(const format::Manifest& manifest, const NearbyDevices& devices);
 // In the order in which they are asked.
