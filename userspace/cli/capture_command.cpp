@@ -66,11 +66,22 @@ void print_text(std::ostream& out, const volume::CaptureReport& report, const fo
 }
 
 // A number that another version has would leave a disk and a delta that no store can take. Where the source
-// does not answer the owner knows.
-Result<void> check_is_free(net::Fetcher& fetcher, const net::Url& source, std::uint64_t version) {
+// does not answer the owner knows; one that refuses the document that there is, too, has told nothing.
+Result<void> check_is_free(net::Fetcher& fetcher, const net::Url& source, std::uint64_t version,
+                           Observer& observer) {
     const Result<net::Url> manifest = store::manifest_url(source, version);
     if (!manifest) return manifest.error();
-    if (!fetcher.get(*manifest, format::max_manifest_size)) return {};
+    const std::string what = "whether version " + std::to_string(version) + " is there already";
+    Result<std::string> there = fetcher.get(*manifest, format::max_manifest_size);
+    const bool has_it = there.ok();
+    if (!there && there.error().kind == Failure::source)
+        there = fetcher.get(source, std::max(format::max_manifest_size, format::max_channel_size));
+    if (!there && there.error().kind == Failure::network) {
+        observer.event(what + " is not known: " + there.error().message);
+        return {};
+    }
+    if (!there) return there.error().context(what);
+    if (!has_it) return {};
     return Error{Failure::refused, manifest->shown() +
                                        " is there already: give the new version another "
                                        "number by --version, or update this disk first"};
@@ -123,7 +134,8 @@ Result<ExitCode> run_capture(const Environment& environment, const Arguments& ar
     const std::unique_ptr<Observer> observer = make_progress(environment);
     const std::unique_ptr<net::Fetcher> fetcher =
         make_fetcher(*configuration, *std::move(options), *observer, environment.stop);
-    if (Result<void> is_free = check_is_free(*fetcher, *url, version); !is_free) return is_free.error();
+    if (Result<void> is_free = check_is_free(*fetcher, *url, version, *observer); !is_free)
+        return is_free.error();
     const std::string& delta = arguments.operands()[0];
     const volume::RestoreTarget target{volume.log(), volume.data()};
     const auto check_quiescent = [&]() -> Result<void> {
