@@ -169,6 +169,30 @@ TEST_CASE("where the marks are not believed a boot finds what nothing marks") {
     CHECK(kiosk.marked() == Blocks(0));
 }
 
+TEST_CASE("a boot that has to wait for its network compares all blocks once") {
+    ProvisionedKiosk kiosk;
+    kiosk.configuration.cache = kiosk.directory / "cache";
+    write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+    kiosk.dirty(12);
+    REQUIRE(kiosk.boot().ok());  // now the cache has the tree, and this block
+    kiosk.configuration.trust = format::LogTrust::hash;
+    overwrite(kiosk.data(), 7 * test::block_bytes, "!");
+    const std::string source = std::exchange(kiosk.configuration.source, test::behind_a_network);
+    kiosk.options.no_network = true;
+    Course course;
+    const Result<BootReport> missed = kiosk.boot(&course);
+    REQUIRE_FALSE(missed.ok());
+    CHECK(missed.error().kind == Failure::network);
+    CHECK(course.compares_all);
+
+    kiosk.configuration.source = source;
+    kiosk.options.no_network = false;
+    const Result<BootReport> report = kiosk.boot(&course);
+    REQUIRE(report.ok());
+    CHECK(kiosk.is_golden());
+    CHECK(report->restore.marked == Blocks(1));
+}
+
 TEST_CASE("a cache that is no good is said and gone on without") {
     ProvisionedKiosk kiosk;
     kiosk.configuration.cache = kiosk.directory / "cache";

@@ -187,7 +187,7 @@ class Kiosk {
     std::filesystem::path data() { return directory / "data"; }
     std::filesystem::path log() { return directory / "log"; }
 
-    Result<BootReport> boot() {
+    Result<BootReport> boot(boot::Course* course = nullptr) {
         FakeMapper mapper(trace);
         return boot::boot(
             configuration, options,
@@ -215,7 +215,8 @@ class Kiosk {
                      longest_jitter = longest;
                      return jitter;
                  },
-             .trust = trust});
+             .trust = trust},
+            course);
     }
 
     bool is_golden() {

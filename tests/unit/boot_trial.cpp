@@ -143,6 +143,31 @@ TEST_CASE("with a cache the way back needs no network") {
     CHECK(kiosk.is_version_one());
 }
 
+TEST_CASE("a way back that has to wait for its network is told by the boot that has it") {
+    TrialKiosk kiosk;
+    kiosk.configuration.cache = kiosk.directory / "cache";
+    test::write_file(kiosk.configuration.cache, std::string(std::size_t{4} << 20, '\0'));
+    kiosk.publish_with_changes(2, {3, 9});
+    CHECK(kiosk.booted().version == 2);
+    CHECK(kiosk.booted().version == 2);
+    kiosk.dirty(22);  // which the cache has not
+    kiosk.configuration.update = UpdatePolicy::dirty;
+    kiosk.options.no_network = true;
+    const std::string source = std::exchange(kiosk.configuration.source, test::behind_a_network);
+    boot::Course course;
+    REQUIRE_FALSE(kiosk.boot(&course).ok());
+    CHECK(kiosk.record().image_version == 1);
+    CHECK(course.version_before == 2);
+
+    kiosk.options.no_network = false;
+    kiosk.configuration.source = source;
+    const Result<BootReport> report = kiosk.boot(&course);
+    REQUIRE(report.ok());
+    CHECK(report->version == 1);
+    CHECK(report->version_before == 2);
+    CHECK(kiosk.is_version_one());
+}
+
 TEST_CASE("before a newer version is written, the cache gets what it takes the place of") {
     TrialKiosk kiosk;
     kiosk.configuration.cache = kiosk.directory / "cache";

@@ -100,6 +100,35 @@ TEST_CASE("the report of a restore has every figure") {
     CHECK(thawed["thaw"] == nlohmann::json{{"boots_left", 3}, {"until", nullptr}});
 }
 
+TEST_CASE("a run that had no network leaves to the next one what it has done") {
+    BootSummary summary;
+    summary.exit_code = ExitCode::network;
+    summary.error = "no network";
+    summary.decisions = {"going back", "frozen"};
+    summary.course = {7, true};
+    const Result<EarlierRun> run = read_earlier_run(to_json(summary));
+    REQUIRE(run.ok());
+    CHECK(run->course.version_before == 7);
+    CHECK(run->course.compares_all);
+    CHECK(run->decisions == summary.decisions);
+
+    summary.course = boot::Course();
+    CHECK(read_earlier_run(to_json(summary))->course.version_before == 0);
+    CHECK_FALSE(read_earlier_run(to_json(summary))->course.compares_all);
+    SECTION("but one that ended otherwise nothing") {
+        summary.exit_code = ExitCode::failed;
+        CHECK_FALSE(read_earlier_run(to_json(summary)).ok());
+    }
+    SECTION("nor one that had a network") {
+        summary.course = std::nullopt;
+        CHECK_FALSE(read_earlier_run(to_json(summary)).ok());
+    }
+    SECTION("and what is no report nothing") {
+        for (const char* text : {"", "{}", "[1]", R"({"format": 1, "exit_code": 4, "decisions": 5})"})
+            CHECK_FALSE(read_earlier_run(text).ok());
+    }
+}
+
 TEST_CASE("the report of a failure has the error and the exit code") {
     BootSummary summary;
     summary.exit_code = ExitCode::network;

@@ -50,13 +50,15 @@ bool is_local(const std::string& source) {
 class Boot {
   public:
     Boot(const format::Configuration& configuration, const BootOptions& options,
-         const Surroundings& surroundings)
+         const Surroundings& surroundings, Course& course)
         : configuration_(configuration),
           options_(options),
           in_(surroundings),
-          versions_(configuration, surroundings.trust, surroundings.observer, surroundings.stop, [this] {
-              return volume::TreeSources{fetcher(), nearby_.devices().cache, in_.observer};
-          }) {}
+          versions_(configuration, surroundings.trust, surroundings.observer, surroundings.stop,
+                    [this] {
+                        return volume::TreeSources{fetcher(), nearby_.devices().cache, in_.observer};
+                    }),
+          course_(course) {}
     Boot(const Boot&) = delete;
 
     Result<BootReport> run() {
@@ -105,6 +107,7 @@ class Boot {
     std::unique_ptr<net::Fetcher> fetcher_;
     volume::OpenNearby nearby_;
     Versions versions_;
+    Course& course_;
     bool taken_back_ = false;  // what is newer is not to be had: it is not asked for again
     BootReport report_;
 };
@@ -211,7 +214,8 @@ Result<Decision> Boot::look_at(volume::Volume& volume) {
     } else {
         in_.observer.event(volume::state_text(facts));
     }
-    if (decision.hashes_all) in_.observer.event("\"trust\" is \"hash\": each block is read and hashed");
+    if (decision.hashes_all && !course_.compares_all)
+        in_.observer.event("\"trust\" is \"hash\": each block is read and hashed");
     const bool enough =
         decision.work == Work::provision ? may_ask_first() : may_ask_some() || !configuration_.cache.empty();
     if (decision.needs_network && !enough)
@@ -238,6 +242,7 @@ Result<void> Boot::take_back(volume::Volume& volume, const Error& why) {
     Result<std::optional<store::Source>> source = versions_.take_back(volume, why);
     if (!source) return source.error();
     taken_back_ = true;
+    if (course_.version_before == volume.record().image_version) course_.version_before = 0;
     if (volume.log().geometry() != held) return {};
     if (*source) return make_golden(volume, **source);
     report_.outcome = BootOutcome::clean;
@@ -372,8 +377,10 @@ Result<bool> Boot::attempt() {
     if (decision->thaw == Thawing::over) {
         if (Result<bool> frozen = volume::freeze(volume.log()); !frozen) return frozen.error();
     }
-    if (decision->hashes_all)
+    if (decision->hashes_all && !course_.compares_all) {
         if (Result<volume::Update> r = volume::mark_all_unknown(volume.log()); !r) return r.error();
+        course_.compares_all = true;
+    }
     if (source || updates) open_nearby();
     Result<void> golden;
     if (source && volume.facts().trial_over) {
@@ -382,6 +389,7 @@ Result<bool> Boot::attempt() {
     } else if (updates) {
         if (Result<void> looked = versions_.look_for_update(volume, source); !looked) return looked.error();
     }
+    if (course_.version_before == 0) course_.version_before = versions_.left();
     versions_.warn_of_age(volume);
     if (golden && volume.log().geometry() != geometry) {
         report_.document = source->document;
@@ -401,13 +409,13 @@ Result<bool> Boot::attempt() {
     // Where the way back needs the network, too, the boot that has it tries once more.
     if (taken_back_)
         if (Result<void> given_up = Versions::give_up_staged(volume); !given_up) return given_up.error();
-    report_.version_before = versions_.left();
+    report_.version_before = course_.version_before;
     if (versions_.has_installed()) {
         if (!source->document.empty()) report_.document = source->document;
         if (report_.outcome == BootOutcome::clean) report_.outcome = BootOutcome::restored;
     }
     // A log that was laid out anew says so of a disk that is to be compared.
-    if (report_.outcome == BootOutcome::provisioned && (versions_.left() != 0 || taken_back_))
+    if (report_.outcome == BootOutcome::provisioned && (course_.version_before != 0 || taken_back_))
         report_.outcome = BootOutcome::restored;
     report_.image = volume.record().image;
     report_.version = volume.record().image_version;
@@ -467,8 +475,9 @@ Wait patient_wait(const StopFlag& stop) {
 }
 
 Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,
-                        const Surroundings& surroundings) {
-    Boot boot(configuration, options, surroundings);
+                        const Surroundings& surroundings, Course* course) {
+    Course own;
+    Boot boot(configuration, options, surroundings, course ? *course : own);
     Result<BootReport> report = boot.run();
     if (!report) return boot.give_up(report.error());
     return report;

@@ -69,10 +69,17 @@ struct Surroundings {
     store::Trust trust{};
 };
 
+// What a boot has done so far: one that ended because it had no network is gone on with by another one.
+struct Course {
+    std::uint64_t version_before = 0;  // as in BootReport
+    bool compares_all = false;         // all blocks were marked, to be compared: once is enough
+};
+
 // Mapped when it succeeds, and golden but for the last three outcomes. How long a disk that needs restoring
 // waits for its server is said in boot/policy.hpp; with no_network it is Failure::network at once.
-// Failure::reboot: the server gave nothing, and the owner wants the machine to start anew, now.
+// Failure::reboot: the server gave nothing, and the owner wants the machine to start anew, now. `course` is
+// gone on with, and kept up to date also when it fails.
 Result<BootReport> boot(const format::Configuration& configuration, const BootOptions& options,
-                        const Surroundings& surroundings);
+                        const Surroundings& surroundings, Course* course = nullptr);
 
 }  // namespace regild::boot

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "base/read_file.hpp"
 #include "base/replace_file.hpp"
 #include "cli/banner.hpp"
 #include "cli/boot_log.hpp"
@@ -46,7 +47,20 @@ void take_source(const std::string& source, format::Configuration& configuration
     }
 }
 
-Result<boot::BootReport> boot(const Environment& environment, const Arguments& arguments, BootLog& log) {
+// The machine can start without knowing.
+void go_on_after(const std::filesystem::path& report, BootLog& log, boot::Course& course) {
+    const Result<std::string> text = read_file(report, max_report_size + 1);
+    Result<EarlierRun> run = text ? read_earlier_run(*text) : text.error();
+    if (!run) {
+        log.event("what the run before has done is not known: " + run.error().message);
+        return;
+    }
+    course = run->course;
+    log.go_on_after(std::move(run->decisions));
+}
+
+Result<boot::BootReport> boot(const Environment& environment, const Arguments& arguments, BootLog& log,
+                              boot::Course& course) {
     Result<format::Configuration> configuration = read_configuration(arguments.value("config"));
     if (!configuration) return configuration.error();
     if (arguments.has("source")) take_source(arguments.value("source"), *configuration, log);
@@ -68,15 +82,23 @@ Result<boot::BootReport> boot(const Environment& environment, const Arguments& a
                                           .stop = environment.stop,
                                           .wait = boot::patient_wait(environment.stop),
                                           .trust = *std::move(trust)};
-    return boot::boot(*configuration, options, surroundings);
+    return boot::boot(*configuration, options, surroundings, &course);
 }
 
 Result<ExitCode> run_boot(const Environment& environment, const Arguments& arguments) {
+    if (arguments.has("continue") && arguments.has("no-network"))
+        return Error{Failure::usage, "--continue goes on after --no-network: give one of them"};
     const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+    const std::string path = arguments.has("report") ? arguments.value("report") : default_report;
     BootLog log(environment.err);
-    const Result<boot::BootReport> report = boot(environment, arguments, log);
-
     BootSummary summary;
+    boot::Course course;
+    if (arguments.has("continue")) go_on_after(path, log, course);
+    // What it says is over, also where none can be written in its place.
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+    const Result<boot::BootReport> report = boot(environment, arguments, log, course);
+    if (arguments.has("no-network")) summary.course = course;
     if (report) {
         summary.report = *report;
         summary.exit_code = code_of_outcome(report->outcome);
@@ -93,7 +115,6 @@ Result<ExitCode> run_boot(const Environment& environment, const Arguments& argum
     }
     summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     summary.decisions = log.decisions();
-    const std::string path = arguments.has("report") ? arguments.value("report") : default_report;
     // The machine can start without its report.
     if (Result<void> written = write_report(path, summary); !written)
         log.event("no report: " + written.error().message);
@@ -118,6 +139,7 @@ const Command boot_command{
         "configuration allows that: the report says so.",
     .options = {{"config", "FILE", "configuration, see regild.json(5)", Need::here},
                 {"no-network", nullptr, "end with 4 where the network would be needed"},
+                {"continue", nullptr, "go on after --no-network has ended with 4, and report both"},
                 {"skip-restore", nullptr, "do not restore; only if the configuration allows it"},
                 {"source", "URL", "ask there instead; only if the configuration names keys"},
                 {"no-map", nullptr, "stop before the mapping, to try a configuration"},

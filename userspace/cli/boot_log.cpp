@@ -8,6 +8,7 @@
 
 #include "cli/json_text.hpp"
 #include "cli/volume_report.hpp"
+#include "format/json.hpp"
 
 namespace regild::cli {
 namespace {
@@ -62,9 +63,28 @@ std::string to_json(const BootSummary& summary) {
         json["block_size"] = report.block_size.bytes().count();
         json["blocks"] = report.blocks.count();
         add_restore(json, report.block_size, report.restore);
+    } else if (summary.course) {
+        if (summary.course->version_before != 0) json["version_before"] = summary.course->version_before;
+        json["compares_all"] = summary.course->compares_all;
     }
     json["decisions"] = summary.decisions;
     return json_text(json);
+}
+
+Result<EarlierRun> read_earlier_run(const std::string& report) {
+    const Result<nlohmann::json> json = format::parse_json_object(report, max_report_size, Failure::failed);
+    if (!json) return json.error();
+    format::ObjectReader reader(*json, Failure::failed);
+    reader.number("format", report_format, report_format);
+    const auto needs_network = static_cast<std::uint64_t>(ExitCode::network);
+    reader.number("exit_code", needs_network, needs_network);
+    EarlierRun run;
+    if (reader.has("version_before"))
+        run.course.version_before = reader.number("version_before", 1, format::max_version);
+    run.course.compares_all = reader.boolean("compares_all");
+    run.decisions = reader.texts("decisions");
+    if (Result<void> right = reader.so_far(); !right) return right.error();
+    return run;
 }
 
 }  // namespace regild::cli

@@ -26,6 +26,8 @@ class BootLog final : public Observer {
     // To the kernel's log alone: run_words prints the error itself.
     void failure(const std::string& line);
     const std::vector<std::string>& decisions() const { return decisions_; }
+    // In front of those to come; they have been shown.
+    void go_on_after(std::vector<std::string> decisions) { decisions_ = std::move(decisions); }
 
   private:
     void to_kernel(const std::string& line);
@@ -38,6 +40,7 @@ class BootLog final : public Observer {
 struct BootSummary {
     std::optional<boot::BootReport> report;  // nothing when it failed
     std::string error;
+    std::optional<boot::Course> course;  // of a run without a network, which another one may go on with
     ExitCode exit_code = ExitCode::failed;
     double seconds = 0;
     std::vector<std::string> decisions;
@@ -45,5 +48,14 @@ struct BootSummary {
 
 // The report as regild(8) documents it.
 std::string to_json(const BootSummary& summary);
+
+// What a run that ended because it had no network leaves to the one that goes on.
+struct EarlierRun {
+    boot::Course course;
+    std::vector<std::string> decisions;
+};
+inline constexpr std::size_t max_report_size = 1 << 20;
+// Failure::failed: this is no report of such a run.
+Result<EarlierRun> read_earlier_run(const std::string& report);
 
 }  // namespace regild::cli
